@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every maximum of the project, with its unit and its reason. Nothing grows without one of these. */
+#ifndef MDM_TUNNEL_LIMITS_H
+#define MDM_TUNNEL_LIMITS_H
+
+#define KIB (1024u)
+#define MIB (1024u * 1024u)
+
+/* -- names ------------------------------------------------------------------------------------------------------- */
+
+/* A client id and a service name are each one DNS label (RFC 1035 2.3.4). */
+#define NAME_MAX_BYTES 63
+/* The prefix of our topics; leaves room for two instance ids below NATS's and AWS IoT's topic limits (256 bytes). */
+#define TOPIC_PREFIX_MAX 64
+/* Random 128-bit instance id, as lower-case hexadecimal digits. */
+#define INSTANCE_BYTES 16
+#define INSTANCE_TEXT_BYTES 32
+
+/* -- workers ----------------------------------------------------------------------------------------------------- */
+
+/* More loops than this only add switching on any machine we know. */
+#define WORKERS_MAX 64
+/* Mails that wait at one worker before new work is refused: some tens of milliseconds of work. */
+#define WORKER_MAIL_MAX 65536
+/* Rounds of mail and work in one turn before sockets are looked at again. */
+#define WORKER_ROUNDS_MAX 8
+
+/* -- wire -------------------------------------------------------------------------------------------------------- */
+
+/* One envelope with its head: through the embedded broker, and through any other (RabbitMQ, NATS, AWS IoT: 128 KiB). */
+#define ENVELOPE_MAX_EMBEDDED (128 * KIB)
+#define ENVELOPE_MAX_BROKER (64 * KIB)
+/* Frames that are not DATA are collected before they are read: OPEN with its options and SERVICES are the largest. */
+#define FRAME_CONTROL_MAX (16 * KIB)
+/* Data of one stream goes out in quanta of this size, in turn with the others. */
+#define FRAME_DATA_QUANTUM (16 * KIB)
+
+/* -- session ----------------------------------------------------------------------------------------------------- */
+
+/* Unacknowledged bytes of one session, each way: the start, and the bounds of the adaptive window. */
+#define SESSION_WINDOW_MIN (64 * KIB)
+#define SESSION_WINDOW_LAN (1 * MIB)
+#define SESSION_WINDOW_MAX (16 * MIB)
+/* What a foreign broker may hold for us: mosquitto drops beyond 1000 messages, NATS disconnects at 64 MB. */
+#define SESSION_ENVELOPES_BROKER 256
+#define SESSION_WINDOW_BROKER (4 * MIB)
+/* Sessions that one process holds: 2 KiB each when idle. */
+#define SESSIONS_MAX 65536
+
+/* -- mux --------------------------------------------------------------------------------------------------------- */
+
+/* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */
+#define STREAM_WINDOW_INITIAL (256 * KIB)
+#define STREAM_WINDOW_MAX (16 * MIB)
+/* Streams in one session: 10,000 idle WebSockets through one client, with room. */
+#define STREAMS_PER_SESSION_MAX 32768
+/* Opens of one session that wait for an answer. */
+#define STREAMS_PENDING_MAX 4096
+
+/* -- public side ------------------------------------------------------------------------------------------------- */
+
+/* Request line and header of a visitor (431/414 beyond); also the memory of an idle visitor's connection. */
+#define HTTP_REQUEST_HEAD_MAX (24 * KIB)
+/* Head of a service's response, trailers included. */
+#define HTTP_RESPONSE_HEAD_MAX (64 * KIB)
+#define HTTP_FIELDS_MAX 256
+/* A chunk's extension or the digits of its size. */
+#define HTTP_CHUNK_LINE_MAX 256
+/* Visitors' connections on one worker. */
+#define VISITORS_PER_WORKER_MAX 32768
+/* Idle streams kept to one service by one worker, and by one worker in all. */
+#define IDLE_STREAMS_PER_SERVICE_MAX 64
+#define IDLE_STREAMS_PER_WORKER_MAX 1024
+/* Bytes of a request body that are read and dropped after the service has answered early. */
+#define HTTP_BODY_DROP_MAX (64 * MIB)
+
+/* -- embedded broker --------------------------------------------------------------------------------------------- */
+
+/* MQTT packet that we take (CONNACK's Maximum Packet Size): an envelope and its topic. */
+#define MQTT_PACKET_MAX (ENVELOPE_MAX_EMBEDDED + 1 * KIB)
+#define MQTT_TOPIC_MAX 512
+#define MQTT_TOPIC_LEVELS_MAX 16
+#define MQTT_CONNECTIONS_PER_WORKER_MAX 65536
+#define MQTT_SUBSCRIPTIONS_PER_CONNECTION_MAX 32
+/* QoS 1 messages in flight to one connection (Receive Maximum at most). */
+#define MQTT_INFLIGHT_MAX 64
+/* Output that waits for one connection; QoS 0 messages beyond it are dropped and counted. */
+#define MQTT_OUTPUT_MAX (32 * MIB)
+#define MQTT_RETAINED_MAX 131072
+#define MQTT_RETAINED_PAYLOAD_MAX (16 * KIB)
+#define MQTT_TOPIC_ALIASES_MAX 16
+#define MQTT_USER_PROPERTIES_MAX 32
+
+/* -- files ------------------------------------------------------------------------------------------------------- */
+
+#define CONFIG_FILE_MAX (1 * MIB)
+#define SERVICES_MAX 1024
+#define PATH_TEXT_MAX 4096
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The embedded MQTT broker (MQTT 3.1.1 and 5), one shard on each worker. A shard owns the MQTT connections that its own
+ * SO_REUSEPORT listener accepted; subscriptions, retained messages and client ids are known to every shard by message.
+ * What a connection may do is asked of the policy given at creation. Nothing here knows tunnels.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/chunk.h"
+#include "base/worker.h"
+
+struct broker;
+struct broker_shard;
+
+/* Who asks; strings are valid during the call. */
+struct broker_client {
+    const char *client_id;
+    const char *username; /* NULL when none */
+    const uint8_t *password;
+    size_t password_len;
+    const char *address;  /* "192.0.2.1:4711" */
+    unsigned version;     /* 4 (3.1.1) or 5 */
+};
+
+/* Rules. Called on the connection's worker, with no lock held; must not block. NULL members allow. */
+struct broker_policy {
+    bool (*connect)(void *ctx, const struct broker_client *who);
+    bool (*publish)(void *ctx, const struct broker_client *who, const char *topic, bool retain);
+    bool (*subscribe)(void *ctx, const struct broker_client *who, const char *filter);
+};
+
+/* News for the program's log; called on the shard's worker. NULL members are skipped. */
+struct broker_events {
+    void (*connected)(void *ctx, const struct broker_client *who);
+    void (*disconnected)(void *ctx, const struct broker_client *who, const char *why);
+};
+
+struct broker_config {
+    struct worker *const *workers; /* not running yet; outlive the broker */
+    unsigned worker_count;
+    const struct broker_policy *policy;
+    const struct broker_events *events;
+    void *ctx;
+    uint64_t connect_timeout_us; /* from accept to CONNECT */
+};
+
+struct broker *broker_create(const struct broker_config *config);
+/* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells). 0 or an errno.
+ * `address` NULL: all interfaces, IPv6 and IPv4. May be called several times, before the workers start. */
+int broker_listen(struct broker *b, const char *address, uint16_t *port);
+/* Refuses new connections; each shard on its own worker; any thread may call. */
+void broker_close(struct broker *b);
+/* After the workers have stopped: closes every connection (no wills are sent) and frees. */
+void broker_free(struct broker **b);
+
+/* -- the direct line: the program itself as a participant, without a socket ------------------------------------------ */
+
+struct broker_line;
+
+/* A message for the line's filters, on the shard's worker. `payload` is valid during the call (take a reference).
+ * `origin` is the worker whose connection or line published it. Retained messages come once when attached, with `retained`. */
+typedef void broker_message_fn(void *ctx, const char *topic, const struct slice *payload, bool retained, unsigned origin);
+
+struct broker_shard *broker_shard(struct broker *b, unsigned worker_index);
+/*
+ * Attaches a line to one shard. A message that was published on another shard reaches the lines of the shard it was
+ * published on if that shard has a line for the topic, else one line of another shard (`anywhere`), or every line of
+ * every shard (`everywhere`, what presence needs). Before the workers start, or on the shard's worker.
+ */
+enum broker_reach { BROKER_REACH_LOCAL_FIRST, BROKER_REACH_EVERYWHERE };
+struct broker_line *broker_attach(struct broker_shard *s, broker_message_fn *message, void *ctx);
+bool broker_line_subscribe(struct broker_line *l, const char *filter, enum broker_reach reach);
+/* QoS 0 from the program. Takes the payload's reference. The shard's worker only. No policy applies. */
+void broker_line_publish(struct broker_line *l, const char *topic, struct slice payload, bool retain);
+void broker_detach(struct broker_line **l);
+
+#endif

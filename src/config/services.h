@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The services file: names -> local targets (mdm-tunnel-services(5)). The only users of cJSON are in this folder. */
+#ifndef CONFIG_SERVICES_H
+#define CONFIG_SERVICES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/error.h"
+
+enum target_kind { TARGET_TCP, TARGET_UNIX };
+
+struct target {
+    enum target_kind kind;
+    char host[256]; /* TARGET_TCP: name or address without brackets */
+    uint16_t port;
+    char path[108]; /* TARGET_UNIX */
+};
+
+struct service {
+    char name[64]; /* valid (name_normalise) */
+    struct target target;
+};
+
+/* Sorted by name, no name twice. */
+struct services {
+    size_t count;
+    struct service *list;
+};
+
+/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ...}}. 0, or -1 and *err says where
+ * ("services file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
+int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
+int services_load(const char *path, struct services *out, struct config_error *err);
+/* "NAME=PORT", "NAME=HOST:PORT", "NAME=unix:/path" from a command line; adds to `out`. */
+int services_add_argument(struct services *out, const char *argument, struct config_error *err);
+const struct service *services_find(const struct services *s, const char *name);
+void services_done(struct services *s);
+/* "127.0.0.1:9000", "unix:/path": for log lines. */
+void target_text(const struct target *t, char *out, size_t size);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings as rows of a table: one row gives the command-line option, the key in the settings file (JSON), the bounds,
+ * the default and the line in --help. A program has a struct of values and a table that points into it.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/error.h"
+
+enum setting_kind {
+    SETTING_FLAG,    /* bool; no argument; the file takes true and false; -v -v raises nothing */
+    SETTING_NUMBER,  /* unsigned, min..max */
+    SETTING_PORT,    /* unsigned, 0 (the kernel chooses) .. 65535 */
+    SETTING_SECONDS, /* uint64_t microseconds; decimal fractions are allowed ("0.5") */
+    SETTING_TEXT,    /* char *, heap */
+    SETTING_NAME,    /* char *, heap; one DNS label, normalised */
+    SETTING_PATH,    /* char *, heap; a leading ~/ is the home directory */
+    SETTING_HELP, SETTING_VERSION, /* the command line only */
+    SETTING_FILE,    /* char *, heap; the settings file that is read before the command line is applied; command line only */
+};
+
+struct setting {
+    const char *name;    /* long option, and key in the file */
+    char letter;         /* short option, 0: none */
+    const char *alias;   /* another long option with the same meaning, NULL: none */
+    char alias_letter;
+    enum setting_kind kind;
+    size_t offset;       /* of the value in the program's struct */
+    unsigned min, max;   /* SETTING_NUMBER */
+    const char *default_text; /* parsed as if given; NULL: zero */
+    const char *argument;     /* "PORT" in --help */
+    const char *help;
+};
+
+enum settings_result { SETTINGS_RUN, SETTINGS_SHOWN /* --help or --version was printed: exit 0 */, SETTINGS_BAD /* exit 2 */ };
+
+struct settings_table {
+    const char *program; /* "mdm-tunnel-server" */
+    const char *usage;   /* "[options] [NAME=TARGET ...]" */
+    const char *summary;
+    const struct setting *rows; /* ends with name NULL */
+    bool positionals;    /* may there be any */
+};
+
+/*
+ * Defaults, then the settings file, then the command line, into `values` (zeroed by the caller). *first is the index of
+ * the first positional. SETTINGS_BAD: *err has the text to print. `out` gets --help and --version.
+ */
+enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first,
+                                   FILE *out, struct config_error *err);
+void settings_done(const struct settings_table *t, void *values);
+
+#endif

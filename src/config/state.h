@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a program remembers between runs, in its state directory (0700; default: $STATE_DIRECTORY, else
+ * $XDG_STATE_HOME/mdm-tunnel, else ~/.local/state/mdm-tunnel, for root /var/lib/mdm-tunnel). Files are written
+ * atomically (temporary file, fsync, rename), mode 0600.
+ */
+#ifndef CONFIG_STATE_H
+#define CONFIG_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/error.h"
+#include "mdm-tunnel/limits.h"
+
+struct state;
+
+/* Makes the directory when it is missing. `dir` NULL: the default. */
+int state_open(const char *dir, struct state **out, struct config_error *err);
+void state_free(struct state **s);
+/* A whole small text file, NUL-terminated, heap; NULL when it is not there or not readable (errno). */
+char *state_read(struct state *s, const char *name);
+int state_write(struct state *s, const char *name, const char *text, struct config_error *err);
+
+/* Fresh random instance id of this run. 0 or an errno. */
+int instance_create(char out[static INSTANCE_TEXT_BYTES + 1]);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hub: who is there, and a session with a mux to each peer that is talked to. One hub a program, one shard a worker.
+ *
+ * Presence (mdm/at/ID/INSTANCE) is known to every shard. A session is made when the first stream to an instance is opened
+ * here, or when the other end says HELLO; its owner is the worker nearest to the peer's MQTT connection (the `origin` of
+ * its messages; a program with one MQTT session: that session's worker). Envelopes that arrive elsewhere go on as mail.
+ */
+#ifndef PEER_HUB_H
+#define PEER_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/worker.h"
+#include "link/link.h"
+#include "peer/conduit.h"
+#include "wire/error.h"
+#include "wire/frame.h"
+
+struct hub;
+struct hub_shard;
+
+/* Called on the worker named. NULL members are skipped. */
+struct hub_events {
+    /* Presence: an instance of `id` came or went. On every worker. `first`/`last`: it is the id's only one. */
+    void (*client_up)(void *ctx, struct hub_shard *s, const char *id, bool first);
+    void (*client_down)(void *ctx, struct hub_shard *s, const char *id, bool last);
+    /* The link's news, on the link's worker. */
+    void (*link_up)(void *ctx, struct hub_shard *s, const char *note);
+    void (*link_down)(void *ctx, struct hub_shard *s, const char *why, uint64_t retry_us);
+    /* A peer opens a stream to us: on the worker that hub_config.place chose (NULL: the session's owner). The callee
+     * sets the events (conduit_set_events) before it returns, then accepts or refuses at any time. */
+    void (*opened)(void *ctx, struct hub_shard *s, struct conduit *c, const struct open_head *head);
+    /* A session began or ended, on its owner: for the log. `peer`: client id or instance. */
+    void (*session_up)(void *ctx, const char *peer);
+    void (*session_ended)(void *ctx, const char *peer, const struct error *reason);
+};
+
+struct hub_config {
+    struct worker *const *workers; /* not running yet */
+    unsigned worker_count;
+    const char *prefix;   /* topics' first level(s), "mdm" */
+    const char *instance; /* INSTANCE_TEXT_BYTES hexadecimal digits: ours */
+    const char *id;       /* client id whose presence this program publishes; NULL: none (a server) */
+    bool watch_presence;  /* know who is there (a server) */
+    const struct hub_events *events;
+    void *ctx;
+    /* Which worker gets a stream that a peer opens to us; NULL: the session's owner. Called on the owner. */
+    unsigned (*place)(void *ctx, const struct open_head *head);
+    size_t max_envelope;
+    size_t window_max;
+    unsigned envelopes_max;
+    uint64_t grace_us, idle_us;
+};
+
+struct hub *hub_create(const struct hub_config *config);
+/* Gives worker `index` a link of its own; hub_link_config() fills what the hub needs of it (events, filters, presence). */
+struct link_config;
+void hub_link_config(struct hub *h, unsigned index, struct link_config *out);
+void hub_set_link(struct hub *h, unsigned index, struct link *l); /* the hub owns it now */
+void hub_start(struct hub *h);
+/* GOAWAY on every session, no new ones; any thread. */
+void hub_close(struct hub *h);
+/* After the workers have stopped. */
+void hub_free(struct hub **h);
+
+struct hub_shard *hub_shard(struct hub *h, unsigned worker_index);
+void *hub_ctx(struct hub_shard *s);
+unsigned hub_shard_index(const struct hub_shard *s);
+
+/* What we offer: said on every session, now and later. Any worker; copied. */
+void hub_offer(struct hub *h, const struct service_entry *list, size_t count);
+
+/* -- by name, on the calling worker ------------------------------------------------------------------------------- */
+
+enum hub_presence { HUB_UNKNOWN, HUB_OFFLINE, HUB_PRESENT };
+/* UNKNOWN: never seen (lately); OFFLINE: seen, not there now. */
+enum hub_presence hub_presence(struct hub_shard *s, const char *id);
+unsigned hub_client_count(struct hub_shard *s);
+
+/*
+ * Opens a stream to a service of `id`; several instances take turns. Never blocks; returns a conduit at once (data may be
+ * written at once), or NULL and *why (unknown_client, client_offline, limit, no_memory).
+ */
+struct conduit *hub_open(struct hub_shard *s, const char *id, const struct open_head *head,
+                         const struct conduit_events *events, void *ctx, const struct error **why);
+
+/* Asks what `id` offers; `answer` is called once on this worker (list NULL: error). `ticket` may be cancelled. */
+struct hub_query;
+typedef void hub_services_fn(void *ctx, const struct service_entry *list, size_t count, const struct error *why);
+struct hub_query *hub_services(struct hub_shard *s, const char *id, hub_services_fn *answer, void *ctx);
+void hub_query_cancel(struct hub_query **q);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frame: a unit of the mux inside the session's bytes (mdm-tunnel-protocol(7), "Frames"). Pure codec. */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/error.h"
+
+#define FRAME_HEAD_BYTES 12
+
+enum frame_type {
+#define FRAME(id, code, max, text) FRAME_##id = (code),
+#include "mdm-tunnel/tbl/frames.h"
+#undef FRAME
+};
+
+#define FRAME_CRITICAL 0x80
+/* DATA: the last of this direction. */
+#define FRAME_FLAG_FIN 0x01
+
+struct frame {
+    uint8_t type; /* enum frame_type, or unknown and not critical: skip `length` bytes */
+    uint8_t flags;
+    uint32_t stream; /* 0: the session itself. The side that said HELLO first opens odd ones, the other even ones */
+    uint32_t length; /* of the payload, bytes */
+};
+
+void frame_encode(const struct frame *f, uint8_t out[static FRAME_HEAD_BYTES]);
+/*
+ * NULL, or the error that ends the session (unknown critical type, length over the type's maximum, reserved bits set,
+ * stream 0 where a stream is needed or the reverse). `out` is untouched then.
+ */
+const struct error *frame_decode(struct frame *out, const uint8_t data[static FRAME_HEAD_BYTES]);
+const char *frame_type_name(uint8_t type);
+
+/* -- payloads ---------------------------------------------------------------------------------------------------- */
+
+enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3 };
+const char *stream_kind_name(enum stream_kind kind);
+
+/*
+ * OPEN: kind u8 | service length u8 | service | options (type u8, length u16, value)*
+ * An option type with the high bit set is critical: unknown ones refuse the stream.
+ */
+enum open_option {
+    OPEN_OPTION_VISITOR = 0x01, /* text "address:port" of the visitor, "[v6]:port" */
+    OPEN_OPTION_HOST = 0x02,    /* text: the name the visitor asked for */
+};
+
+struct open_head {
+    enum stream_kind kind;
+    char service[64];  /* a valid name, NUL-terminated */
+    char visitor[64];  /* "" when not said */
+    char host[256];    /* "" when not said */
+};
+
+/* Bytes written, or 0 when `size` is too small. `service` must be valid (name_valid). */
+size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size);
+/* NULL, or error_protocol_error (malformed), error_unknown_service (not a name), error_kind_not_offered (critical option or kind unknown). */
+const struct error *open_head_decode(struct open_head *out, const uint8_t *data, size_t len);
+
+/* SERVICES: (kind u8 | name length u8 | name)* in the sender's order. Replaces what was said before. */
+struct service_entry {
+    enum stream_kind kind;
+    char name[64];
+};
+size_t services_encode(const struct service_entry *list, size_t count, uint8_t *out, size_t size);
+/* Fills at most `max` entries, *count gets how many. NULL or error_protocol_error. */
+const struct error *services_decode(struct service_entry *list, size_t max, size_t *count, const uint8_t *data, size_t len);
+
+/* A client id or service name: one DNS label, RFC 1035 2.3.4 with RFC 1123 2.1: 1-63 of a-z 0-9 '-' (A-Z on input),
+ * no '-' at the ends, no "--" (it separates SERVICE--CLIENT). Lower case is written to `out`. */
+bool name_normalise(const char *text, size_t len, char out[static 64]);
+
+#endif
