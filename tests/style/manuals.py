@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The manuals say what the programs do: mandoc finds nothing to complain about, every option of --help stands in the
+manual and the reverse, and the protocol's tables are those of the code. Prints TAP."""
+
+import os
+import re
+import subprocess
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+top = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(here))
+build = os.environ.get("builddir", top)
+mandoc = os.environ.get("MANDOC") or "mandoc"
+results = []
+
+
+def report(name, problems):
+    results.append(not problems)
+    for p in problems:
+        print(f"# {p}")
+    print(f"{'ok' if not problems else 'not ok'} {len(results)} - {name}")
+
+
+def read(*parts):
+    with open(os.path.join(top, *parts), encoding="utf-8") as f:
+        return f.read()
+
+
+def lint(page):
+    try:
+        run = subprocess.run([mandoc, "-Tlint", "-Wwarning", os.path.join(top, "man", page)], capture_output=True, text=True)
+    except FileNotFoundError:
+        print(f"ok {len(results) + 1} - {page} # SKIP mandoc is not installed")
+        results.append(True)
+        return
+    # A page that is not installed yet cannot be found by a cross-reference.
+    report(f"{page} is clean", [l for l in run.stdout.splitlines() if "referenced manual not found" not in l])
+
+
+def options_in_help(program):
+    text = subprocess.run([os.path.join(build, program), "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) | set(re.findall(r"(?<![\w-])-[A-Za-z](?=[, ])", text))
+
+
+def options_in_manual(page):
+    found = set()
+    for line in read("man", page).splitlines():
+        if line.startswith(".It Fl "):
+            for word in re.findall(r"Fl (-?[A-Za-z][A-Za-z-]*)", line):
+                found.add("-" + word.replace("\\-", "-"))
+    return found
+
+
+def same_options(program, page):
+    in_help, in_manual = options_in_help(program), options_in_manual(page)
+    report(f"{page} has the options of {program} --help",
+           [f"only in --help: {o}" for o in sorted(in_help - in_manual)] +
+           [f"only in the manual: {o}" for o in sorted(in_manual - in_help)])
+
+
+def rows(table, macro):
+    return re.findall(rf"^{macro}\((.*)\)$", read("include", "mdm-tunnel", "tbl", table), re.M)
+
+
+def protocol_tables():
+    text = read("man", "mdm-tunnel-protocol.7")
+    missing = []
+    for row in rows("errors.h", "ERROR"):
+        ident, code, _, status, _, words = [x.strip() for x in row.split(",", 5)]
+        line = f".It {ident.replace('_', '-')} Ta {code} Ta {status} Ta {words.strip(chr(34))}"
+        if line not in text:
+            missing.append(f"missing: {line}")
+    report("the protocol's errors are those of the code", missing)
+    missing = []
+    for table, macro in (("frames.h", "FRAME"), ("envelopes.h", "ENVELOPE")):
+        for row in rows(table, macro):
+            parts = [x.strip() for x in row.split(",")]
+            if f".It {parts[0]} Ta {parts[1]} Ta" not in text:
+                missing.append(f"missing: {parts[0]} {parts[1]}")
+    report("the protocol's envelopes and frames are those of the code", missing)
+
+
+pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
+programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1")]
+print(f"1..{len(pages) + len(programs) + 2}")
+for page in pages:
+    lint(page)
+for program, page in programs:
+    same_options(program, page)
+protocol_tables()
+sys.exit(0 if all(results) else 1)
