@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 enum counter {
 #define COUNTER(id, kind, text) COUNTER_##id,
 #include "mdm-tunnel/tbl/counters.h"
@@ -17,6 +19,7 @@ enum counter {
 };
 
 struct counters {
+    struct list node; /* among the sets that are summed */
     _Atomic uint64_t value[COUNTER_MAX];
 };
 
@@ -37,6 +40,10 @@ static inline uint64_t counter_get(const struct counters *c, enum counter id)
 struct counters *counters_self(void);
 /* The sum over all workers' sets. Any thread. */
 uint64_t counters_sum(enum counter id);
+/* The worker's own: `c` (zeroed) is the calling thread's set, until it leaves and its values go into a common rest. */
+void counters_join(struct counters *c);
+void counters_leave(struct counters *c);
+
 const char *counter_name(enum counter id);
 const char *counter_text(enum counter id);
 

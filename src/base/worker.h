@@ -38,21 +38,31 @@ struct turn {
 
 /* `name` (copied, 15 bytes are shown) names the thread; `index` counts the program's workers from 0. NULL without memory. */
 struct worker *worker_create(const char *name, unsigned index);
-/* Starts the thread. 0 or an errno. Objects for the worker may be made before, by the starting thread. */
+/*
+ * Starts the thread, which takes no signals. 0 or an errno. Objects for the worker may be made before, by the starting
+ * thread.
+ */
 int worker_start(struct worker *w);
-/* Asks the loop to end after this turn; any thread, idempotent, never blocks. */
+/*
+ * Asks the loop to end after a last turn; any thread, idempotent, never blocks. Mail that the calling thread (if it is
+ * no worker) posted before is still delivered.
+ */
 void worker_close(struct worker *w);
-/* Waits for the thread to end (not from the worker itself) and discards the mail left. */
+/* Closes, waits for the thread to end (not from the worker itself), discards the mail left, cancels the turns left. */
 void worker_stop(struct worker *w);
+/* Stops first where that is missing. Workers that post to each other are all stopped before one of them is freed. */
 void worker_free(struct worker **w);
 
 unsigned worker_index(const struct worker *w);
 /* The calling thread's worker; NULL on a thread that is none. */
 struct worker *worker_self(void);
-/* For events of the worker's own objects; the worker only (or before the start). */
+/*
+ * For events of the worker's own objects; the worker only, or any one thread before the start and after the stop. Event
+ * timers have milliseconds and may fire up to 4 ms early by worker_now_us(): a timer says "look at the deadlines now".
+ */
 struct event_base *worker_events(struct worker *w);
 /* Monotonic microseconds, read once a turn; the worker only. */
-uint64_t worker_now_us(const struct worker *w);
+uint64_t worker_now_us(struct worker *w);
 
 /*
  * Posts mail; any thread, never blocks. Mail from one thread to one worker arrives in order.
