@@ -44,6 +44,10 @@
 /* What a foreign broker may hold for us: mosquitto drops beyond 1000 messages, NATS disconnects at 64 MB. */
 #define SESSION_ENVELOPES_BROKER 256
 #define SESSION_WINDOW_BROKER (4 * MIB)
+/* Envelopes unacknowledged, and held behind a gap: bounds what many small ones cost beside their bytes. */
+#define SESSION_ENVELOPES_MAX 2048
+/* A peer that takes smaller envelopes than this is refused: heads would outweigh what they carry. */
+#define SESSION_ENVELOPE_MIN (1 * KIB)
 /* Sessions that one process holds: 2 KiB each when idle. */
 #define SESSIONS_MAX 65536
 
@@ -52,6 +56,10 @@
 /* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */
 #define STREAM_WINDOW_INITIAL (256 * KIB)
 #define STREAM_WINDOW_MAX (16 * MIB)
+/* Credit beyond the initial one that all streams of a session share: what stalled readers may pin at most. */
+#define STREAM_WINDOW_EXTRA_MAX (64 * MIB)
+/* Control frames that wait for the session: opens that wait for an answer, and an answer for every stream. */
+#define MUX_CONTROL_MAX (2 * MIB)
 /* Streams in one session: 10,000 idle WebSockets through one client, with room. */
 #define STREAMS_PER_SESSION_MAX 32768
 /* Opens of one session that wait for an answer. */

@@ -5,7 +5,10 @@
  * on after the carrier was lost, for `grace`. What is in flight is bounded by an adaptive window (docs/architecture.md).
  *
  * Pure state machine: one owner, no thread, no clock of its own (time is an argument), never blocks. Callbacks are made
- * from the calls below and may not free the session; they may call session_wake and session_close.
+ * from the calls below (but session_create) and may not free the session; they may call session_wake and session_close.
+ *
+ * A session that has heard nothing for twice `idle_us` goes AWAY by itself and asks with HELLO; so does the user's
+ * session_carrier_lost(). A HELLO that arrives says that the carrier is back. After `grace` AWAY it ends (session_lost).
  */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -63,7 +66,8 @@ void session_wake(struct session *s);
 void session_flush(struct session *s, uint64_t now_us);
 /* The carrier has room again. */
 void session_writable(struct session *s);
-/* The carrier is gone (nothing is sent any more) / is back (both sides say HELLO and resend what is missing). */
+/* The carrier is gone (nothing is sent any more) / is back (both sides say HELLO and resend what is missing). Idempotent;
+ * `back` without `lost` before it says that what was on the way may be gone. */
 void session_carrier_lost(struct session *s, uint64_t now_us);
 void session_carrier_back(struct session *s, uint64_t now_us);
 /* When session_tick() wants to be called next; CLOCK_NEVER if not at all. Changes only inside the calls of this header. */
@@ -71,6 +75,10 @@ uint64_t session_deadline(const struct session *s);
 void session_tick(struct session *s, uint64_t now_us);
 /* Says BYE (best effort) and ends; `ended` is called. Idempotent. */
 void session_close(struct session *s, const struct error *reason, uint64_t now_us);
+
+/* The envelope that tells a peer that there will be no such session (unknown to a RESUME, too many): .data is NULL without
+ * memory. An answer to HELLO only: envelopes of unknown sessions are ignored. */
+struct slice session_refusal(uint32_t id, const struct error *reason);
 
 enum session_state session_state(const struct session *s);
 uint32_t session_id(const struct session *s);

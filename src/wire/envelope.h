@@ -26,7 +26,8 @@ struct envelope {
     enum envelope_type type;
     uint8_t flags;
     uint32_t session; /* random, never 0; chosen by the side that says HELLO first */
-    uint64_t seq;     /* DATA: its number, from 0; HELLO: the first that the sender still holds; else the next to be sent */
+    uint64_t seq;     /* DATA: its number, from 0; HELLO: the first that the sender still holds;
+                         NACK: the first that arrived beyond the gap; else the next to be sent */
     uint64_t ack;     /* the next DATA envelope expected: all before it have arrived */
     uint32_t room;    /* bytes of bodies beyond `ack` that the receiver takes */
 };

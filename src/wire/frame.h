@@ -20,6 +20,8 @@ enum frame_type {
 #define FRAME_CRITICAL 0x80
 /* DATA: the last of this direction. */
 #define FRAME_FLAG_FIN 0x01
+/* DATA: it used up the credit and more is waiting, so the receiver may give more than it got back. */
+#define FRAME_FLAG_BLOCKED 0x02
 
 struct frame {
     uint8_t type; /* enum frame_type, or unknown and not critical: skip `length` bytes */
