@@ -51,6 +51,21 @@
 /* Sessions that one process holds: 2 KiB each when idle. */
 #define SESSIONS_MAX 65536
 
+/* -- peers ------------------------------------------------------------------------------------------------------- */
+
+/* Presence: instances that are there (as many as the broker retains), those of one id, and ids remembered as offline. */
+#define INSTANCES_MAX 131072
+#define INSTANCES_PER_ID_MAX 64
+#define IDS_SEEN_MAX 65536
+/* Sessions that one instance may begin with us: one for each worker that cannot know of the others' yet. */
+#define SESSIONS_PER_INSTANCE_MAX 4
+/* BYEs to strangers that one worker sends in a second: enough after a restart, too few to be of use to anybody else. */
+#define GOODBYES_PER_SECOND_MAX 1000
+/* Questions for a peer's services that wait at one session. */
+#define QUESTIONS_PER_SESSION_MAX 256
+/* Mails between the ends of streams that one worker keeps for their next use: 0.7 MiB. */
+#define PARCELS_KEPT_MAX 4096
+
 /* -- mux --------------------------------------------------------------------------------------------------------- */
 
 /* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */
@@ -82,6 +97,13 @@
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 
+/* -- link -------------------------------------------------------------------------------------------------------- */
+
+/* What arrived through MQTT and the worker has not taken yet: two windows of a session, in envelopes of one kilobyte and
+ * more. Only a broker that ignores the windows reaches it; further messages are dropped and counted. */
+#define LINK_INBOX_MAX (32 * MIB)
+#define LINK_INBOX_MESSAGES_MAX 32768
+
 /* -- embedded broker --------------------------------------------------------------------------------------------- */
 
 /* MQTT packet that we take (CONNACK's Maximum Packet Size): an envelope and its topic. */
@@ -98,6 +120,22 @@
 #define MQTT_RETAINED_PAYLOAD_MAX (16 * KIB)
 #define MQTT_TOPIC_ALIASES_MAX 16
 #define MQTT_USER_PROPERTIES_MAX 32
+/* CONNECT comes from strangers: room for names, a will and its topic, not more. */
+#define MQTT_CONNECT_MAX (32 * KIB)
+#define MQTT_CLIENT_ID_MAX 256
+#define MQTT_USERNAME_MAX 256
+/* Seconds; a longer keep alive, or none, is overridden in MQTT 5 so that dead connections go away. */
+#define MQTT_KEEP_ALIVE_MAX 3600
+/* One read takes at most this much; one such chunk a worker, more only while messages in it are under way. */
+#define MQTT_INPUT_CHUNK (128 * KIB)
+/* Payloads on the way from one worker to another; QoS 0 messages beyond it are dropped and counted. */
+#define MQTT_FORWARD_MAX (64 * MIB)
+/* Cleared retained topics that are remembered, so that an older message that comes late does not bring them back. */
+#define MQTT_RETAINED_GRAVES_MAX 4096
+/* Direct lines of one worker: the program's own participants. */
+#define MQTT_LINES_PER_WORKER_MAX 16
+/* Connections taken in one turn before others are looked at again. */
+#define MQTT_ACCEPTS_PER_TURN 64
 
 /* -- files ------------------------------------------------------------------------------------------------------- */
 
