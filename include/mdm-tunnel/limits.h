@@ -140,6 +140,8 @@
 /* -- files ------------------------------------------------------------------------------------------------------- */
 
 #define CONFIG_FILE_MAX (1 * MIB)
+/* Objects in objects: what we read has two levels. */
+#define CONFIG_DEPTH_MAX 8
 #define SERVICES_MAX 1024
 #define PATH_TEXT_MAX 4096
 

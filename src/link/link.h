@@ -52,7 +52,8 @@ struct link_mqtt_config {
     size_t max_payload;
 };
 
-/* NULL without memory (strings are copied). Connecting starts with link_start(). */
+/* NULL without memory (strings are copied). Connecting starts with link_start(). One link_mqtt a process is open at a
+ * time: the library below has one set of threads and locks for all. */
 struct link *link_mqtt_create(const struct link_config *config, const struct link_mqtt_config *mqtt);
 struct link *link_direct_create(const struct link_config *config, struct broker_shard *shard);
 
@@ -66,7 +67,8 @@ size_t link_max_payload(const struct link *l);
 void link_publish(struct link *l, const char *topic, struct slice payload);
 /* Ends the way politely (presence cleared, DISCONNECT); no callbacks after `down`. Never blocks, idempotent. */
 void link_close(struct link *l);
-/* Waits for the link's threads, then frees. Not on the worker; after the worker has stopped. */
+/* Waits for the link's threads (some seconds at most), then frees. Not on the worker; after the worker has stopped and
+ * before it is freed. */
 void link_free(struct link **l);
 
 #endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread's half of a link with an MQTT session of its own: everything that may wait. */
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "link/link_mqtt.h"
+#include "link/socket.h"
+#include "mdm-tunnel/limits.h"
+
+/* For CONNACK, SUBACK, PUBACK. */
+#define ANSWER_TIMEOUT_S 10
+/* For the presence to be cleared at the end. */
+#define FAREWELL_TIMEOUT_MS 1000
+#define PROBE_TIMEOUT_MS 2000
+
+/* -- paho's callbacks ----------------------------------------------------------------------------------------------- */
+
+static struct link_message *message_create(const char *topic, const void *payload, size_t len, bool retained)
+{
+    size_t topic_size = strlen(topic) + 1;
+    struct link_message *m = malloc(sizeof(*m) + topic_size);
+    if (m == NULL)
+        return NULL;
+    m->payload = len == 0 ? SLICE_NONE : slice_copy(payload, len);
+    if (len != 0 && m->payload.data == NULL) {
+        free(m);
+        return NULL;
+    }
+    list_init(&m->node);
+    m->retained = retained;
+    memcpy(m->topic, topic, topic_size);
+    return m;
+}
+
+static bool inbox_takes(const struct link_mqtt *l, size_t len)
+{
+    return !l->abandoned && l->inbox_count < LINK_INBOX_MESSAGES_MAX && len <= LINK_INBOX_MAX - l->inbox_bytes;
+}
+
+static void on_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
+{
+    struct link_mqtt *l = link_mqtt_of(ctx);
+    struct link_message *m = message_create(topic, payload, len, retained);
+    pthread_mutex_lock(&l->lock);
+    if (m == NULL || !inbox_takes(l, len)) {
+        l->inbox_dropped++;
+        pthread_mutex_unlock(&l->lock);
+        if (m != NULL)
+            slice_done(&m->payload);
+        free(m);
+        return;
+    }
+    list_append(&l->inbox, &m->node);
+    l->inbox_bytes += len;
+    l->inbox_count++;
+    if (!l->inbox_pending) {
+        l->inbox_pending = true;
+        link_mqtt_post(l, &l->inbox_mail);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void on_lost(void *ctx, const char *why)
+{
+    struct link_mqtt *l = link_mqtt_of(ctx);
+    pthread_mutex_lock(&l->lock);
+    l->lost = true;
+    snprintf(l->lost_why, sizeof(l->lost_why), "%s", why);
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+const struct paho_events link_mqtt_paho_events = {.message = on_message, .lost = on_lost};
+
+/* -- connecting ----------------------------------------------------------------------------------------------------- */
+
+struct attempt {
+    struct paho *paho;
+    int fd;
+    char note[LINK_NOTE_BYTES];
+    char why[LINK_NOTE_BYTES]; /* of the last address that failed */
+};
+
+static bool close_is_wanted(struct link_mqtt *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool wanted = l->close_wanted;
+    pthread_mutex_unlock(&l->lock);
+    return wanted;
+}
+
+/* The address in the front, the text cut before it would push that out. */
+static void attempt_why(struct attempt *a, const char *text)
+{
+    snprintf(a->why, sizeof(a->why), "%.*s%s%.*s", 60, a->note, a->note[0] != '\0' ? ": " : "", 90, text);
+}
+
+static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *address, enum paho_version version,
+                                    struct paho_error *err)
+{
+    uint64_t seconds = l->keep_alive_us / US_PER_S;
+    const struct paho_config config = {
+        .client_id = l->client_id,
+        .username = l->username,
+        .password = l->password,
+        .will_topic = l->base.presence_topic,
+        .keep_alive_s = seconds < 1 ? 1 : seconds > UINT16_MAX ? UINT16_MAX : (unsigned)seconds,
+        .timeout_s = ANSWER_TIMEOUT_S,
+        .max_payload = l->max_payload,
+    };
+    return paho_connect(&config, version, address->ai_addr, address->ai_addrlen, &link_mqtt_paho_events, &l->base, err);
+}
+
+/* MQTT 5; 3.1.1 where the broker is there but does not take that. */
+static struct paho *connect_address(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
+{
+    struct paho_error err;
+    struct paho *p = connect_version(l, address, l->version, &err);
+    if (p == NULL && err.version) {
+        int error = socket_probe(address->ai_addr, address->ai_addrlen, PROBE_TIMEOUT_MS);
+        if (error != 0) {
+            attempt_why(a, strerror(error));
+            return NULL;
+        }
+        l->version = l->version == PAHO_MQTT_5 ? PAHO_MQTT_3_1_1 : PAHO_MQTT_5;
+        p = connect_version(l, address, l->version, &err);
+        if (p == NULL)
+            l->version = PAHO_MQTT_5;
+    }
+    if (p == NULL)
+        attempt_why(a, err.text);
+    return p;
+}
+
+static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
+{
+    paho_address_text(address->ai_addr, address->ai_addrlen, a->note, sizeof(a->note));
+    a->paho = connect_address(l, address, a);
+    if (a->paho == NULL)
+        return false;
+    a->fd = socket_find(address->ai_addr, address->ai_addrlen);
+    if (a->fd >= 0) {
+        socket_tune(a->fd, 2 * l->keep_alive_us);
+        return true;
+    }
+    attempt_why(a, "the connection's socket is not found in /proc/self/fd");
+    paho_free(&a->paho);
+    return false;
+}
+
+static bool connect_any(struct link_mqtt *l, struct attempt *a)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    char port[8];
+    snprintf(port, sizeof(port), "%u", l->port);
+    int rc = getaddrinfo(l->host, port, &hints, &list);
+    if (rc != 0) {
+        snprintf(a->why, sizeof(a->why), "%.80s: %s", l->host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+        return false;
+    }
+    bool done = false;
+    for (struct addrinfo *i = list; i != NULL && !done && !close_is_wanted(l); i = i->ai_next)
+        done = connect_one(l, i, a);
+    freeaddrinfo(list);
+    return done;
+}
+
+/* The presence text as it is now; NULL when there is none, or no memory. */
+static char *presence_take(struct link_mqtt *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->presence_changed = false;
+    char *text = l->base.presence == NULL ? NULL : strdup(l->base.presence);
+    pthread_mutex_unlock(&l->lock);
+    return text;
+}
+
+static bool presence_publish(struct link_mqtt *l, struct paho *p)
+{
+    char *text = presence_take(l);
+    bool done = l->base.presence_topic == NULL ||
+                paho_retain(p, l->base.presence_topic, text == NULL ? "" : text, ANSWER_TIMEOUT_S * 1000);
+    free(text);
+    return done;
+}
+
+static bool set_up(struct link_mqtt *l, struct attempt *a)
+{
+    struct paho_error err;
+    if (!paho_subscribe(a->paho, l->base.filters, 0, &err) ||
+        !paho_subscribe(a->paho, l->base.everywhere_filters, 1, &err)) {
+        attempt_why(a, err.text);
+        return false;
+    }
+    if (!presence_publish(l, a->paho)) {
+        attempt_why(a, "no answer to the presence");
+        return false;
+    }
+    return true;
+}
+
+/* -- one connection's life ------------------------------------------------------------------------------------------ */
+
+/* Until the connection is lost or not wanted any more; true when lost. */
+static bool serve(struct link_mqtt *l, struct paho *p)
+{
+    pthread_mutex_lock(&l->lock);
+    while (!l->lost && !l->close_wanted) {
+        if (!l->presence_changed) {
+            pthread_cond_wait(&l->changed, &l->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&l->lock);
+        presence_publish(l, p);
+        pthread_mutex_lock(&l->lock);
+    }
+    bool lost = l->lost;
+    pthread_mutex_unlock(&l->lock);
+    return lost;
+}
+
+static void post_up(struct link_mqtt *l, struct attempt *a)
+{
+    pthread_mutex_lock(&l->lock);
+    l->up_paho = a->paho;
+    l->up_fd = a->fd;
+    snprintf(l->up_note, sizeof(l->up_note), "%s", a->note);
+    l->up_pending = true;
+    a->fd = -1;
+    link_mqtt_post(l, &l->up_mail);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Posts `down` and waits until the worker has taken it: from then on it does not touch the connection. */
+static void post_down(struct link_mqtt *l, const char *why, uint64_t retry_us)
+{
+    pthread_mutex_lock(&l->lock);
+    snprintf(l->down_why, sizeof(l->down_why), "%s", why);
+    l->down_retry_us = retry_us;
+    l->down_pending = true;
+    link_mqtt_post(l, &l->down_mail);
+    while ((l->up_pending || l->down_pending) && !l->abandoned)
+        pthread_cond_wait(&l->changed, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Returns how long the connection lived. */
+static uint64_t live(struct link_mqtt *l, struct attempt *a)
+{
+    uint64_t since = clock_now_us();
+    post_up(l, a);
+    if (serve(l, a->paho)) {
+        pthread_mutex_lock(&l->lock);
+        snprintf(a->why, sizeof(a->why), "%s", l->lost_why);
+        pthread_mutex_unlock(&l->lock);
+    } else {
+        snprintf(a->why, sizeof(a->why), "closed");
+        if (l->base.presence_topic != NULL)
+            paho_retain(a->paho, l->base.presence_topic, "", FAREWELL_TIMEOUT_MS);
+    }
+    return clock_now_us() - since;
+}
+
+static uint32_t random_u32(void)
+{
+    uint32_t r = 0;
+    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+        r = (uint32_t)clock_now_us();
+    return r;
+}
+
+/* One connection from attempt to end; returns when to make the next one. */
+static uint64_t connection_run(struct link_mqtt *l)
+{
+    struct attempt a = {.fd = -1};
+    uint64_t lived_us = 0;
+    pthread_mutex_lock(&l->lock);
+    l->lost = false;
+    pthread_mutex_unlock(&l->lock);
+    if (connect_any(l, &a) && set_up(l, &a))
+        lived_us = live(l, &a);
+    if (a.paho != NULL)
+        paho_disconnect(a.paho);
+    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : backoff_next(&l->backoff, lived_us, random_u32());
+    post_down(l, a.why, retry_us);
+    paho_free(&a.paho);
+    if (a.fd >= 0)
+        close(a.fd);
+    return retry_us;
+}
+
+/* Waits for the next attempt; false when there is to be none. */
+static bool pause_for(struct link_mqtt *l, uint64_t us)
+{
+    if (us == CLOCK_NEVER)
+        return false;
+    uint64_t until = clock_now_us() + us;
+    const struct timespec at = {(time_t)(until / US_PER_S), (long)(until % US_PER_S * 1000)};
+    pthread_mutex_lock(&l->lock);
+    while (!l->close_wanted && pthread_cond_timedwait(&l->changed, &l->lock, &at) == 0)
+        ;
+    bool go_on = !l->close_wanted;
+    pthread_mutex_unlock(&l->lock);
+    return go_on;
+}
+
+void *link_mqtt_run(void *link)
+{
+    struct link_mqtt *l = link_mqtt_of(link);
+    while (pause_for(l, connection_run(l)))
+        ;
+    pthread_mutex_lock(&l->lock);
+    l->running = false;
+    bool abandoned = l->abandoned;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    if (abandoned)
+        link_mqtt_destroy(l);
+    return NULL;
+}

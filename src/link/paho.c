@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One MQTT connection made with paho.mqtt.c: the only file that knows it. */
+#include "link/paho.h"
+
+#include <MQTTClient.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/object.h"
+#include "mdm-tunnel/limits.h"
+
+#define PAHO_MAGIC 0x5041484f
+/* A packet's fixed head, topic and properties beyond its payload. */
+#define PACKET_HEAD_MAX (1 * KIB)
+#define SUBSCRIPTIONS_MAX 16
+/* MQTT 3.1.1 2.2.3, MQTT 5 2.4: a SUBACK's codes from here on refuse. */
+#define SUBACK_REFUSED 0x80
+#define INFLIGHT_MAX 10
+
+struct paho {
+    OBJECT_MAGIC;
+    MQTTClient handle;
+    enum paho_version version;
+    const struct paho_events *events;
+    void *ctx;
+    size_t packet_max;
+    bool connected;   /* CONNACK came: one of paho's callbacks will tell of the end */
+    atomic_bool lost; /* it has */
+};
+
+__attribute__((format(printf, 2, 3))) static void error_set(struct paho_error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof(err->text), format, args);
+    va_end(args);
+}
+
+/* -- callbacks ------------------------------------------------------------------------------------------------------ */
+
+static int paho_arrived(void *context, char *topic, int topic_len, MQTTClient_message *message)
+{
+    struct paho *p = context;
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    bool plain = topic_len == 0 || strlen(topic) == (size_t)topic_len; /* no NUL inside */
+    if (plain && message->payloadlen >= 0)
+        p->events->message(p->ctx, topic, message->payload, (size_t)message->payloadlen, message->retained != 0);
+    MQTTClient_freeMessage(&message);
+    MQTTClient_free(topic);
+    return 1;
+}
+
+/* The flag comes last: then the handle may go. */
+static void paho_say_lost(struct paho *p, const char *why)
+{
+    if (atomic_load(&p->lost))
+        return;
+    p->events->lost(p->ctx, why);
+    atomic_store(&p->lost, true);
+}
+
+static void paho_connection_lost(void *context, char *cause)
+{
+    struct paho *p = context;
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    paho_say_lost(p, cause != NULL ? cause : "connection lost");
+}
+
+/* The broker said DISCONNECT (MQTT 5 3.14). */
+static void paho_dismissed(void *context, MQTTProperties *properties, enum MQTTReasonCodes reason)
+{
+    struct paho *p = context;
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    (void)properties;
+    const char *text = MQTTReasonCode_toString(reason);
+    paho_say_lost(p, text != NULL ? text : "disconnected by the broker");
+}
+
+/* -- connecting ----------------------------------------------------------------------------------------------------- */
+
+void paho_address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size)
+{
+    char host[128], port[16];
+    if (getnameinfo(address, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(out, size, "?");
+    else
+        snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int paho_handle_create(struct paho *p, const char *client_id, const struct sockaddr *address, socklen_t len)
+{
+    char text[160], uri[sizeof(text) + 8];
+    paho_address_text(address, len, text, sizeof(text));
+    snprintf(uri, sizeof(uri), "tcp://%s", text);
+    MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
+    options.MQTTVersion = p->version;
+    int rc = MQTTClient_createWithOptions(&p->handle, uri, client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
+    if (rc == MQTTCLIENT_SUCCESS)
+        rc = MQTTClient_setCallbacks(p->handle, p, paho_connection_lost, paho_arrived, NULL);
+    if (rc == MQTTCLIENT_SUCCESS && p->version == PAHO_MQTT_5)
+        rc = MQTTClient_setDisconnected(p->handle, p, paho_dismissed);
+    return rc;
+}
+
+static const char *refusal_text(int code, enum paho_version version)
+{
+    static const char *const connack[] = {
+        /* MQTT 3.1.1 3.2.2.3 */
+        [1] = "unacceptable protocol version", [2] = "client identifier rejected", [3] = "server unavailable",
+        [4] = "bad user name or password",     [5] = "not authorized",
+    };
+    if (code < 0)
+        return "no connection";
+    if (version == PAHO_MQTT_3_1_1 && (size_t)code < sizeof(connack) / sizeof(connack[0]) && connack[code] != NULL)
+        return connack[code];
+    const char *text = MQTTReasonCode_toString((enum MQTTReasonCodes)code);
+    return text != NULL ? text : "refused";
+}
+
+/* A broker of the 3.1.1 age answers MQTT 5 with its own CONNACK (code 1), which paho may not be able to read, or with
+ * nothing but the end of the connection; one that knows MQTT 5 with 0x84. */
+static bool refusal_is_version(int code)
+{
+    return code < 0 || code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION;
+}
+
+static int paho_connect_5(struct paho *p, MQTTClient_connectOptions *options, size_t max_payload)
+{
+    MQTTProperties properties = MQTTProperties_initializer;
+    MQTTProperty packet_max = {.identifier = MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE};
+    packet_max.value.integer4 = (unsigned)(max_payload + PACKET_HEAD_MAX);
+    MQTTProperties_add(&properties, &packet_max);
+    MQTTResponse answer = MQTTClient_connect5(p->handle, options, &properties, NULL);
+    int rc = (int)answer.reasonCode;
+    if (answer.properties != NULL) {
+        int max = MQTTProperties_getNumericValue(answer.properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE);
+        if (max > 0)
+            p->packet_max = (size_t)max;
+    }
+    MQTTResponse_free(answer);
+    MQTTProperties_free(&properties);
+    return rc;
+}
+
+static int paho_handshake(struct paho *p, const struct paho_config *config)
+{
+    MQTTClient_connectOptions options5 = MQTTClient_connectOptions_initializer5;
+    MQTTClient_connectOptions options3 = MQTTClient_connectOptions_initializer;
+    MQTTClient_connectOptions *options = p->version == PAHO_MQTT_5 ? &options5 : &options3;
+    MQTTClient_willOptions will = MQTTClient_willOptions_initializer;
+    options->MQTTVersion = p->version;
+    options->keepAliveInterval = (int)config->keep_alive_s;
+    options->connectTimeout = (int)config->timeout_s;
+    options->reliable = 0;
+    options->maxInflightMessages = INFLIGHT_MAX;
+    options->username = config->username;
+    options->password = config->password;
+    if (config->will_topic != NULL) {
+        will.topicName = config->will_topic;
+        will.message = "";
+        will.retained = 1;
+        will.qos = 1;
+        options->will = &will;
+    }
+    return p->version == PAHO_MQTT_5 ? paho_connect_5(p, options, config->max_payload)
+                                     : MQTTClient_connect(p->handle, options);
+}
+
+struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,
+                          socklen_t address_len, const struct paho_events *events, void *ctx, struct paho_error *err)
+{
+    struct paho *p;
+    ALLOC_OBJECT(p, PAHO_MAGIC);
+    memset(err, 0, sizeof(*err));
+    if (p == NULL) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    p->version = version;
+    p->events = events;
+    p->ctx = ctx;
+    p->packet_max = SIZE_MAX;
+    atomic_init(&p->lost, false);
+    int rc = paho_handle_create(p, config->client_id, address, address_len);
+    if (rc != MQTTCLIENT_SUCCESS) {
+        error_set(err, "cannot make an MQTT client (%d)", rc);
+        paho_free(&p);
+        return NULL;
+    }
+    rc = paho_handshake(p, config);
+    if (rc != MQTTCLIENT_SUCCESS) {
+        error_set(err, "%s", refusal_text(rc, version));
+        err->version = refusal_is_version(rc);
+        paho_free(&p);
+        return NULL;
+    }
+    MQTTClient_setCommandTimeout(p->handle, config->timeout_s * 1000UL);
+    p->connected = true;
+    return p;
+}
+
+/* -- connected ------------------------------------------------------------------------------------------------------ */
+
+static int subscribe_5(struct paho *p, char *const *filters, int count, int *codes)
+{
+    MQTTSubscribe_options options[SUBSCRIPTIONS_MAX];
+    for (int i = 0; i < count; i++)
+        options[i] = (MQTTSubscribe_options)MQTTSubscribe_options_initializer;
+    MQTTResponse answer = MQTTClient_subscribeMany5(p->handle, count, filters, codes, options, NULL);
+    int rc = (int)answer.reasonCode;
+    for (int i = 0; i < count && rc >= 0; i++)
+        codes[i] = answer.reasonCodes != NULL && i < answer.reasonCodeCount ? (int)answer.reasonCodes[i] : rc;
+    MQTTResponse_free(answer);
+    return rc < 0 ? rc : MQTTCLIENT_SUCCESS;
+}
+
+bool paho_subscribe(struct paho *p, char *const *filters, int qos, struct paho_error *err)
+{
+    int codes[SUBSCRIPTIONS_MAX], count = 0;
+    memset(err, 0, sizeof(*err));
+    for (; filters[count] != NULL; count++) {
+        assert(count < SUBSCRIPTIONS_MAX);
+        codes[count] = qos;
+    }
+    if (count == 0)
+        return true;
+    int rc = p->version == PAHO_MQTT_5 ? subscribe_5(p, filters, count, codes)
+                                       : MQTTClient_subscribeMany(p->handle, count, filters, codes);
+    if (rc != MQTTCLIENT_SUCCESS) {
+        error_set(err, "no answer to the subscription");
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (codes[i] >= SUBACK_REFUSED) {
+            error_set(err, "subscription to %s refused", filters[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int publish(struct paho *p, const char *topic, const void *payload, size_t len, int qos, bool retain,
+                   MQTTClient_deliveryToken *token)
+{
+    if (p->version == PAHO_MQTT_3_1_1)
+        return MQTTClient_publish(p->handle, topic, (int)len, payload, qos, retain, token);
+    MQTTResponse answer = MQTTClient_publish5(p->handle, topic, (int)len, payload, qos, retain, NULL, token);
+    int rc = (int)answer.reasonCode;
+    MQTTResponse_free(answer);
+    return rc;
+}
+
+bool paho_retain(struct paho *p, const char *topic, const char *text, unsigned timeout_ms)
+{
+    MQTTClient_deliveryToken token = 0;
+    return publish(p, topic, text, strlen(text), 1, true, &token) == MQTTCLIENT_SUCCESS &&
+           MQTTClient_waitForCompletion(p->handle, token, timeout_ms) == MQTTCLIENT_SUCCESS;
+}
+
+void paho_publish(struct paho *p, const char *topic, const void *payload, size_t len)
+{
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    publish(p, topic, payload, len, 0, false, NULL);
+}
+
+size_t paho_packet_max(const struct paho *p) { return p->packet_max; }
+
+/* When the connection ended by itself, a thread of paho is about to call us, with this handle in its hands. */
+static void paho_await_lost(struct paho *p)
+{
+    const struct timespec pause = {0, 10 * 1000 * 1000};
+    for (int i = 0; i < 100 && !atomic_load(&p->lost); i++)
+        nanosleep(&pause, NULL);
+}
+
+void paho_disconnect(struct paho *p)
+{
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    if (!p->connected)
+        return;
+    p->connected = false;
+    if (MQTTClient_isConnected(p->handle)) {
+        atomic_store(&p->lost, true);
+        MQTTClient_disconnect(p->handle, 0);
+    } else
+        paho_await_lost(p);
+}
+
+void paho_free(struct paho **p)
+{
+    if (*p == NULL)
+        return;
+    struct paho *gone;
+    TAKE_OBJECT(gone, p, PAHO_MAGIC);
+    paho_disconnect(gone);
+    if (gone->handle != NULL)
+        MQTTClient_destroy(&gone->handle);
+    FREE_OBJECT(gone);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A TCP socket that a library keeps to itself: finding it, how much it takes without making its writer wait, and why not. */
+#ifndef LINK_SOCKET_H
+#define LINK_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * A duplicate (close-on-exec, the caller's to close) of this process's socket that is connected to `peer` and was made
+ * by a library: ours are close-on-exec, the library's are not. -1 when there is none. Any thread.
+ */
+int socket_find(const struct sockaddr *peer, socklen_t len);
+/* No delay for small messages; unacknowledged bytes end the connection after `dead_us`. Best effort. */
+void socket_tune(int fd, uint64_t dead_us);
+/*
+ * Bytes that surely fit into the send buffer now, in messages that cost SOCKET_MESSAGE_COST each beyond their bytes. Half of
+ * what the kernel has left: its own overhead for each buffer (1.3 KiB for 1.4 KiB of data at worst) counts, too.
+ */
+size_t socket_room(int fd);
+#define SOCKET_MESSAGE_COST 1024
+/* Whether a TCP connection to `peer` can be made now: 0 or an errno. Blocks for `timeout_ms` at most. */
+int socket_probe(const struct sockaddr *peer, socklen_t len, int timeout_ms);
+
+#endif
