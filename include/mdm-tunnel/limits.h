@@ -87,6 +87,8 @@
 /* Head of a service's response, trailers included. */
 #define HTTP_RESPONSE_HEAD_MAX (64 * KIB)
 #define HTTP_FIELDS_MAX 256
+/* Fields that Connection names in one message; anything real names one or two. */
+#define HTTP_CONNECTION_OPTIONS_MAX 16
 /* A chunk's extension or the digits of its size. */
 #define HTTP_CHUNK_LINE_MAX 256
 /* Visitors' connections on one worker. */

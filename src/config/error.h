@@ -7,6 +7,7 @@ struct config_error {
     char text[512];
 };
 
-void config_error_set(struct config_error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Returns -1, so that a function can end with it. */
+int config_error_set(struct config_error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

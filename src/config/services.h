@@ -12,13 +12,13 @@ enum target_kind { TARGET_TCP, TARGET_UNIX };
 
 struct target {
     enum target_kind kind;
-    char host[256]; /* TARGET_TCP: name or address without brackets */
+    char host[256]; /* TARGET_TCP: name, or address without brackets; "localhost" where only a port was given */
     uint16_t port;
     char path[108]; /* TARGET_UNIX */
 };
 
 struct service {
-    char name[64]; /* valid (name_normalise) */
+    char name[64]; /* valid (label_normalise) */
     struct target target;
 };
 
@@ -31,12 +31,13 @@ struct services {
 /* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ...}}. 0, or -1 and *err says where
  * ("services file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
 int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
+/* errno is ENOENT when there is no such file. */
 int services_load(const char *path, struct services *out, struct config_error *err);
-/* "NAME=PORT", "NAME=HOST:PORT", "NAME=unix:/path" from a command line; adds to `out`. */
+/* "NAME=PORT", "NAME=HOST:PORT", "NAME=unix:/path" from a command line; adds to `out`, unless the name is there. */
 int services_add_argument(struct services *out, const char *argument, struct config_error *err);
 const struct service *services_find(const struct services *s, const char *name);
 void services_done(struct services *s);
-/* "127.0.0.1:9000", "unix:/path": for log lines. */
+/* "localhost:9000", "[::1]:80", "unix:/path": for log lines, and valid as an argument; 264 bytes are always enough. */
 void target_text(const struct target *t, char *out, size_t size);
 
 #endif

@@ -14,15 +14,16 @@
 #include "config/error.h"
 
 enum setting_kind {
-    SETTING_FLAG,    /* bool; no argument; the file takes true and false; -v -v raises nothing */
+    SETTING_FLAG,    /* bool; no argument; the file takes true and false; giving it twice changes nothing */
     SETTING_NUMBER,  /* unsigned, min..max */
     SETTING_PORT,    /* unsigned, 0 (the kernel chooses) .. 65535 */
-    SETTING_SECONDS, /* uint64_t microseconds; decimal fractions are allowed ("0.5") */
+    SETTING_SECONDS, /* uint64_t microseconds, min..max seconds; decimal fractions are allowed ("0.5") */
     SETTING_TEXT,    /* char *, heap */
     SETTING_NAME,    /* char *, heap; one DNS label, normalised */
     SETTING_PATH,    /* char *, heap; a leading ~/ is the home directory */
     SETTING_HELP, SETTING_VERSION, /* the command line only */
-    SETTING_FILE,    /* char *, heap; the settings file that is read before the command line is applied; command line only */
+    SETTING_FILE,    /* as PATH; the settings file, read before the command line is applied; the command line only, and a
+                        default (which may be missing) */
 };
 
 struct setting {
@@ -32,7 +33,7 @@ struct setting {
     char alias_letter;
     enum setting_kind kind;
     size_t offset;       /* of the value in the program's struct */
-    unsigned min, max;   /* SETTING_NUMBER */
+    unsigned min, max;   /* SETTING_NUMBER, SETTING_SECONDS; max 0: no maximum but the type's (seconds: ten years) */
     const char *default_text; /* parsed as if given; NULL: zero */
     const char *argument;     /* "PORT" in --help */
     const char *help;
@@ -49,8 +50,10 @@ struct settings_table {
 };
 
 /*
- * Defaults, then the settings file, then the command line, into `values` (zeroed by the caller). *first is the index of
- * the first positional. SETTINGS_BAD: *err has the text to print. `out` gets --help and --version.
+ * Defaults, then the settings file, then the command line, into `values` (zeroed by the caller). Positionals move to the
+ * end of argv, *first is the index of the first. SETTINGS_BAD: *err has the text to print ("--port: 70000 is above
+ * 65535"). `out` gets --help and --version. Only after SETTINGS_RUN do `values` hold anything. One thread at a time
+ * (getopt_long(3)).
  */
 enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first,
                                    FILE *out, struct config_error *err);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of services: from a file, from arguments, by name. */
+#include "config/services.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/label.h"
+#include "config/json.h"
+#include "config/target.h"
+#include "mdm-tunnel/limits.h"
+
+#define NAME_RULE "a name is 1 to 63 letters, digits and single hyphens inside"
+
+/* -- one service of the file --------------------------------------------------------------------------------------- */
+
+/* Whatever is wrong in a file begins with the file and the path to the value. */
+static int value_error(struct config_error *err, const char *file, const char *path, const char *what)
+{
+    return config_error_set(err, "%s: %s%s", file, path, what);
+}
+
+static int target_read(const cJSON *value, const char *file, const char *path, struct target *out,
+                       struct config_error *err)
+{
+    struct config_error reason;
+    char number[JSON_NUMBER_TEXT];
+    const char *text = number;
+    if (cJSON_IsNumber(value))
+        json_number_text(value, number);
+    else if (cJSON_IsString(value))
+        text = value->valuestring;
+    else
+        return value_error(err, file, path, ": not a port, \"HOST:PORT\" or \"unix:/PATH\"");
+    return target_parse(text, out, &reason) == 0 ? 0 : value_error(err, file, path, reason.text);
+}
+
+static int options_read(const cJSON *object, const char *file, const char *name, struct target *out,
+                        struct config_error *err)
+{
+    char path[256];
+    for (const cJSON *m = object->child; m != NULL; m = m->next) {
+        if (strcmp(m->string, "target") != 0) {
+            snprintf(path, sizeof(path), "%s.%.64s", name, m->string);
+            return value_error(err, file, path, ": unknown key");
+        }
+    }
+    const cJSON *target = cJSON_GetObjectItemCaseSensitive(object, "target");
+    if (target == NULL)
+        return value_error(err, file, name, ": \"target\" is missing");
+    snprintf(path, sizeof(path), "%s.target", name);
+    return target_read(target, file, path, out, err);
+}
+
+static int service_read(const cJSON *value, const char *file, struct service *out, struct config_error *err)
+{
+    const char *key = value->string;
+    if (!label_normalise(key, strlen(key), out->name))
+        return config_error_set(err, "%s: \"%.64s\": " NAME_RULE, file, key);
+    if (cJSON_IsObject(value))
+        return options_read(value, file, out->name, &out->target, err);
+    return target_read(value, file, out->name, &out->target, err);
+}
+
+/* -- the list ------------------------------------------------------------------------------------------------------ */
+
+static int compare_services(const void *a, const void *b)
+{
+    return strcmp(((const struct service *)a)->name, ((const struct service *)b)->name);
+}
+
+/* Two keys that differ in case only are one name. */
+static int services_sort(struct services *s, const char *file, struct config_error *err)
+{
+    if (s->count > 1)
+        qsort(s->list, s->count, sizeof(*s->list), compare_services);
+    for (size_t i = 1; i < s->count; i++) {
+        if (strcmp(s->list[i - 1].name, s->list[i].name) == 0)
+            return config_error_set(err, "%s: %s: stands twice", file, s->list[i].name);
+    }
+    return 0;
+}
+
+static int services_read(const cJSON *root, const char *file, struct services *out, struct config_error *err)
+{
+    size_t count = (size_t)cJSON_GetArraySize(root);
+    struct services s = {0, calloc(count > 0 ? count : 1, sizeof(*s.list))};
+    if (s.list == NULL)
+        return config_error_set(err, "%s: %s", file, strerror(ENOMEM));
+    for (const cJSON *m = root->child; m != NULL; m = m->next)
+        if (service_read(m, file, &s.list[s.count++], err) != 0)
+            goto failed;
+    if (services_sort(&s, file, err) != 0)
+        goto failed;
+    *out = s;
+    return 0;
+failed:
+    services_done(&s);
+    return -1;
+}
+
+int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err)
+{
+    cJSON *root = json_parse(text, len, file, SERVICES_MAX, err);
+    if (root == NULL)
+        return -1;
+    int result = services_read(root, file, out, err);
+    cJSON_Delete(root);
+    return result;
+}
+
+int services_load(const char *path, struct services *out, struct config_error *err)
+{
+    size_t len = 0;
+    char *text = json_load_text(path, &len, err);
+    if (text == NULL)
+        return -1;
+    int result = services_parse(text, len, path, out, err);
+    free(text);
+    if (result != 0)
+        errno = EINVAL;
+    return result;
+}
+
+/* The place of `name`, or where it would stand. */
+static size_t services_place(const struct services *s, const char *name, bool *found)
+{
+    size_t low = 0, high = s->count;
+    *found = false;
+    while (low < high && !*found) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, s->list[middle].name);
+        *found = order == 0;
+        if (order > 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+const struct service *services_find(const struct services *s, const char *name)
+{
+    bool found;
+    size_t i = services_place(s, name, &found);
+    return found ? &s->list[i] : NULL;
+}
+
+static int services_insert(struct services *s, const struct service *added, struct config_error *err)
+{
+    bool found;
+    size_t i = services_place(s, added->name, &found);
+    if (found || s->count >= SERVICES_MAX)
+        return config_error_set(err, found ? "%s: stands twice" : "%s: too many services", added->name);
+    struct service *list = realloc(s->list, (s->count + 1) * sizeof(*list));
+    if (list == NULL)
+        return config_error_set(err, "%s: %s", added->name, strerror(ENOMEM));
+    memmove(list + i + 1, list + i, (s->count - i) * sizeof(*list));
+    list[i] = *added;
+    s->list = list;
+    s->count++;
+    return 0;
+}
+
+int services_add_argument(struct services *out, const char *argument, struct config_error *err)
+{
+    struct service added;
+    struct config_error reason;
+    const char *equals = strchr(argument, '=');
+    if (equals == NULL)
+        return config_error_set(err, "%.128s: not NAME=PORT, NAME=HOST:PORT or NAME=unix:/PATH", argument);
+    if (!label_normalise(argument, (size_t)(equals - argument), added.name)) {
+        return config_error_set(err, "%.128s: " NAME_RULE, argument);
+    }
+    if (target_parse(equals + 1, &added.target, &reason) != 0)
+        return config_error_set(err, "%s%s", added.name, reason.text);
+    return services_insert(out, &added, err);
+}
+
+void services_done(struct services *s)
+{
+    free(s->list);
+    *s = (struct services){0, NULL};
+}
