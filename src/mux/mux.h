@@ -58,6 +58,9 @@ void mux_free(struct mux **m, const struct error *reason);
 size_t mux_pull(struct mux *m, uint8_t *dst, size_t max);
 /* NULL, or the error that ends the session. `now_us` drives the growth of credit. */
 const struct error *mux_push(struct mux *m, const struct slice *bytes, uint64_t now_us);
+/* Non-NULL: the session has to end with it (no memory; the peer makes us answer and takes no answers). mux_push() says
+ * the same, mux_pull() gives nothing any more. */
+const struct error *mux_failed(const struct mux *m);
 /* True while mux_pull() would give something. */
 bool mux_has_output(const struct mux *m);
 
