@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The services file and service arguments. */
+#include "config/services.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mdm-tunnel/limits.h"
+#include "tap.h"
+
+static struct config_error error;
+
+/* The error for `text`; "" when it is taken. */
+static const char *refused(const char *text)
+{
+    struct services s = {77, NULL};
+    error.text[0] = '\0';
+    if (services_parse(text, strlen(text), "f", &s, &error) == 0)
+        services_done(&s);
+    else if (s.count != 77)
+        return "(out was touched)";
+    return error.text;
+}
+
+static void every_kind_of_target(void)
+{
+    static const char text[] =
+        "\xef\xbb\xbf{\"web\": 9000, \"B\": \"printer.lan:80\", \"sock\": \"unix:/run/a b.sock\",\n"
+        " \"six\": \"[fe80::1%eth0]:65535\", \"default\": {\"target\": 1}, \"four\": \"10.0.0.1:22\"}\n";
+    static const char *const want[][2] = {
+        {"b", "printer.lan:80"},         {"default", "localhost:1"},     {"four", "10.0.0.1:22"},
+        {"six", "[fe80::1%eth0]:65535"}, {"sock", "unix:/run/a b.sock"}, {"web", "localhost:9000"},
+    };
+    struct services s;
+    OK_INT(services_parse(text, strlen(text), "f", &s, &error), 0);
+    OK_INT(s.count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        char target[264];
+        target_text(&s.list[i].target, target, sizeof(target));
+        OK_TEXT(s.list[i].name, want[i][0]);
+        OK_TEXT(target, want[i][1]);
+        OK(services_find(&s, want[i][0]) == &s.list[i]);
+    }
+    OK_INT(s.list[4].target.kind, TARGET_UNIX);
+    OK(services_find(&s, "") == NULL && services_find(&s, "zz") == NULL && services_find(&s, "c") == NULL);
+    services_done(&s);
+    OK(s.count == 0 && services_find(&s, "web") == NULL);
+}
+
+static void no_service_at_all(void)
+{
+    struct services s;
+    OK_INT(services_parse("{}", 2, "f", &s, &error), 0);
+    OK_INT(s.count, 0);
+    OK(services_find(&s, "a") == NULL);
+    services_done(&s);
+}
+
+static void errors_name_the_path(void)
+{
+    OK_TEXT(refused("{\"hello-world\": 70000}"), "f: hello-world.port: 70000 is above 65535");
+    OK_TEXT(refused("{\"a\": 0}"), "f: a.port: 0 is below 1");
+    OK_TEXT(refused("{\"a\": -5}"), "f: a.port: -5 is below 1");
+    OK_TEXT(refused("{\"a\": 80.5}"), "f: a.port: \"80.5\" is not a whole number");
+    OK_TEXT(refused("{\"a\": 1e30}"), "f: a.port: \"1e+30\" is not a whole number");
+    OK_TEXT(refused("{\"a\": 1e9}"), "f: a.port: 1000000000 is above 65535");
+    OK_TEXT(refused("{\"a\": {\"target\": \"h:99999\"}}"), "f: a.target.port: 99999 is above 65535");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"host\": 2}}"), "f: a.host: unknown key");
+    OK_TEXT(refused("{\"a\": {}}"), "f: a: \"target\" is missing");
+    OK_TEXT(refused("{\"a\": null}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
+    OK_TEXT(refused("{\"a\": [1]}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
+    OK_TEXT(refused("{\"a\": {\"target\": {\"target\": 1}}}"),
+            "f: a.target: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
+    OK_TEXT(refused("{\"a\": \"::1:80\"}"), "f: a.host: \"::1\" is not a host (an IPv6 address stands in brackets)");
+    OK_TEXT(refused("{\"a\": \"[::g]:80\"}"), "f: a.host: \"::g\" is not an IPv6 address");
+    OK_TEXT(refused("{\"a\": \"h:\"}"), "f: a.port: \"\" is not a whole number");
+    OK_TEXT(refused("{\"a\": \"h:8 0\"}"), "f: a.port: \"8 0\" is not a whole number");
+    OK_TEXT(refused("{\"a\": \"unix:relative\"}"), "f: a.path: not an absolute path of at most 107 bytes");
+    for (const char *const *bad =
+             (const char *const[]){"http://h:80", "h", "", "[::1]", "[::1]80", ":80", "-h:80", "a b:80", NULL};
+         *bad; bad++) {
+        char text[64];
+        snprintf(text, sizeof(text), "{\"a\": \"%s\"}", *bad);
+        OK(strncmp(refused(text), "f: a", 4) == 0);
+    }
+}
+
+static void names_are_labels(void)
+{
+    static const char *const bad[] = {"", "-a", "a-", "a--b", "a.b", "a_b", "\\u00e4", "a b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "{\"%s\": 1}", bad[i]);
+        OK(strstr(refused(text), "a name is 1 to 63 letters") != NULL);
+    }
+}
+
+static void names_stand_once(void)
+{
+    OK_TEXT(refused("{\"a\": 1, \"b\": 2, \"a\": 3}"), "f: key \"a\" stands twice");
+    OK_TEXT(refused("{\"a\": 1, \"b\": 2, \"A\": 3}"), "f: a: stands twice");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"target\": 2}}"), "f: a: key \"target\" stands twice");
+}
+
+static void syntax_errors_have_a_place(void)
+{
+    OK_TEXT(refused("{\n  \"a\": 1,\n  \"b\" 2\n}"), "f: line 3, column 7: not valid JSON");
+    OK_TEXT(refused("{\"a\": 1} x"), "f: line 1, column 10: not valid JSON");
+    OK(strstr(refused("{\"a\": 1"), "not valid JSON") != NULL);
+    OK(strstr(refused(""), "line 1, column 1: not valid JSON") != NULL);
+    OK_TEXT(refused("[1]"), "f: not a JSON object");
+    OK_TEXT(refused("3"), "f: not a JSON object");
+    OK_TEXT(refused("{\"a\\u0000b\": 1}"), "f: line 1, column 5: NUL character in a string");
+    OK_TEXT(refused("{\"a\tb\": 1}"), "f: line 1, column 4: control character in a string");
+    OK_TEXT(refused("{\"a\\\\u0000\": 1}"),
+            "f: \"a\\u0000\": a name is 1 to 63 letters, digits and single hyphens inside");
+    struct services s;
+    OK_INT(services_parse("{}\0", 3, "f", &s, &error), -1);
+    OK_TEXT(error.text, "f: line 1, column 3: NUL byte");
+}
+
+static void sizes_are_bounded(void)
+{
+    OK_TEXT(refused("{\"a\": [[[[[[[[1]]]]]]]]}"), "f: line 1, column 14: nested too deep");
+    char *text = malloc(CONFIG_FILE_MAX + 2);
+    memset(text, ' ', CONFIG_FILE_MAX + 1);
+    memcpy(text, "{}", 2);
+    struct services s;
+    OK_INT(services_parse(text, CONFIG_FILE_MAX + 1, "f", &s, &error), -1);
+    OK_TEXT(error.text, "f: File too large");
+    OK_INT(services_parse(text, CONFIG_FILE_MAX, "f", &s, &error), 0);
+    services_done(&s);
+    for (unsigned count = SERVICES_MAX; count <= SERVICES_MAX + 1; count++) {
+        size_t len = 0;
+        for (unsigned i = 0; i < count; i++)
+            len += (size_t)sprintf(text + len, "%c\"s%u\": %u", i == 0 ? '{' : ',', i, i + 1);
+        len += (size_t)sprintf(text + len, "}");
+        OK_INT(services_parse(text, len, "f", &s, &error), count > SERVICES_MAX ? -1 : 0);
+    }
+    OK_TEXT(error.text, "f: more than 1024 members");
+    OK_INT(s.count, SERVICES_MAX);
+    OK_INT(services_add_argument(&s, "more=1", &error), -1);
+    OK_TEXT(error.text, "more: too many services");
+    services_done(&s);
+    free(text);
+}
+
+static void arguments_add(void)
+{
+    struct services s = {0, NULL};
+    OK_INT(services_add_argument(&s, "Web=9000", &error), 0);
+    OK_INT(services_add_argument(&s, "api=10.1.2.3:80", &error), 0);
+    OK_INT(services_add_argument(&s, "sock=unix:/a=b", &error), 0);
+    OK_INT(s.count, 3);
+    OK_TEXT(s.list[0].name, "api");
+    OK_TEXT(s.list[1].name, "sock");
+    OK_TEXT(s.list[1].target.path, "/a=b");
+    OK_TEXT(s.list[2].name, "web");
+    OK_TEXT(s.list[2].target.host, "localhost");
+    OK_INT(services_add_argument(&s, "WEB=1", &error), -1);
+    OK_TEXT(error.text, "web: stands twice");
+    OK_INT(services_add_argument(&s, "web", &error), -1);
+    OK_TEXT(error.text, "web: not NAME=PORT, NAME=HOST:PORT or NAME=unix:/PATH");
+    OK_INT(services_add_argument(&s, "=1", &error), -1);
+    OK_INT(services_add_argument(&s, "x=", &error), -1);
+    OK_TEXT(error.text, "x: expected PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH");
+    OK_INT(services_add_argument(&s, "x=70000", &error), -1);
+    OK_TEXT(error.text, "x.port: 70000 is above 65535");
+    OK_INT(s.count, 3);
+    services_done(&s);
+}
+
+static void files(void)
+{
+    struct services s;
+    errno = 0;
+    OK_INT(services_load("/nonexistent/f.json", &s, &error), -1);
+    OK_INT(errno, ENOENT);
+    OK_TEXT(error.text, "/nonexistent/f.json: No such file or directory");
+    OK_INT(services_load("/", &s, &error), -1);
+    OK_TEXT(error.text, "/: Is a directory");
+    OK_INT(services_load("/dev/zero", &s, &error), -1);
+    OK_TEXT(error.text, "/dev/zero: File too large");
+    char path[] = "/tmp/mdm-services-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "{\"a\": 1}";
+    OK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    OK_INT(services_load(path, &s, &error), 0);
+    OK_INT(s.count, 1);
+    services_done(&s);
+    unlink(path);
+}
+
+int main(void)
+{
+    static const struct tap_case cases[] = {
+        {"every kind of target", every_kind_of_target},
+        {"no service at all", no_service_at_all},
+        {"errors name the path", errors_name_the_path},
+        {"names are labels", names_are_labels},
+        {"names stand once", names_stand_once},
+        {"syntax errors have a place", syntax_errors_have_a_place},
+        {"sizes are bounded", sizes_are_bounded},
+        {"arguments add", arguments_add},
+        {"files", files},
+    };
+    return TAP_RUN(cases);
+}
