@@ -115,7 +115,7 @@ static void line_add_time(struct line *l)
     line_add(l, text, (size_t)len);
 }
 
-static void line_add_format(struct line *l, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void line_add_format(struct line *l, const char *format, va_list args)
 {
     char text[LOG_LINE_MAX];
     if (vsnprintf(text, sizeof(text), format, args) > 0)
