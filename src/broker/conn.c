@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection's life: accepted, open, lingering, ended. */
+#include "broker/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long the last output may take after a connection was taken out of service. */
+#define LINGER_US (2 * US_PER_S)
+/* Control packets fit even when messages fill the output. */
+#define OUTPUT_RESERVE (64 * KIB)
+
+/* -- who it is ----------------------------------------------------------------------------------------------------------- */
+
+/* "192.0.2.1:4711", "[2001:db8::1]:4711"; an IPv4 address in an IPv6 one is shown as IPv4. */
+static void address_write(const struct sockaddr *peer, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+    if (peer->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(text, size, "%s:%u", host, ntohs(v4->sin_port));
+    } else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof(host));
+        snprintf(text, size, "%s:%u", host, ntohs(v6->sin6_port));
+    } else if (peer->sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(text, size, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        snprintf(text, size, "?");
+    }
+}
+
+const char *conn_client_id(const struct conn *c) { return c->claim == NULL ? "" : c->claim->id; }
+
+struct broker_client conn_client(const struct conn *c)
+{
+    return (struct broker_client){
+        .client_id = conn_client_id(c), .username = c->username, .address = c->address, .version = c->version};
+}
+
+/* -- the timer: what it means depends on the state -------------------------------------------------------------------------- */
+
+void conn_timer_set(struct conn *c, uint64_t us)
+{
+    struct timeval tv = {.tv_sec = (time_t)(us / US_PER_S), .tv_usec = (suseconds_t)(us % US_PER_S)};
+    event_add(&c->timer, &tv);
+}
+
+static void keep_alive_check(struct conn *c)
+{
+    uint64_t now = clock_now_us(), deadline = c->last_packet_us + c->keep_alive_us;
+    if (now < deadline)
+        conn_timer_set(c, deadline - now);
+    else
+        conn_fail(c, MQTT_KEEP_ALIVE_TIMEOUT, "nothing came within one and a half times the keep alive");
+}
+
+static void timer_due(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct conn *c = arg;
+    CHECK_OBJECT(c, CONN_MAGIC);
+    if (c->state == CONN_OPEN)
+        keep_alive_check(c);
+    else if (c->state == CONN_LINGERING)
+        conn_end(c, "the last output did not leave in time");
+    else
+        conn_end(c, "no CONNECT in time");
+}
+
+/* -- creation -------------------------------------------------------------------------------------------------------------- */
+
+static void socket_prepare(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+static void conn_init(struct conn *c, struct broker_shard *s, int fd)
+{
+    c->shard = s;
+    c->fd = fd;
+    c->version = MQTT_V3_1_1;
+    list_init(&c->pending);
+    list_init(&c->subscriptions);
+    list_init(&c->at_route);
+    list_append(&s->conns, &c->at_shard);
+    slice_queue_init(&c->out, MQTT_OUTPUT_MAX + OUTPUT_RESERVE);
+    turn_init(&c->flush, conn_flush);
+    struct event_base *base = worker_events(s->worker);
+    event_assign(&c->read_event, base, fd, EV_READ | EV_PERSIST, conn_readable, c);
+    event_assign(&c->write_event, base, fd, EV_WRITE, conn_writable, c);
+    event_assign(&c->timer, base, -1, 0, timer_due, c);
+}
+
+void conn_accept(struct broker_shard *s, int fd, const struct sockaddr *peer)
+{
+    struct conn *c;
+    ALLOC_OBJECT(c, CONN_MAGIC);
+    uint64_t handle = c == NULL ? 0 : shard_enter(s, c);
+    if (handle == 0) {
+        free(c);
+        close(fd);
+        return;
+    }
+    c->handle = handle;
+    conn_init(c, s, fd);
+    address_write(peer, c->address, sizeof(c->address));
+    socket_prepare(fd);
+    conn_reading(c, true);
+    conn_timer_set(c, s->broker->connect_timeout_us);
+}
+
+/* -- the end ---------------------------------------------------------------------------------------------------------------- */
+
+/* The client id is given back when the will is known everywhere, so that a successor's messages come after it. */
+static void will_publish(struct conn *c, struct claim *claim)
+{
+    struct receipt receipt = {.claim = claim};
+    if (c->will != NULL && c->will_expiry_s != UINT32_MAX)
+        c->will->expires_us = clock_now_us() + c->will_expiry_s * US_PER_S;
+    if (c->will == NULL || route_publish(c->shard, c->will, NULL, &receipt) != MQTT_SUCCESS)
+        registry_release(claim);
+    message_unref(c->will);
+    c->will = NULL;
+}
+
+/* Takes the connection out of service: no message reaches it any more, its will is published, its client id given back. */
+static void conn_retire(struct conn *c, const char *why)
+{
+    const struct broker *b = c->shard->broker;
+    bool was_open = c->state == CONN_OPEN;
+    struct broker_client who = conn_client(c);
+    c->state = CONN_LINGERING;
+    conn_unsubscribe_all(c);
+    conn_forget_pending(c);
+    if (!was_open)
+        return;
+    counter_sub(counters_self(), COUNTER_broker_connections, 1);
+    if (b->events.disconnected != NULL)
+        b->events.disconnected(b->ctx, &who, why);
+    struct claim *claim = c->claim;
+    c->claim = NULL;
+    will_publish(c, claim);
+}
+
+static void part_drop(struct conn *c)
+{
+    chunk_unref(c->part);
+    c->part = NULL;
+    c->part_len = c->head_len = 0;
+}
+
+void conn_linger(struct conn *c, const char *why)
+{
+    if (c->state >= CONN_LINGERING)
+        return;
+    conn_retire(c, why);
+    part_drop(c);
+    conn_reading(c, true);
+    conn_timer_set(c, LINGER_US);
+    worker_at_turn(c->shard->worker, TURN_WRITE, &c->flush);
+}
+
+static void events_remove(struct conn *c)
+{
+    event_del(&c->read_event);
+    event_del(&c->write_event);
+    event_del(&c->timer);
+}
+
+void conn_end(struct conn *c, const char *why)
+{
+    if (c->state == CONN_ENDED)
+        return;
+    if (c->state != CONN_LINGERING)
+        conn_retire(c, why);
+    c->state = CONN_ENDED;
+    events_remove(c);
+    turn_cancel(&c->flush);
+    close(c->fd);
+    c->fd = -1;
+    shard_leave(c->shard, c->handle);
+    list_remove(&c->at_shard);
+    list_append(&c->shard->ended, &c->at_shard);
+    worker_at_turn(c->shard->worker, TURN_WRITE, &c->shard->sweep);
+}
+
+void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words)
+{
+    if (c->state >= CONN_LINGERING)
+        return;
+    if (reason >= MQTT_MALFORMED_PACKET && reason != MQTT_KEEP_ALIVE_TIMEOUT && reason != MQTT_SESSION_TAKEN_OVER &&
+        reason != MQTT_QUOTA_EXCEEDED)
+        counter_add(counters_self(), COUNTER_broker_protocol_errors, 1);
+    if (c->state == CONN_OPEN && c->version == MQTT_V5) {
+        uint8_t space[160];
+        struct bytes_writer w;
+        bytes_writer_init(&w, space, sizeof(space));
+        mqtt_property_write_text(&w, MQTT_PROPERTY_REASON_STRING, mqtt_span_of(words));
+        struct mqtt_packet p = {.type = MQTT_DISCONNECT, .disconnect = {.reason = (uint8_t)reason}};
+        if (!w.failed)
+            p.disconnect.properties = (struct mqtt_span){space, bytes_written(&w)};
+        if (mqtt_encoded_size(MQTT_V5, &p) > c->packet_max)
+            p.disconnect.properties = MQTT_SPAN_NONE;
+        conn_send(c, &p);
+    }
+    conn_linger(c, words);
+}
+
+void conn_doom(struct conn *c, const char *words)
+{
+    if (c->state >= CONN_LINGERING || c->doom != NULL)
+        return;
+    c->doom = words;
+    worker_at_turn(c->shard->worker, TURN_WRITE, &c->flush);
+}
+
+static void subscriptions_free(struct conn *c)
+{
+    for (struct list *node; (node = list_shift(&c->subscriptions)) != NULL;)
+        free(CONTAINER_OF(node, struct subscription, of_owner));
+}
+
+static void aliases_free(struct conn *c)
+{
+    for (unsigned i = 0; c->aliases != NULL && i < MQTT_TOPIC_ALIASES_MAX; i++)
+        free(c->aliases->name[i]);
+    free(c->aliases);
+}
+
+void conn_free(struct conn *c)
+{
+    CHECK_OBJECT(c, CONN_MAGIC);
+    if (c->fd >= 0) {
+        events_remove(c);
+        close(c->fd);
+    }
+    turn_cancel(&c->flush);
+    conn_forget_pending(c);
+    subscriptions_free(c);
+    aliases_free(c);
+    free(c->received);
+    free(c->claim);
+    free(c->username);
+    message_unref(c->will);
+    chunk_unref(c->part);
+    slice_queue_done(&c->out);
+    FREE_OBJECT(c);
+}
