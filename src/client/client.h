@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client: the home side as an object. One MQTT session on worker 0, the hub, and on every worker the local connections of
+ * the streams that were placed there.
+ *
+ *     create -> start -> drain (no new streams) -> end (streams cut, goodbye said) -> free
+ *
+ * Everything but the callbacks below it is called by one thread that is no worker.
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/catalog.h"
+
+struct client;
+
+struct client_config {
+    const char *id;
+    const char *instance;
+    const char *host;
+    uint16_t port;
+    unsigned max_attempts; /* 0: for ever */
+    unsigned workers;
+    struct catalog *catalog;   /* a reference is taken */
+    const char *services_file; /* watched, and read again when it changes; NULL: none */
+};
+
+/* Connects to nothing yet. NULL and *err when not (memory, descriptors). The strings must outlive the client. */
+struct client *client_create(const struct client_config *config, struct config_error *err);
+/* Starts the workers, which connect. 0 or an errno. */
+int client_start(struct client *c);
+/* Reads the services file again. */
+void client_reload(struct client *c);
+/* Takes no new streams; HTTP connections that wait for the next request are closed. */
+void client_drain(struct client *c);
+/* Cuts what is left, takes leave of the server, stops the workers. Takes a second or two at most. */
+void client_end(struct client *c);
+void client_free(struct client **c);
+
+/* Becomes readable (poll(2)) when one of the following may have changed; an eventfd(2), the reader resets it. */
+int client_news(const struct client *c);
+/* Streams that are open. */
+unsigned client_streams(const struct client *c);
+/* max_attempts are used up. */
+bool client_gave_up(const struct client *c);
+
+#endif

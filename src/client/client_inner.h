@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's object, for the files that make it up. */
+#ifndef CLIENT_CLIENT_INNER_H
+#define CLIENT_CLIENT_INNER_H
+
+#include <stdatomic.h>
+
+#include "base/object.h"
+#include "client/client.h"
+#include "client/client_shard.h"
+#include "config/watch.h"
+#include "peer/hub.h"
+
+#define CLIENT_MAGIC 0x434c4945
+
+struct client {
+    OBJECT_MAGIC;
+    const char *id, *services_file;
+    unsigned worker_count;
+    struct worker **workers;
+    struct client_shard *shards;
+    struct lookups *lookups;
+    struct hub *hub;
+    int news;
+
+    /* any thread */
+    atomic_uint streams, placed;
+    atomic_bool gave_up, draining, ending;
+    atomic_uint shards_cut;
+
+    /* worker 0's */
+    struct watch *watch;
+    bool connected;
+};
+
+extern const struct hub_events client_hub_events;
+unsigned client_place(void *ctx, const struct open_head *head);
+/* Wakes who polls client_news(). Any thread. */
+void client_tell_news(struct client *c);
+
+/* Runs `run` on a worker soon; `arg` goes with it. False without memory. Any thread. */
+bool client_run_on(struct client *c, unsigned worker, void (*run)(struct client *c, struct client_shard *s, void *arg),
+                   void *arg, void (*discard)(void *arg));
+
+/* Watches the services file; before the workers run. False with errno. */
+bool client_watch(struct client *c);
+/* The catalogue for all workers and for the peers. Takes the reference. Any thread. */
+void client_publish_catalog(struct client *c, struct catalog *catalog);
+
+#endif

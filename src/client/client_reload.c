@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The services while the program runs: read again after an edit, no stream dropped; what is wrong changes nothing. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "client/client_inner.h"
+
+/* -- a catalogue for everybody ---------------------------------------------------------------------------------------- */
+
+static void catalog_discard(void *arg) { catalog_unref(arg); }
+
+static void catalog_change(struct client *c, struct client_shard *s, void *arg)
+{
+    (void)c;
+    catalog_unref(s->catalog);
+    s->catalog = arg;
+}
+
+static void catalog_offer(struct client *c, const struct services *services)
+{
+    struct service_entry *list = calloc(services->count + 1, sizeof(*list));
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < services->count; i++) {
+        list[i].kind = STREAM_KIND_HTTP;
+        snprintf(list[i].name, sizeof(list[i].name), "%s", services->list[i].name);
+    }
+    if (!hub_offer(c->hub, list, services->count))
+        log_warning(c->id, "no memory to say what is offered");
+    free(list);
+}
+
+void client_publish_catalog(struct client *c, struct catalog *catalog)
+{
+    for (unsigned i = 0; i < c->worker_count; i++)
+        if (!client_run_on(c, i, catalog_change, catalog_ref(catalog), catalog_discard))
+            log_warning(c->id, "no memory for the services on worker %u", i);
+    catalog_offer(c, catalog_services(catalog));
+    catalog_unref(catalog);
+}
+
+/* -- the file --------------------------------------------------------------------------------------------------------- */
+
+static void reload(struct client *c)
+{
+    struct services services = {0, NULL};
+    struct config_error err;
+    if (services_load(c->services_file, &services, &err) != 0) {
+        log_warning(c->id, "%s; the services stay as they were", err.text);
+        return;
+    }
+    size_t count = services.count;
+    struct catalog *catalog = catalog_create(&services);
+    if (catalog == NULL) {
+        log_warning(c->id, "no memory for the services; they stay as they were");
+        return;
+    }
+    client_publish_catalog(c, catalog);
+    log_info(c->id, "reloaded %s: %zu service%s", c->services_file, count, count == 1 ? "" : "s");
+}
+
+static void on_file_changed(void *ctx)
+{
+    struct client *c = ctx;
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    reload(c);
+}
+
+static void reload_run(struct client *c, struct client_shard *s, void *arg)
+{
+    (void)s;
+    (void)arg;
+    reload(c);
+}
+
+static void nothing_discard(void *arg) { (void)arg; }
+
+void client_reload(struct client *c)
+{
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    if (c->services_file != NULL && !client_run_on(c, 0, reload_run, NULL, nothing_discard))
+        log_warning(c->id, "no memory to reload");
+}
+
+bool client_watch(struct client *c)
+{
+    if (c->services_file == NULL)
+        return true;
+    c->watch = watch_create(c->workers[0], c->services_file, on_file_changed, c);
+    return c->watch != NULL;
+}

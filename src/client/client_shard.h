@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one worker of the client owns. All of it is on that worker. */
+#ifndef CLIENT_CLIENT_SHARD_H
+#define CLIENT_CLIENT_SHARD_H
+
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+
+#include "base/chunk.h"
+#include "base/worker.h"
+#include "client/catalog.h"
+#include "client/lookup.h"
+
+struct client_shard {
+    struct worker *worker;
+    struct lookups *lookups; /* the client's */
+    struct catalog *catalog; /* a reference of its own */
+    const char *id;          /* the client's, for log lines */
+    atomic_uint *streams;    /* the client's: local connections of all workers */
+    void (*idle)(void *ctx); /* the last local connection of all has ended */
+    void *idle_ctx;
+    struct list locals;
+    struct chunk *scratch; /* LOCAL_READ_BYTES to read into; NULL: make one */
+    struct event sweep;    /* while draining */
+};
+
+#endif

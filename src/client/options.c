@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of mdm-tunnel-client. */
+#include "client/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/label.h"
+#include "base/log.h"
+#include "config/path.h"
+#include "config/state.h"
+#include "mdm-tunnel/limits.h"
+
+#define SERVICES_FILE "~/.tunnel-services.json"
+#define ID_FILE "client-id"
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct setting rows[] = {
+    {.name = "id", .letter = 'i', .alias_letter = 'u', .kind = SETTING_NAME, .offset = AT(id), .argument = "ID",
+     .help = "name of this client in public names; without it, the one used last time"},
+    {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(host), .default_text = "localhost",
+     .argument = "HOST", .help = "the server"},
+    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8001", .argument = "PORT",
+     .help = "the server's MQTT port"},
+    {.name = "config", .letter = 'c', .alias = "services", .alias_letter = 's', .kind = SETTING_PATH,
+     .offset = AT(services_file), .argument = "FILE", .help = "the services; an edit takes effect at once "
+     "(default: " SERVICES_FILE ")"},
+    {.name = "max-attempts", .kind = SETTING_NUMBER, .offset = AT(max_attempts), .max = 1000000, .default_text = "0",
+     .argument = "N", .help = "failed connections in a row before it gives up; 0: never"},
+    {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
+     .help = "where the id is remembered"},
+    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
+     .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
+    {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX, .default_text = "1",
+     .argument = "N", .help = "threads"},
+    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens, on stderr"},
+    {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
+    {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
+    {.name = NULL},
+};
+
+const struct settings_table options_table = {
+    .program = "mdm-tunnel-client",
+    .usage = "[options] [NAME=TARGET ...]",
+    .summary = "Makes local services reachable through an mdm-tunnel server.\n"
+               "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.",
+    .rows = rows,
+    .positionals = true,
+};
+
+/* -- services --------------------------------------------------------------------------------------------------------- */
+
+static int services_from_arguments(char *const *positionals, int count, struct services *out, struct config_error *err)
+{
+    for (int i = 0; i < count; i++) {
+        if (services_add_argument(out, positionals[i], err) != 0) {
+            services_done(out);
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+static int services_from_file(const char *path, struct services *out, struct config_error *err)
+{
+    struct config_error why;
+    if (services_load(path, out, &why) == 0)
+        return 0;
+    if (errno == ENOENT)
+        config_error_set(err,
+                         "there is no services file %.200s: write one, such as {\"hello-world\": 9000}, or name the "
+                         "services on the command line, such as hello-world=9000",
+                         path);
+    else
+        *err = why;
+    return EXIT_FAILED;
+}
+
+int options_services(struct options *o, char *const *positionals, int count, struct services *out,
+                     struct config_error *err)
+{
+    if (count > 0 && o->services_file != NULL) {
+        config_error_set(err, "services are given twice: in %.200s and on the command line", o->services_file);
+        return EXIT_USAGE;
+    }
+    if (count > 0)
+        return services_from_arguments(positionals, count, out, err);
+    if (o->services_file == NULL)
+        o->services_file = path_expand(SERVICES_FILE);
+    if (o->services_file == NULL) {
+        config_error_set(err, "no home directory to look for " SERVICES_FILE " in: give the file with --config");
+        return EXIT_FAILED;
+    }
+    return services_from_file(o->services_file, out, err);
+}
+
+/* -- the id ----------------------------------------------------------------------------------------------------------- */
+
+static void id_remember(const struct options *o)
+{
+    struct state *state;
+    struct config_error why;
+    char text[NAME_MAX_BYTES + 2];
+    if (state_open(o->state_dir, &state, &why) != 0) {
+        log_warning(o->id, "the id is not remembered: %s", why.text);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s\n", o->id);
+    if (state_write(state, ID_FILE, text, &why) != 0)
+        log_warning(o->id, "the id is not remembered: %s", why.text);
+    state_free(&state);
+}
+
+/* The id of the last time, heap; NULL when there is none that is valid. */
+static char *id_recall(const struct options *o)
+{
+    struct state *state;
+    struct config_error why;
+    char id[LABEL_BYTES + 1];
+    if (state_open(o->state_dir, &state, &why) != 0)
+        return NULL;
+    char *text = state_read(state, ID_FILE);
+    state_free(&state);
+    bool valid = text != NULL && label_normalise(text, strcspn(text, "\r\n"), id);
+    free(text);
+    return valid ? strdup(id) : NULL;
+}
+
+int options_id(const struct options *o, char **out, struct config_error *err)
+{
+    char *id = o->id != NULL ? strdup(o->id) : id_recall(o);
+    if (id == NULL && o->id == NULL) {
+        config_error_set(err, "who is this client? Give it a name with -i ID; it is remembered for the next time");
+        return EXIT_USAGE;
+    }
+    if (id == NULL) {
+        config_error_set(err, "out of memory");
+        return EXIT_FAILED;
+    }
+    if (o->id != NULL)
+        id_remember(o);
+    *out = id;
+    return 0;
+}

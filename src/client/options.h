@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the command line of mdm-tunnel-client says (mdm-tunnel-client(1)). */
+#ifndef CLIENT_OPTIONS_H
+#define CLIENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/services.h"
+#include "config/settings.h"
+
+struct options {
+    char *id; /* NULL: as the last time */
+    char *host;
+    unsigned port;
+    char *services_file; /* NULL: the default one, unless services are named on the command line */
+    unsigned max_attempts;
+    char *state_dir;
+    uint64_t drain_us;
+    unsigned workers;
+    bool verbose;
+};
+
+extern const struct settings_table options_table;
+
+/* How the program ends: what went wrong while it ran, and what was wrong with how it was called. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/*
+ * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL: not
+ * from a file). 0, or EXIT_FAILED or EXIT_USAGE and *err.
+ */
+int options_services(struct options *o, char *const *positionals, int count, struct services *out,
+                     struct config_error *err);
+
+/*
+ * The client id (heap) in *out: o->id, which is remembered for the next time, or else the one remembered. 0, or EXIT_FAILED or
+ * EXIT_USAGE and *err. That an id could not be remembered is only logged.
+ */
+int options_id(const struct options *o, char **out, struct config_error *err);
+
+#endif

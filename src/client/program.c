@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mdm-tunnel-client(1): options, signals, end. Everything else happens on the workers. */
+#include "client/program.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "client/client.h"
+#include "client/options.h"
+#include "config/state.h"
+
+#define PROGRAM "mdm-tunnel-client"
+
+/* -- waiting ---------------------------------------------------------------------------------------------------------- */
+
+struct wait {
+    struct client *client;
+    const struct options *options;
+    const char *id;
+    int signals;          /* a signalfd(2) */
+    uint64_t deadline_us; /* of the drain; CLOCK_NEVER: not draining */
+};
+
+static bool is_draining(const struct wait *w) { return w->deadline_us != CLOCK_NEVER; }
+
+static int wait_milliseconds(const struct wait *w)
+{
+    if (!is_draining(w))
+        return -1;
+    uint64_t now_us = clock_now_us();
+    return now_us >= w->deadline_us ? 0 : (int)((w->deadline_us - now_us + US_PER_MS - 1) / US_PER_MS);
+}
+
+static void drain(struct wait *w)
+{
+    log_info(w->id, "closing; %u streams are open", client_streams(w->client));
+    w->deadline_us = clock_now_us() + w->options->drain_us;
+    client_drain(w->client);
+}
+
+static void take_signal(struct wait *w)
+{
+    struct signalfd_siginfo info;
+    if (read(w->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP)
+        client_reload(w->client);
+    else if (is_draining(w))
+        _exit(EXIT_FAILED);
+    else
+        drain(w);
+}
+
+static void take_news(const struct wait *w)
+{
+    uint64_t count;
+    ssize_t n = read(client_news(w->client), &count, sizeof(count));
+    (void)n; /* only resets it */
+}
+
+/* Returns the exit status. */
+static int wait_for_end(struct wait *w)
+{
+    struct pollfd polled[] = {{.fd = w->signals, .events = POLLIN}, {.fd = client_news(w->client), .events = POLLIN}};
+    for (;;) {
+        if (poll(polled, 2, wait_milliseconds(w)) < 0 && errno != EINTR)
+            return EXIT_FAILED;
+        if (polled[0].revents != 0)
+            take_signal(w);
+        if (polled[1].revents != 0)
+            take_news(w);
+        if (is_draining(w) && (client_streams(w->client) == 0 || clock_now_us() >= w->deadline_us))
+            return 0;
+        if (client_gave_up(w->client) && !is_draining(w)) {
+            log_fatal(PROGRAM, "no connection to %s:%u after %u attempts", w->options->host, w->options->port,
+                      w->options->max_attempts);
+            return EXIT_FAILED;
+        }
+    }
+}
+
+/* -- running ---------------------------------------------------------------------------------------------------------- */
+
+/* Each stream needs a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Blocked in every thread, taken by this one. -1 with errno. */
+static int signals_open(void)
+{
+    sigset_t set;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int run(const struct client_config *config, const struct options *o)
+{
+    struct wait w = {.options = o, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = signals_open()};
+    struct config_error err;
+    if (w.signals < 0) {
+        log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    errno = 0;
+    w.client = client_create(config, &err);
+    if (w.client == NULL) {
+        log_fatal(PROGRAM, "%s", err.text);
+        close(w.signals);
+        return EXIT_FAILED;
+    }
+    log_info(config->id, "connecting to %s:%u", config->host, config->port);
+    int error = client_start(w.client), status = EXIT_FAILED;
+    if (error != 0)
+        log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+    else {
+        status = wait_for_end(&w);
+        client_end(w.client);
+    }
+    client_free(&w.client);
+    close(w.signals);
+    return status;
+}
+
+static int run_services(struct options *o, const char *id, struct services *services)
+{
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    struct catalog *catalog = catalog_create(services);
+    int error = catalog == NULL ? ENOMEM : instance_create(instance);
+    if (error != 0) {
+        log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+        catalog_unref(catalog);
+        return EXIT_FAILED;
+    }
+    const struct client_config config = {
+        .id = id,
+        .instance = instance,
+        .host = o->host,
+        .port = (uint16_t)o->port,
+        .max_attempts = o->max_attempts,
+        .workers = o->workers,
+        .catalog = catalog,
+        .services_file = o->services_file,
+    };
+    int status = run(&config, o);
+    catalog_unref(catalog);
+    return status;
+}
+
+static int run_options(struct options *o, char *const *positionals, int count)
+{
+    struct services services = {0, NULL};
+    struct config_error err;
+    char *id = NULL;
+    log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
+    raise_descriptor_limit();
+    int status = options_id(o, &id, &err);
+    if (status == 0)
+        status = options_services(o, positionals, count, &services, &err);
+    if (status != 0)
+        log_fatal(PROGRAM, "%s", err.text);
+    else
+        status = run_services(o, id, &services);
+    free(id);
+    return status;
+}
+
+int client_program(int argc, char **argv)
+{
+    struct options o;
+    struct config_error err;
+    int first;
+    memset(&o, 0, sizeof(o));
+    switch (settings_read(&options_table, argc, argv, &o, &first, stdout, &err)) {
+    case SETTINGS_SHOWN:
+        return 0;
+    case SETTINGS_BAD:
+        log_fatal(PROGRAM, "%s", err.text);
+        return EXIT_USAGE;
+    case SETTINGS_RUN:
+        break;
+    }
+    int status = run_options(&o, argv + first, argc - first);
+    settings_done(&options_table, &o);
+    return status;
+}
