@@ -174,11 +174,11 @@ static bool early_deliver(struct session *s)
     return true;
 }
 
-static void ack_schedule(struct session *s, uint8_t flags)
+static void ack_schedule(struct session *s, bool now)
 {
     struct receive_side *r = &s->receive;
     uint64_t quarter = receive_room(s) / 4;
-    if ((flags & ENVELOPE_FLAG_ACK_NOW) != 0 || r->unacked >= (quarter < ACK_BYTES_MAX ? quarter : ACK_BYTES_MAX))
+    if (now || r->unacked >= (quarter < ACK_BYTES_MAX ? quarter : ACK_BYTES_MAX))
         session_want(s, DUE_ACK);
     else if (r->ack_us == CLOCK_NEVER)
         r->ack_us = s->now_us + ACK_DELAY_US;
@@ -199,7 +199,7 @@ void receive_data(struct session *s, const struct envelope *e, const struct slic
         session_want(s, DUE_ACK); /* the acknowledgement may have been lost */
         return;
     }
-    bool in_order = e->seq == r->next;
+    bool in_order = e->seq == r->next, in_gap = r->next < r->end;
     if (!in_order)
         early_keep(s, e->seq, body);
     else if (!body_deliver(s, body) || !early_deliver(s))
@@ -208,5 +208,5 @@ void receive_data(struct session *s, const struct envelope *e, const struct slic
         r->end = e->seq + 1;
     gap_check(s, in_order);
     if (in_order)
-        ack_schedule(s, e->flags);
+        ack_schedule(s, in_gap || (e->flags & ENVELOPE_FLAG_ACK_NOW) != 0);
 }

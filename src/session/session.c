@@ -20,7 +20,6 @@ struct session *session_create(const struct session_config *config, const struct
     s->initiator = config->id != 0;
     s->carrier = true;
     s->now_us = s->sent_us = s->received_us = s->away_us = s->hello_us = now_us;
-    s->due = s->initiator ? DUE_HELLO : 0;
     send_init(&s->send);
     receive_init(&s->receive);
     window_init(s);
@@ -135,6 +134,11 @@ void session_receive(struct session *s, const struct slice *envelope, uint64_t n
 
 /* -- out ------------------------------------------------------------------------------------------------------------- */
 
+static bool hello_repeats(const struct session *s)
+{
+    return s->state == SESSION_AWAY || s->state == SESSION_HELLO_SENT || (s->state == SESSION_NEW && s->initiator);
+}
+
 static void flush_running(struct session *s)
 {
     if ((s->due & DUE_NACK) != 0 && s->state == SESSION_UP)
@@ -160,6 +164,8 @@ void session_flush(struct session *s, uint64_t now_us)
         return;
     s->send.blocked = BLOCKED_NOT;
     s->send.retry_us = CLOCK_NEVER;
+    if (hello_repeats(s) && now_us >= s->hello_us)
+        s->due |= DUE_HELLO;
     if ((s->due & DUE_HELLO) != 0 && !hello_send(s, ENVELOPE_HELLO))
         return;
     if ((s->due & DUE_HELLO_ACK) != 0 && !hello_send(s, ENVELOPE_HELLO_ACK))
@@ -198,11 +204,6 @@ void session_carrier_back(struct session *s, uint64_t now_us)
 /* -- time ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-static bool hello_repeats(const struct session *s)
-{
-    return s->state == SESSION_AWAY || s->state == SESSION_HELLO_SENT || (s->state == SESSION_NEW && s->initiator);
-}
 
 /* Of a session that is up and has its carrier. */
 static uint64_t deadline_running(const struct session *s)
