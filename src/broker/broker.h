@@ -22,7 +22,7 @@ struct broker_shard;
 struct broker_client {
     const char *client_id;
     const char *username; /* NULL when none */
-    const uint8_t *password;
+    const uint8_t *password; /* only for `connect`; NULL when none */
     size_t password_len;
     const char *address;  /* "192.0.2.1:4711" */
     unsigned version;     /* 4 (3.1.1) or 5 */
@@ -30,6 +30,7 @@ struct broker_client {
 
 /* Rules. Called on the connection's worker, with no lock held; must not block. NULL members allow. */
 struct broker_policy {
+    void *ctx; /* given to each */
     bool (*connect)(void *ctx, const struct broker_client *who);
     bool (*publish)(void *ctx, const struct broker_client *who, const char *topic, bool retain);
     bool (*subscribe)(void *ctx, const struct broker_client *who, const char *filter);
@@ -44,9 +45,9 @@ struct broker_events {
 struct broker_config {
     struct worker *const *workers; /* not running yet; outlive the broker */
     unsigned worker_count;
-    const struct broker_policy *policy;
-    const struct broker_events *events;
-    void *ctx;
+    const struct broker_policy *policy; /* copied; NULL: everything is allowed */
+    const struct broker_events *events; /* copied; NULL: none */
+    void *ctx;                          /* of the events */
     uint64_t connect_timeout_us; /* from accept to CONNECT */
 };
 
@@ -56,7 +57,7 @@ struct broker *broker_create(const struct broker_config *config);
 int broker_listen(struct broker *b, const char *address, uint16_t *port);
 /* Refuses new connections; each shard on its own worker; any thread may call. */
 void broker_close(struct broker *b);
-/* After the workers have stopped: closes every connection (no wills are sent) and frees. */
+/* After the workers have stopped and before they are freed: closes every connection (no wills are sent) and frees. */
 void broker_free(struct broker **b);
 
 /* -- the direct line: the program itself as a participant, without a socket ------------------------------------------ */
@@ -64,17 +65,20 @@ void broker_free(struct broker **b);
 struct broker_line;
 
 /* A message for the line's filters, on the shard's worker. `payload` is valid during the call (take a reference).
- * `origin` is the worker whose connection or line published it. Retained messages come once when attached, with `retained`. */
+ * `origin` is the worker whose connection or line published it. What is retained comes once after broker_line_subscribe(),
+ * with `retained`. Never called from inside a call below; calling them from it is allowed. */
 typedef void broker_message_fn(void *ctx, const char *topic, const struct slice *payload, bool retained, unsigned origin);
 
 struct broker_shard *broker_shard(struct broker *b, unsigned worker_index);
 /*
- * Attaches a line to one shard. A message that was published on another shard reaches the lines of the shard it was
- * published on if that shard has a line for the topic, else one line of another shard (`anywhere`), or every line of
- * every shard (`everywhere`, what presence needs). Before the workers start, or on the shard's worker.
+ * Attaches a line to one shard; NULL: no memory, or MQTT_LINES_PER_WORKER_MAX. A message reaches the lines of the shard it
+ * was published on if that shard has a line for the topic, else one line of another shard, always the same for a topic
+ * (LOCAL_FIRST); or every line of every shard (EVERYWHERE, what presence needs). Like all calls on lines: before the
+ * workers start, on the shard's worker, or after the workers have stopped.
  */
 enum broker_reach { BROKER_REACH_LOCAL_FIRST, BROKER_REACH_EVERYWHERE };
 struct broker_line *broker_attach(struct broker_shard *s, broker_message_fn *message, void *ctx);
+/* False: the filter is not valid, or no memory. */
 bool broker_line_subscribe(struct broker_line *l, const char *filter, enum broker_reach reach);
 /* QoS 0 from the program. Takes the payload's reference. The shard's worker only. No policy applies. */
 void broker_line_publish(struct broker_line *l, const char *topic, struct slice payload, bool retain);

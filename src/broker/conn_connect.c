@@ -155,10 +155,10 @@ static struct verdict policy_ask(const struct conn *c, const struct mqtt_connect
     who.client_id = id;
     who.password = p->password.data;
     who.password_len = p->password.len;
-    if (b->policy.connect != NULL && !b->policy.connect(b->ctx, &who))
+    if (b->policy.connect != NULL && !b->policy.connect(b->policy.ctx, &who))
         return (struct verdict){MQTT_NOT_AUTHORIZED, "the client may not connect"};
     if (c->will != NULL && b->policy.publish != NULL &&
-        !b->policy.publish(b->ctx, &who, (const char *)c->will->topic.data, c->will->retain))
+        !b->policy.publish(b->policy.ctx, &who, (const char *)c->will->topic.data, c->will->retain))
         return (struct verdict){MQTT_NOT_AUTHORIZED, "the client may not publish its will"};
     return ACCEPTED;
 }

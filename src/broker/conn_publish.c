@@ -159,7 +159,7 @@ void conn_on_publish(struct conn *c, const struct mqtt_publish *p, const struct 
         return;
     memcpy(topic, name.data, name.len);
     topic[name.len] = '\0';
-    if (b->policy.publish != NULL && !b->policy.publish(b->ctx, &who, topic, p->retain)) {
+    if (b->policy.publish != NULL && !b->policy.publish(b->policy.ctx, &who, topic, p->retain)) {
         publish_refuse(c, p, MQTT_NOT_AUTHORIZED, "the client may not publish this topic");
         return;
     }

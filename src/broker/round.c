@@ -63,14 +63,15 @@ static void mail_arrived(struct worker *self, struct mail *m)
 
 void round_start(struct round *r)
 {
-    const struct broker *b = r->home->broker;
+    const struct broker_shard *home = r->home; /* `r` is gone when the last mail finds its worker stopped */
+    const struct broker *b = home->broker;
     unsigned count = b->shard_count, next = 0;
     if (count == 1) {
         round_finish(r);
         return;
     }
     for (unsigned i = 0; i < count; i++) {
-        if (b->shards[i] == r->home)
+        if (b->shards[i] == home)
             continue;
         struct round_mail *rm = &r->mails[next++];
         *rm = (struct round_mail){.mail = {.deliver = mail_arrived, .discard = mail_lost}, .round = r, .at = b->shards[i]};
