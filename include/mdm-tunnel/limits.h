@@ -63,8 +63,8 @@
 #define GOODBYES_PER_SECOND_MAX 1000
 /* Questions for a peer's services that wait at one session. */
 #define QUESTIONS_PER_SESSION_MAX 256
-/* Mails between the ends of streams that one worker keeps for their next use: 0.7 MiB. */
-#define PARCELS_KEPT_MAX 4096
+/* Mails between the ends of streams that one worker keeps for their next use: 0.2 MiB. */
+#define PARCELS_KEPT_MAX 1024
 
 /* -- mux --------------------------------------------------------------------------------------------------------- */
 
@@ -96,6 +96,22 @@
 /* Idle streams kept to one service by one worker, and by one worker in all. */
 #define IDLE_STREAMS_PER_SERVICE_MAX 64
 #define IDLE_STREAMS_PER_WORKER_MAX 1024
+/* A request's body that waits for room in its stream: what one connection's buffer holds, as chunks of one byte. */
+#define HTTP_REQUEST_WAITING_MAX (256 * KIB)
+/* Parts of a response's body that wait for the visitor: a service that sends chunks of one byte is read more slowly. */
+#define HTTP_BODY_PARTS_MAX 1024
+/* Trailer section of a service's response, and the fields of it that are passed on. */
+#define HTTP_TRAILER_MAX (4 * KIB)
+#define HTTP_TRAILER_FIELDS_MAX 32
+/* Exchanges without a request that one worker keeps for the next ones: 8 KiB each. */
+#define EXCHANGES_SPARE_MAX 256
+/* Visitors of one worker that wait for a client to come back. */
+#define VISITORS_HELD_MAX 1024
+/* Ids of clients that are remembered although they are not connected. */
+#define CLIENTS_KNOWN_MAX 16384
+/* Our own pages; a listing has two links of at most 400 bytes for each service. */
+#define PAGE_MAX (16 * KIB)
+#define LISTING_MAX (1 * MIB)
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a request goes: status, a client's listing, or a stream to a service. */
+#include <string.h>
+
+#include "mdm-tunnel/limits.h"
+#include "server/exchange.h"
+#include "server/front.h"
+#include "server/visitor.h"
+
+static bool dispatch_hold(struct exchange *ex)
+{
+    struct front *f = ex->front;
+
+    if (f->config.settings->hold_us == 0 || f->held_count >= VISITORS_HELD_MAX || f->draining)
+        return false;
+    list_append(&f->held, &ex->held_node);
+    f->held_count++;
+    deadline_set(&f->deadlines, DEADLINE_HOLD, &ex->deadline);
+    return true;
+}
+
+static void dispatch_unhold(struct exchange *ex)
+{
+    list_remove(&ex->held_node);
+    ex->front->held_count--;
+    exchange_change_state(ex, ex->state);
+}
+
+void exchange_hold_expired(struct deadline *d)
+{
+    struct exchange *ex = CONTAINER_OF(d, struct exchange, deadline);
+
+    CHECK_OBJECT(ex, EXCHANGE_MAGIC);
+    dispatch_unhold(ex);
+    exchange_fail(ex, &error_client_offline, NULL);
+}
+
+void exchange_release_held(struct exchange *ex)
+{
+    dispatch_unhold(ex);
+    exchange_dispatch(ex);
+    if (ex->answer != ANSWER_NONE)
+        exchange_wake(ex);
+}
+
+static bool dispatch_present(struct exchange *ex)
+{
+    struct front *f = ex->front;
+    enum hub_presence presence = hub_presence(f->shard, ex->route.client);
+
+    if (presence == HUB_PRESENT)
+        return true;
+    if (presence == HUB_UNKNOWN && !known_has(&f->known, ex->route.client))
+        exchange_fail(ex, &error_unknown_client, NULL);
+    else if (!dispatch_hold(ex))
+        exchange_fail(ex, &error_client_offline, NULL);
+    return false;
+}
+
+/* -- a stream ------------------------------------------------------------------------------------------------------- */
+
+static void connect_head(const struct exchange *ex, struct open_head *head)
+{
+    *head = (struct open_head){.kind = ex->request.websocket ? STREAM_KIND_WS : STREAM_KIND_HTTP};
+    strcpy(head->service, ex->route.service);
+    visitor_text(ex->visitor, head->visitor);
+    strcpy(head->host, ex->request.host);
+}
+
+static struct upstream *connect_reuse(struct exchange *ex)
+{
+    struct upstream *u = upstream_reuse(ex->front, ex, ex->route.client, ex->route.service);
+
+    if (u != NULL && conduit_room(u->conduit) < ex->head.len)
+        upstream_close(&u, &error_cancelled);
+    return u;
+}
+
+void exchange_connect(struct exchange *ex, bool fresh)
+{
+    const struct error *why = &error_limit;
+    struct open_head head;
+
+    if (ex->request.upgrade && ex->front->upgrade_count + ex->front->visitor_count > VISITORS_PER_WORKER_MAX) {
+        exchange_fail(ex, why, NULL);
+        return;
+    }
+    if (!fresh && ex->request.repeatable)
+        ex->upstream = connect_reuse(ex);
+    if (ex->upstream == NULL) {
+        connect_head(ex, &head);
+        ex->upstream = upstream_open(ex->front, ex, ex->route.client, &head, &why);
+    }
+    if (ex->upstream == NULL) {
+        exchange_fail(ex, why, NULL);
+        return;
+    }
+    ex->number = conduit_number(ex->upstream->conduit);
+    if (ex->state == EXCHANGE_WAIT)
+        exchange_change_state(ex, EXCHANGE_WAIT); /* the service's time begins now */
+    if (ex->upstream->reused) {
+        conduit_write(ex->upstream->conduit, slice_ref(&ex->head), false);
+    } else {
+        conduit_write(ex->upstream->conduit, ex->head, false);
+        ex->head = SLICE_NONE;
+    }
+    body_up_flush(ex);
+}
+
+/* -- a client's own name -------------------------------------------------------------------------------------------- */
+
+static void dispatch_services(void *ctx, const struct service_entry *list, size_t count, const struct error *why)
+{
+    struct exchange *ex = ctx;
+
+    CHECK_OBJECT(ex, EXCHANGE_MAGIC);
+    ex->query = NULL;
+    if (why != NULL) {
+        exchange_fail(ex, why, NULL);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].name, "default") == 0) {
+            strcpy(ex->route.service, "default");
+            ex->route.kind = ROUTE_SERVICE;
+            exchange_connect(ex, false);
+            return;
+        }
+    if (ex->front->config.settings->no_listing)
+        exchange_fail(ex, &error_unknown_service, NULL);
+    else
+        exchange_reply_listing(ex, list, count);
+    exchange_wake(ex);
+}
+
+static void dispatch_ask(struct exchange *ex)
+{
+    ex->query = hub_services(ex->front->shard, ex->route.client, dispatch_services, ex);
+    if (ex->query == NULL)
+        exchange_fail(ex, &error_no_memory, NULL);
+}
+
+void exchange_dispatch(struct exchange *ex)
+{
+    switch (ex->route.kind) {
+    case ROUTE_STATUS:
+        exchange_reply_status(ex);
+        return;
+    case ROUTE_UNKNOWN:
+        exchange_fail(ex, &error_unknown_client, NULL);
+        return;
+    case ROUTE_CLIENT:
+        if (dispatch_present(ex))
+            dispatch_ask(ex);
+        return;
+    case ROUTE_SERVICE:
+        if (dispatch_present(ex))
+            exchange_connect(ex, false);
+        return;
+    }
+}

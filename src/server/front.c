@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libmicrohttpd in a worker's loop. */
+#include "server/front.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/exchange.h"
+#include "server/upgrade.h"
+#include "server/visitor.h"
+
+#define FRONT_RUNS 16 /* of libmicrohttpd, before mail gets its turn */
+
+/* -- libmicrohttpd's callbacks -------------------------------------------------------------------------------------- */
+
+static void front_log(void *ctx, const char *format, va_list ap)
+{
+    char line[512];
+
+    (void)ctx;
+    if (!log_wanted(LOG_LEVEL_DEBUG))
+        return;
+    int len = vsnprintf(line, sizeof(line), format, ap);
+    if (len > 0 && (size_t)len < sizeof(line) && line[len - 1] == '\n')
+        line[len - 1] = '\0';
+    log_debug("http", "%s", line);
+}
+
+static void front_connection(void *ctx, struct MHD_Connection *c, void **visitor, enum MHD_ConnectionNotificationCode code)
+{
+    struct visitor *v = *visitor;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        v = visitor_create(ctx, c);
+    else if (v != NULL)
+        visitor_free(&v);
+    *visitor = v;
+}
+
+/* The request line is there: the only place where its target is as it came. */
+static void *front_target(void *ctx, const char *target, struct MHD_Connection *c)
+{
+    struct front *f = ctx;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct visitor *v = info->socket_context;
+
+    if (v == NULL)
+        return NULL;
+    CHECK_OBJECT(v, VISITOR_MAGIC);
+    deadline_set(&f->deadlines, DEADLINE_HEAD, &v->deadline);
+    return exchange_create(v, target);
+}
+
+static enum MHD_Result front_handle(void *ctx, struct MHD_Connection *c, const char *url, const char *method,
+                                    const char *version, const char *upload, size_t *upload_size, void **exchange)
+{
+    struct exchange *ex = *exchange;
+
+    (void)ctx, (void)url;
+    if (ex == NULL)
+        return MHD_NO;
+    CHECK_OBJECT(ex, EXCHANGE_MAGIC);
+    return exchange_handle(ex, c, method, version, upload, upload_size);
+}
+
+static void front_completed(void *ctx, struct MHD_Connection *c, void **exchange, enum MHD_RequestTerminationCode code)
+{
+    (void)ctx, (void)c;
+    if (*exchange != NULL)
+        exchange_end(*exchange, code);
+    *exchange = NULL;
+}
+
+/* -- the loop ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * libmicrohttpd works on what it knew when it was called: as long as it says that it would not wait, it has more to do.
+ */
+static void front_run(struct turn *t)
+{
+    struct front *f = CONTAINER_OF(t, struct front, turn);
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    CHECK_OBJECT(f, FRONT_MAGIC);
+    for (int i = 0; i < FRONT_RUNS && !f->stopped; i++) {
+        MHD_run(f->daemon);
+        if (MHD_get_timeout(f->daemon, &wait_ms) != MHD_YES || wait_ms > 0)
+            return;
+    }
+    front_due(f);
+}
+
+void front_due(struct front *f)
+{
+    if (!f->stopped)
+        worker_at_turn(f->worker, TURN_WORK, &f->turn);
+}
+
+static void front_ready(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    front_due(ctx);
+}
+
+/* -- life ----------------------------------------------------------------------------------------------------------- */
+
+static void front_set_deadlines(struct front *f)
+{
+    const struct server_settings *s = f->config.settings;
+
+    deadlines_kind(&f->deadlines, DEADLINE_HEAD, 30 * US_PER_S, visitor_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_IDLE, 75 * US_PER_S, visitor_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_CONTINUE, 1 * US_PER_S, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_ANSWER, s->service_timeout_us, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_STALL, 120 * US_PER_S, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_HOLD, s->hold_us, exchange_hold_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_UPGRADE, 30 * US_PER_S, upgrade_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_STREAM, 30 * US_PER_S, upstream_expired);
+}
+
+static int front_start_daemon(struct front *f)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
+
+    f->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_LISTEN_SOCKET,
+        f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed, f,
+        MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)VISITORS_PER_WORKER_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_HEAD_MAX,
+        MHD_OPTION_END);
+    if (f->daemon == NULL)
+        return errno != 0 ? errno : ENOMEM;
+    f->config.listen_fd = -1; /* the daemon's now */
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(f->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    f->ready = event_new(worker_events(f->worker), info->epoll_fd, EV_READ | EV_PERSIST, front_ready, f);
+    return f->ready == NULL || event_add(f->ready, NULL) != 0 ? ENOMEM : 0;
+}
+
+static int front_init(struct front *f)
+{
+    int failure = deadlines_init(&f->deadlines, f->worker);
+
+    if (failure == 0)
+        failure = hangup_set_init(&f->hangups, f->worker);
+    if (failure == 0)
+        failure = front_start_daemon(f);
+    return failure;
+}
+
+struct front *front_create(const struct front_config *config, int *failure)
+{
+    struct front *f;
+
+    ALLOC_OBJECT(f, FRONT_MAGIC);
+    if (f == NULL) {
+        close(config->listen_fd);
+        *failure = ENOMEM;
+        return NULL;
+    }
+    f->config = *config;
+    f->worker = config->worker;
+    f->shard = config->shard;
+    f->hangups.epoll_fd = -1;
+    list_init(&f->visitors);
+    list_init(&f->upgrades);
+    list_init(&f->held);
+    list_init(&f->spares);
+    turn_init(&f->turn, front_run);
+    pool_init(&f->pool);
+    known_init(&f->known, CLIENTS_KNOWN_MAX);
+    if (config->known != NULL)
+        known_read(&f->known, config->known);
+    *failure = front_init(f);
+    front_set_deadlines(f);
+    if (*failure != 0)
+        front_free(&f);
+    return f;
+}
+
+void front_client_up(struct front *f, const char *id)
+{
+    if (known_add(&f->known, id) && f->config.remember != NULL)
+        f->config.remember(f->config.ctx, known_write(&f->known));
+    LIST_FOREACH_SAFE(node, next, &f->held) {
+        struct exchange *ex = CONTAINER_OF(node, struct exchange, held_node);
+        if (strcmp(ex->route.client, id) == 0)
+            exchange_release_held(ex);
+    }
+}
+
+/* -- the end -------------------------------------------------------------------------------------------------------- */
+
+void front_check_drained(struct front *f)
+{
+    if (!f->draining || f->drained || f->visitor_count > 0 || f->upgrade_count > 0)
+        return;
+    f->drained = true;
+    f->config.drained(f->config.ctx);
+}
+
+void front_drain(struct front *f)
+{
+    if (f->draining)
+        return;
+    MHD_run(f->daemon); /* whoever is in the listener's queue is let in */
+    f->draining = true;
+    int fd = MHD_quiesce_daemon(f->daemon);
+    if (fd >= 0)
+        close(fd);
+    pool_done(&f->pool);
+    LIST_FOREACH_SAFE(held, next_held, &f->held)
+        exchange_fail(CONTAINER_OF(held, struct exchange, held_node), &error_client_offline, NULL);
+    LIST_FOREACH(node, &f->visitors) {
+        struct visitor *v = CONTAINER_OF(node, struct visitor, node);
+        if (v->exchange == NULL)
+            visitor_cut(v);
+    }
+    front_due(f);
+    front_check_drained(f);
+}
+
+void front_stop(struct front *f)
+{
+    if (f->stopped)
+        return;
+    front_drain(f);
+    LIST_FOREACH(node, &f->visitors) {
+        struct visitor *v = CONTAINER_OF(node, struct visitor, node);
+        if (v->exchange != NULL)
+            exchange_abort(v->exchange, &error_shutting_down);
+        visitor_resume(v); /* libmicrohttpd does not stop while one is suspended */
+    }
+    f->stopped = true;
+    turn_cancel(&f->turn);
+    event_free(f->ready);
+    f->ready = NULL;
+    MHD_stop_daemon(f->daemon);
+    f->daemon = NULL;
+    upgrades_stop(f);
+    pool_done(&f->pool);
+    deadlines_done(&f->deadlines);
+    hangup_set_done(&f->hangups);
+}
+
+void front_free(struct front **fp)
+{
+    struct front *f = *fp;
+
+    *fp = NULL;
+    if (f == NULL)
+        return;
+    CHECK_OBJECT(f, FRONT_MAGIC);
+    turn_cancel(&f->turn);
+    if (f->ready != NULL)
+        event_free(f->ready);
+    if (f->daemon != NULL)
+        MHD_stop_daemon(f->daemon);
+    if (f->config.listen_fd >= 0)
+        close(f->config.listen_fd);
+    hangup_set_done(&f->hangups);
+    deadlines_done(&f->deadlines);
+    known_done(&f->known);
+    for (struct list *node; (node = list_shift(&f->spares)) != NULL;) {
+        struct exchange *ex = CONTAINER_OF(node, struct exchange, spare_node);
+        exchange_free(&ex);
+    }
+    FREE_OBJECT(f);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Front: the public side of one worker. Its own listening socket, its own libmicrohttpd daemon in the worker's loop, its
+ * own visitors, exchanges, idle streams. All calls on the worker, but for those that say otherwise.
+ */
+#ifndef SERVER_FRONT_H
+#define SERVER_FRONT_H
+
+#include "base/worker.h"
+#include "peer/hub.h"
+#include "server/deadline.h"
+#include "server/known.h"
+#include "server/server_settings.h"
+#include "server/upstream.h"
+#include "server/hangup.h"
+#include "wire/http.h"
+
+struct MHD_Daemon;
+struct event;
+struct exchange;
+
+#define FRONT_MAGIC 0x66726f6e
+
+struct front_config {
+    struct worker *worker;
+    const struct server_settings *settings; /* outlives the front */
+    struct hub_shard *shard;
+    int listen_fd;      /* the front's own from now on */
+    uint16_t port;
+    const char *known;  /* client ids of earlier runs, a line each; NULL: none */
+    uint64_t started_us;
+    /* A client was seen for the first time: `text` (heap, the callee's) is what to remember. NULL: not this front's job. */
+    void (*remember)(void *ctx, char *text);
+    /* After front_drain(): nothing is in flight any more. Called once, on the worker. */
+    void (*drained)(void *ctx);
+    void *ctx;
+};
+
+struct front {
+    OBJECT_MAGIC;
+    struct front_config config;
+    struct worker *worker;
+    struct hub_shard *shard;
+    struct MHD_Daemon *daemon;
+    struct event *ready; /* libmicrohttpd's epoll set has news */
+    struct turn turn;    /* runs libmicrohttpd */
+    struct hangup_set hangups;
+    struct deadlines deadlines;
+    struct pool pool;
+    struct known known;
+    struct list visitors, upgrades, held;
+    unsigned visitor_count, upgrade_count, held_count;
+    struct list spares; /* exchanges to be used again */
+    unsigned spare_count;
+    bool draining, drained, stopped;
+    /* Room to work in, valid during one call. */
+    struct http_field fields[HTTP_FIELDS_MAX];
+    struct http_response response;
+    char bytes[64 * KIB];
+};
+
+/* Before the worker starts. NULL and an errno in *failure; the descriptor is closed then, too. */
+struct front *front_create(const struct front_config *config, int *failure);
+/* libmicrohttpd has something to do: a connection was resumed. */
+void front_due(struct front *f);
+/* From the hub's events. */
+void front_client_up(struct front *f, const char *id);
+/* Takes no new connections, ends the idle ones, lets the others finish. */
+void front_drain(struct front *f);
+/* A visitor or an upgraded connection is gone: maybe it was the last one. */
+void front_check_drained(struct front *f);
+/* Cuts what is left and stops libmicrohttpd. */
+void front_stop(struct front *f);
+/* After the worker has stopped. */
+void front_free(struct front **f);
+
+#endif

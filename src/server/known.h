@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client ids that were seen, also before the last restart: "not connected now" and "no such client" differ. Each worker
+ * has its own copy. Bounded: the one that was added first is forgotten first.
+ */
+#ifndef SERVER_KNOWN_H
+#define SERVER_KNOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+
+#define KNOWN_BUCKETS 1024
+
+struct known {
+    struct list bucket[KNOWN_BUCKETS];
+    struct list order; /* the first one added first */
+    size_t count, max;
+};
+
+void known_init(struct known *k, size_t max);
+void known_done(struct known *k);
+bool known_has(const struct known *k, const char *id);
+/* True when it is new. `id` is a valid name. */
+bool known_add(struct known *k, const char *id);
+/* One id a line; lines that are no names are skipped. */
+void known_read(struct known *k, const char *text);
+/* Heap, NUL-terminated; NULL without memory. */
+char *known_write(const struct known *k);
+
+#endif

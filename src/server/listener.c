@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public port. */
+#include "server/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union listener_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool listener_address(const char *text, uint16_t port, union listener_address *out, socklen_t *len)
+{
+    memset(out, 0, sizeof(*out));
+    if (text == NULL || inet_pton(AF_INET6, text, &out->v6.sin6_addr) == 1) {
+        out->v6.sin6_family = AF_INET6;
+        out->v6.sin6_port = htons(port);
+        *len = sizeof(out->v6);
+        return true;
+    }
+    out->v4.sin_family = AF_INET;
+    out->v4.sin_port = htons(port);
+    *len = sizeof(out->v4);
+    return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
+}
+
+static int listener_socket(const union listener_address *a, socklen_t len, bool dual)
+{
+    static const int on = 1, off = 0;
+    int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
+        (a->any.sa_family != AF_INET6 ||
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? &off : &on, sizeof(on)) == 0) &&
+        bind(fd, &a->any, len) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int failure = errno;
+    close(fd);
+    errno = failure;
+    return -1;
+}
+
+static uint16_t socket_port(int fd)
+{
+    union listener_address a;
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, &a.any, &len) != 0)
+        return 0;
+    return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+}
+
+int listener_open(const char *address, uint16_t *port)
+{
+    union listener_address a;
+    socklen_t len;
+
+    if (!listener_address(address, *port, &a, &len)) {
+        errno = EINVAL;
+        return -1;
+    }
+    int fd = listener_socket(&a, len, address == NULL);
+    if (fd < 0 && address == NULL && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+        if (!listener_address("0.0.0.0", *port, &a, &len))
+            return -1;
+        fd = listener_socket(&a, len, false);
+    }
+    if (fd >= 0)
+        *port = socket_port(fd);
+    return fd;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The small pages that the server answers with itself: HTML, JSON or plain text, by Accept. Pure; any thread. */
+#ifndef SERVER_PAGE_H
+#define SERVER_PAGE_H
+
+#include "server/text.h"
+#include "wire/error.h"
+#include "wire/frame.h"
+#include "wire/http.h"
+
+enum page_format { PAGE_TEXT, PAGE_HTML, PAGE_JSON };
+
+/* What the Accept fields of one request prefer; the first one listed wins among equals (RFC 9110 12.5.1). */
+struct page_accept {
+    enum page_format format;
+    unsigned weight; /* q in thousandths, plus one for a type that is named; 0: nothing we have was named */
+};
+#define PAGE_ACCEPT_NONE ((struct page_accept){PAGE_TEXT, 0})
+void page_accept(struct page_accept *a, struct http_text value);
+
+/* "text/html; charset=utf-8" and so on. */
+const char *page_content_type(enum page_format f);
+
+/* `about`: the name that was asked for, any bytes, or NULL. `detail`: more than the error's own text says, or NULL. */
+void page_error(struct text *out, enum page_format f, const struct error *e, unsigned status, const char *about,
+                const char *detail);
+
+/* The services of a client; `origin` makes the links ("http://SERVICE.CLIENT.example.com" is service + '.' + `suffix`). */
+void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
+                  const struct service_entry *list, size_t count);
+
+struct page_status {
+    const char *version;
+    uint64_t uptime_s;
+    unsigned clients;
+    uint64_t visitors, upgrades, streams, requests;
+};
+void page_status(struct text *out, enum page_format f, const struct page_status *s);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers of our own: error pages, the listing of a client, the status of the server. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "mdm-tunnel/limits.h"
+#include "server/exchange.h"
+#include "server/front.h"
+#include "server/visitor.h"
+
+/* Takes the text. */
+static void page_set(struct exchange *ex, unsigned status, struct text *t)
+{
+    ex->answer = ANSWER_CUT;
+    ex->status = status;
+    if (!t->failed)
+        ex->response = MHD_create_response_from_buffer(t->len, t->at, MHD_RESPMEM_MUST_FREE);
+    if (ex->response == NULL) {
+        text_done(t);
+        return;
+    }
+    ex->answer = ANSWER_PAGE;
+    ex->sent = t->len;
+    MHD_add_response_header(ex->response, "Content-Type", page_content_type(ex->request.format));
+    MHD_add_response_header(ex->response, "Cache-Control", "no-store");
+    MHD_add_response_header(ex->response, "Vary", "Accept");
+    if (ex->front->draining)
+        MHD_add_response_header(ex->response, "Connection", "close");
+}
+
+static void fail_headers(struct exchange *ex, const struct error *e)
+{
+    if (ex->response == NULL)
+        return;
+    MHD_add_response_header(ex->response, "X-Mdm-Tunnel-Error", e->name);
+    if (ex->status == 503)
+        MHD_add_response_header(ex->response, "Retry-After", "5");
+    if (ex->status == 405)
+        MHD_add_response_header(ex->response, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
+}
+
+/* What the visitor asked for, as the page names it. */
+static const char *fail_about(const struct exchange *ex, const struct error *e, char out[static 160])
+{
+    if (ex->route.client[0] == '\0')
+        return ex->request.host[0] != '\0' && e == &error_unknown_client ? ex->request.host : NULL;
+    if (ex->route.service[0] == '\0' || e == &error_unknown_client || e == &error_client_offline)
+        return ex->route.client;
+    snprintf(out, 160, "%s/%s", ex->route.client, ex->route.service);
+    return out;
+}
+
+void exchange_fail(struct exchange *ex, const struct error *e, const char *detail)
+{
+    char about[160];
+    struct text page;
+
+    upstream_close(&ex->upstream, e);
+    if (ex->query != NULL)
+        hub_query_cancel(&ex->query);
+    if (ex->answer == ANSWER_PAGE || ex->answer == ANSWER_CUT)
+        return;
+    ex->error = e;
+    if (ex->state == EXCHANGE_ANSWER) {
+        ex->from_service.cut = true;
+        exchange_wake(ex);
+        return;
+    }
+    counter_add(counters_self(), COUNTER_responses_error, 1);
+    if (e == &error_limit)
+        counter_add(counters_self(), COUNTER_limits_hit, 1);
+    unsigned status = e->http_status < 400 || e->http_status == 499 ? 502 : e->http_status;
+    text_init(&page, PAGE_MAX);
+    page_error(&page, ex->request.format, e, status, fail_about(ex, e, about), detail);
+    page_set(ex, status, &page);
+    fail_headers(ex, e);
+    body_up_drop(ex);
+    exchange_wake(ex);
+}
+
+void exchange_reply_status(struct exchange *ex)
+{
+    const struct front *f = ex->front;
+    struct text page;
+    struct page_status s = {
+        .version = PACKAGE_VERSION,
+        .uptime_s = (worker_now_us(f->worker) - f->config.started_us) / US_PER_S,
+        .clients = hub_client_count(f->shard),
+        .visitors = counters_sum(COUNTER_visitors),
+        .upgrades = counters_sum(COUNTER_upgrades),
+        .streams = counters_sum(COUNTER_streams),
+        .requests = counters_sum(COUNTER_requests),
+    };
+
+    text_init(&page, PAGE_MAX);
+    page_status(&page, ex->request.format, &s);
+    page_set(ex, 200, &page);
+    body_up_drop(ex);
+}
+
+void exchange_reply_listing(struct exchange *ex, const struct service_entry *list, size_t count)
+{
+    struct text page;
+
+    text_init(&page, LISTING_MAX);
+    page_listing(&page, ex->request.format, ex->route.client, "http", ex->request.host, list, count);
+    page_set(ex, 200, &page);
+    body_up_drop(ex);
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the parts together, and takes them apart in the right order. */
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "config/state.h"
+#include "hook/tunnel_policy.h"
+#include "link/link.h"
+#include "mdm-tunnel/limits.h"
+#include "peer/hub.h"
+#include "server/front.h"
+#include "server/listener.h"
+#include "server/signals.h"
+
+#define SERVER_MAGIC 0x73727672
+#define CLIENTS_FILE "clients"
+#define TOPIC_PREFIX "mdm"
+#define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
+#define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
+#define END_US (2 * US_PER_S)      /* for the last words to the clients */
+
+/* One worker's part, and the mail that tells it to drain and to stop. */
+struct server_part {
+    struct server *server;
+    struct worker *worker;
+    struct front *front;
+    struct mail drain, stop;
+};
+
+struct server {
+    OBJECT_MAGIC;
+    const struct server_settings *settings;
+    struct state *state;
+    char *known; /* the clients file as it was read */
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    uint16_t port, client_port;
+    unsigned count;
+    struct server_part part[WORKERS_MAX];
+    struct worker *workers[WORKERS_MAX];
+    struct broker *broker;
+    struct hub *hub;
+    int wake_fd; /* an eventfd: something below changed */
+    atomic_uint drained, stopped;
+    _Atomic(char *) remember; /* what the clients file should say; heap */
+    bool running;
+};
+
+static void server_wake(struct server *s)
+{
+    uint64_t one = 1;
+
+    if (write(s->wake_fd, &one, sizeof(one)) < 0)
+        log_debug("server", "eventfd: %s", strerror(errno));
+}
+
+/* -- news for the log ----------------------------------------------------------------------------------------------- */
+
+static void on_client_up(void *ctx, struct hub_shard *shard, const char *id, bool first)
+{
+    struct server *s = ctx;
+    unsigned index = hub_shard_index(shard);
+
+    if (first && index == 0)
+        log_info(id, "client is there");
+    front_client_up(s->part[index].front, id);
+}
+
+static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, bool last)
+{
+    (void)ctx;
+    if (last && hub_shard_index(shard) == 0)
+        log_info(id, "client is gone");
+}
+
+static void on_session_up(void *ctx, const char *peer)
+{
+    (void)ctx;
+    log_info(peer, "session is up");
+}
+
+static void on_session_ended(void *ctx, const char *peer, const struct error *reason)
+{
+    (void)ctx;
+    log_info(peer, "session has ended: %s", reason->text);
+}
+
+/* Nobody opens streams to a server. */
+static void on_opened(void *ctx, struct hub_shard *shard, struct conduit *c, const struct open_head *head)
+{
+    (void)ctx, (void)shard, (void)head;
+    conduit_refuse(&c, &error_unknown_service);
+}
+
+static const struct hub_events hub_events = {
+    .client_up = on_client_up,
+    .client_down = on_client_down,
+    .session_up = on_session_up,
+    .session_ended = on_session_ended,
+    .opened = on_opened,
+};
+
+static void on_connected(void *ctx, const struct broker_client *who)
+{
+    (void)ctx;
+    log_info(who->address, "MQTT connection of %s", who->client_id);
+}
+
+static void on_disconnected(void *ctx, const struct broker_client *who, const char *why)
+{
+    (void)ctx;
+    log_info(who->address, "MQTT connection of %s is closed: %s", who->client_id, why);
+}
+
+static const struct broker_events broker_events = {.connected = on_connected, .disconnected = on_disconnected};
+
+/* -- mail to the workers, news from them ---------------------------------------------------------------------------- */
+
+static void drain_deliver(struct worker *self, struct mail *m)
+{
+    (void)self;
+    front_drain(CONTAINER_OF(m, struct server_part, drain)->front);
+}
+
+static void stop_deliver(struct worker *self, struct mail *m)
+{
+    struct server_part *p = CONTAINER_OF(m, struct server_part, stop);
+
+    (void)self;
+    front_stop(p->front);
+    atomic_fetch_add(&p->server->stopped, 1);
+    server_wake(p->server);
+}
+
+static void mail_discard(struct mail *m) { (void)m; }
+
+static void on_drained(void *ctx)
+{
+    struct server *s = ctx;
+
+    atomic_fetch_add(&s->drained, 1);
+    server_wake(s);
+}
+
+static void on_remember(void *ctx, char *text)
+{
+    struct server *s = ctx;
+
+    free(atomic_exchange(&s->remember, text));
+    server_wake(s);
+}
+
+/* -- making --------------------------------------------------------------------------------------------------------- */
+
+static bool server_failed(struct config_error *err, const char *what, int failure)
+{
+    config_error_set(err, "%s: %s", what, strerror(failure));
+    return false;
+}
+
+static bool create_workers(struct server *s, struct config_error *err)
+{
+    for (unsigned i = 0; i < s->settings->workers; i++) {
+        struct server_part *p = &s->part[i];
+        p->server = s;
+        p->drain = (struct mail){.deliver = drain_deliver, .discard = mail_discard};
+        p->stop = (struct mail){.deliver = stop_deliver, .discard = mail_discard};
+        p->worker = s->workers[i] = worker_create("worker", i);
+        if (p->worker == NULL)
+            return server_failed(err, "worker", ENOMEM);
+        s->count++;
+    }
+    return true;
+}
+
+static bool create_broker(struct server *s, struct config_error *err)
+{
+    const struct server_settings *set = s->settings;
+    char what[64];
+
+    s->broker = broker_create(&(struct broker_config){
+        .workers = s->workers,
+        .worker_count = s->count,
+        .policy = tunnel_policy_default(),
+        .events = &broker_events,
+        .ctx = s,
+        .connect_timeout_us = 10 * US_PER_S,
+    });
+    if (s->broker == NULL)
+        return server_failed(err, "broker", ENOMEM);
+    s->client_port = (uint16_t)set->client_port;
+    int failure = broker_listen(s->broker, set->client_bind, &s->client_port);
+    snprintf(what, sizeof(what), "client-port %u", set->client_port);
+    return failure == 0 || server_failed(err, what, failure);
+}
+
+static bool create_hub(struct server *s, struct config_error *err)
+{
+    s->hub = hub_create(&(struct hub_config){
+        .workers = s->workers,
+        .worker_count = s->count,
+        .prefix = TOPIC_PREFIX,
+        .instance = s->instance,
+        .watch_presence = true,
+        .events = &hub_events,
+        .ctx = s,
+        .max_envelope = ENVELOPE_MAX_EMBEDDED,
+        .window_max = SESSION_WINDOW_MAX,
+        .grace_us = 60 * US_PER_S,
+        .idle_us = 15 * US_PER_S,
+    });
+    if (s->hub == NULL)
+        return server_failed(err, "hub", ENOMEM);
+    for (unsigned i = 0; i < s->count; i++) {
+        struct link_config config = {0};
+        hub_link_config(s->hub, i, &config);
+        struct link *l = link_direct_create(&config, broker_shard(s->broker, i));
+        if (l == NULL)
+            return server_failed(err, "link", ENOMEM);
+        hub_set_link(s->hub, i, l);
+    }
+    return true;
+}
+
+static bool create_front(struct server *s, unsigned index, struct config_error *err)
+{
+    struct server_part *p = &s->part[index];
+    char what[64];
+    int failure;
+
+    snprintf(what, sizeof(what), "port %u", s->port);
+    int fd = listener_open(s->settings->bind, &s->port);
+    if (fd < 0)
+        return server_failed(err, what, errno);
+    p->front = front_create(&(struct front_config){
+                                .worker = p->worker,
+                                .settings = s->settings,
+                                .shard = hub_shard(s->hub, index),
+                                .listen_fd = fd,
+                                .port = s->port,
+                                .known = s->known,
+                                .started_us = clock_now_us(),
+                                .remember = index == 0 ? on_remember : NULL,
+                                .drained = on_drained,
+                                .ctx = s,
+                            },
+                            &failure);
+    return p->front != NULL || server_failed(err, what, failure);
+}
+
+static bool server_init(struct server *s, struct config_error *err)
+{
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->wake_fd < 0)
+        return server_failed(err, "eventfd", errno);
+    if (state_open(s->settings->state_dir, &s->state, err) != 0)
+        return false;
+    s->known = state_read(s->state, CLIENTS_FILE);
+    int failure = instance_create(s->instance);
+    if (failure != 0)
+        return server_failed(err, "random numbers", failure);
+    if (!create_workers(s, err) || !create_broker(s, err) || !create_hub(s, err))
+        return false;
+    for (unsigned i = 0; i < s->count; i++)
+        if (!create_front(s, i, err))
+            return false;
+    return true;
+}
+
+/* Each visitor and each client is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+struct server *server_create(const struct server_settings *settings, struct config_error *err)
+{
+    struct server *s;
+
+    raise_descriptor_limit();
+    ALLOC_OBJECT(s, SERVER_MAGIC);
+    if (s == NULL) {
+        server_failed(err, "server", ENOMEM);
+        return NULL;
+    }
+    s->settings = settings;
+    s->port = (uint16_t)settings->port;
+    s->wake_fd = -1;
+    if (!server_init(s, err))
+        server_free(&s);
+    return s;
+}
+
+/* -- running -------------------------------------------------------------------------------------------------------- */
+
+static void remember_write(struct server *s)
+{
+    struct config_error err;
+    char *text = atomic_exchange(&s->remember, NULL);
+
+    if (text != NULL && state_write(s->state, CLIENTS_FILE, text, &err) != 0)
+        log_warning("state", "%s", err.text);
+    free(text);
+}
+
+/* Waits until `done` says so, `limit_us` has passed, or a signal comes (true). Writes the clients file in between. */
+static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *), uint64_t limit_us)
+{
+    uint64_t start = clock_now_us(), written = 0, count;
+
+    for (;;) {
+        uint64_t now = clock_now_us(), left = limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now;
+        if (done(s) || (limit_us != CLOCK_NEVER && now - start >= limit_us))
+            return false;
+        bool pending = atomic_load(&s->remember) != NULL;
+        if (pending && now - written >= REMEMBER_US) {
+            remember_write(s);
+            written = now;
+            pending = false;
+        }
+        if (pending && left > REMEMBER_US)
+            left = REMEMBER_US;
+        if (signals_wait(signals, s->wake_fd, left))
+            return true;
+        if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+            return false;
+    }
+}
+
+static bool never(const struct server *s) { return s == NULL; }
+static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
+static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
+
+static bool ports_write(const struct server *s, struct config_error *err)
+{
+    const char *path = s->settings->ports_file;
+    char temporary[PATH_TEXT_MAX];
+
+    if (path == NULL)
+        return true;
+    int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
+    FILE *f = len > 0 && (size_t)len < sizeof(temporary) ? fopen(temporary, "we") : NULL;
+    if (f == NULL)
+        return server_failed(err, path, errno);
+    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u}\n", s->port, s->client_port);
+    if (fclose(f) != 0 || written < 0 || rename(temporary, path) != 0)
+        return server_failed(err, path, errno);
+    return true;
+}
+
+static bool server_start(struct server *s, struct config_error *err)
+{
+    s->running = true;
+    hub_start(s->hub);
+    for (unsigned i = 0; i < s->count; i++) {
+        int failure = worker_start(s->workers[i]);
+        if (failure != 0)
+            return server_failed(err, "thread", failure);
+    }
+    log_info("server", "listening on %s port %u for visitors, on %s port %u for clients, %u workers",
+             s->settings->bind != NULL ? s->settings->bind : "*", s->port,
+             s->settings->client_bind != NULL ? s->settings->client_bind : "*", s->client_port, s->count);
+    return ports_write(s, err);
+}
+
+/* After a first signal: true when a second one came. */
+static bool server_drain(struct server *s, struct signals *signals)
+{
+    log_info("server", "finishing what is in flight");
+    broker_close(s->broker);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_post(s->workers[i], &s->part[i].drain);
+    return server_wait(s, signals, all_drained, s->settings->drain_us);
+}
+
+static bool hub_has_ended(const struct server *s) { return hub_ended(s->hub); }
+
+static bool server_stop(struct server *s, struct signals *signals)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        worker_post(s->workers[i], &s->part[i].stop);
+    if (server_wait(s, signals, all_stopped, STOP_US))
+        return true;
+    hub_end(s->hub);
+    for (uint64_t start = clock_now_us(); !hub_has_ended(s) && clock_now_us() - start < END_US;)
+        if (server_wait(s, signals, hub_has_ended, 5 * US_PER_MS))
+            return true;
+    for (unsigned i = 0; i < s->count; i++)
+        worker_close(s->workers[i]);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_stop(s->workers[i]);
+    s->running = false;
+    remember_write(s);
+    log_info("server", "stopped");
+    return false;
+}
+
+int server_run(struct server *s, struct config_error *err)
+{
+    struct signals signals;
+    int failure = signals_open(&signals);
+
+    CHECK_OBJECT(s, SERVER_MAGIC);
+    if (failure != 0) {
+        server_failed(err, "signals", failure);
+        return 1;
+    }
+    bool started = server_start(s, err);
+    bool again = started && server_wait(s, &signals, never, CLOCK_NEVER) && server_drain(s, &signals);
+    if (again || server_stop(s, &signals))
+        _exit(1);
+    signals_close(&signals);
+    return started ? 0 : 1;
+}
+
+void server_free(struct server **sp)
+{
+    struct server *s;
+
+    TAKE_OBJECT(s, sp, SERVER_MAGIC);
+    for (unsigned i = 0; i < s->count; i++)
+        front_free(&s->part[i].front);
+    if (s->hub != NULL)
+        hub_free(&s->hub);
+    if (s->broker != NULL)
+        broker_free(&s->broker);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_free(&s->workers[i]);
+    if (s->state != NULL)
+        state_free(&s->state);
+    if (s->wake_fd >= 0)
+        close(s->wake_fd);
+    free(s->known);
+    free(atomic_exchange(&s->remember, NULL));
+    FREE_OBJECT(s);
+}

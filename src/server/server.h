@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server as a whole: workers, embedded broker, hub, fronts; and its life from start to drain. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "server/server_settings.h"
+
+struct server;
+
+/* Opens the ports and makes everything; nothing runs yet. NULL and *err. `settings` outlives the server. */
+struct server *server_create(const struct server_settings *settings, struct config_error *err);
+/*
+ * Runs until SIGTERM or SIGINT, then takes nothing new and finishes what is in flight, `drain` at most. A second signal
+ * ends the program at once with exit status 1. Called from main() with no other thread running. The exit status.
+ */
+int server_run(struct server *s, struct config_error *err);
+void server_free(struct server **s);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of the server's settings. */
+#include "server/server_settings.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "mdm-tunnel/limits.h"
+
+#define AT(member) offsetof(struct server_settings, member)
+
+static const struct setting rows[] = {
+    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8000",
+     .argument = "PORT", .help = "public HTTP port; 0: any"},
+    {.name = "client-port", .letter = 'c', .kind = SETTING_PORT, .offset = AT(client_port), .default_text = "8001",
+     .argument = "PORT", .help = "MQTT port for clients; 0: any"},
+    {.name = "bind", .kind = SETTING_TEXT, .offset = AT(bind), .argument = "ADDRESS",
+     .help = "address of the public port (default: all interfaces)"},
+    {.name = "client-bind", .kind = SETTING_TEXT, .offset = AT(client_bind), .argument = "ADDRESS",
+     .help = "address of the MQTT port (default: all interfaces)"},
+    {.name = "domain", .letter = 'd', .kind = SETTING_TEXT, .offset = AT(domain), .argument = "DOMAIN",
+     .help = "take SERVICE.CLIENT.DOMAIN only (default: any suffix)"},
+    {.name = "workers", .letter = 'w', .kind = SETTING_NUMBER, .offset = AT(workers), .max = WORKERS_MAX,
+     .default_text = "0", .argument = "N", .help = "threads; 0: one for each core"},
+    {.name = "config", .letter = 'f', .kind = SETTING_FILE, .offset = AT(config), .argument = "FILE",
+     .help = "settings file (JSON), read before the command line is applied"},
+    {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
+     .help = "what is remembered between runs"},
+    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",
+     .help = "at the end, finish what is in flight for so long"},
+    {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
+     .help = "keep X-Forwarded-* and Forwarded that come from here"},
+    {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
+     .help = "do not list a client's services on its own name"},
+    {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
+     .argument = "SECONDS", .help = "how long a service may take to begin its answer"},
+    {.name = "hold", .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "0", .argument = "SECONDS",
+     .help = "let visitors wait so long for a client that is away"},
+    {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
+     .help = "write {\"port\":N,\"client_port\":N} there once ready"},
+    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
+    {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
+    {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
+    {.name = NULL},
+};
+
+static const struct settings_table table = {
+    .program = "mdm-tunnel-server",
+    .usage = "[options]",
+    .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.",
+    .rows = rows,
+    .positionals = false,
+};
+
+static unsigned cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static bool settings_check(struct server_settings *s, struct config_error *err)
+{
+    const char *bad;
+
+    if (!cidr_list_parse(s->trusted_proxies_text, &s->trusted_proxies, &bad)) {
+        config_error_set(err, "trusted-proxies: '%.64s' is not an address range, or there are more than %d", bad,
+                         CIDR_MAX);
+        return false;
+    }
+    if (s->domain != NULL) {
+        size_t len = strlen(s->domain);
+        if (len > 0 && s->domain[len - 1] == '.')
+            s->domain[--len] = '\0';
+        if (len == 0 || len > 253 - 4 || s->domain[0] == '.') {
+            config_error_set(err, "domain: '%s' is not a domain, or too long to put names in front of it", s->domain);
+            return false;
+        }
+    }
+    if (s->workers == 0)
+        s->workers = cores();
+    return true;
+}
+
+enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err)
+{
+    int first;
+
+    memset(out, 0, sizeof(*out));
+    enum settings_result result = settings_read(&table, argc, argv, out, &first, stdout, err);
+    if (result == SETTINGS_RUN && !settings_check(out, err))
+        result = SETTINGS_BAD;
+    if (result != SETTINGS_RUN)
+        server_settings_done(out);
+    return result;
+}
+
+void server_settings_done(struct server_settings *s) { settings_done(&table, s); }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's settings: command line over settings file over defaults (mdm-tunnel-server(1)). */
+#ifndef SERVER_SERVER_SETTINGS_H
+#define SERVER_SERVER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+#include "server/cidr.h"
+
+struct server_settings {
+    unsigned port, client_port;
+    char *bind, *client_bind;
+    char *domain;
+    unsigned workers;
+    char *config, *state_dir, *ports_file;
+    char *trusted_proxies_text;
+    struct cidr_list trusted_proxies;
+    bool no_listing, verbose;
+    uint64_t drain_us, service_timeout_us, hold_us;
+};
+
+enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err);
+void server_settings_done(struct server_settings *s);
+
+#endif

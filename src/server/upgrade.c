@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Upgraded connections. An idle one costs this object, a descriptor, and its stream. */
+#include "server/upgrade.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/counters.h"
+#include "server/exchange.h"
+#include "server/front.h"
+#include "server/visitor.h"
+
+#define UPGRADE_MAGIC 0x75706772
+#define UPGRADE_IOV 64
+#define UPGRADE_ROUNDS 8 /* before others get their turn */
+
+struct upgrade {
+    OBJECT_MAGIC;
+    int fd;
+    struct front *front;
+    struct conduit *conduit;
+    struct list node;
+    struct hangup hangup;
+    struct event readable, writable; /* the visitor's socket */
+    struct deadline deadline;
+    struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
+    struct slice early_down; /* bytes of the service that came with its 101 */
+    bool read_done, write_done;
+    uint64_t up_bytes, down_bytes;
+    char subject[160];
+};
+
+static void upgrade_end(struct upgrade *u, const struct error *reason)
+{
+    struct front *f = u->front;
+
+    log_debug(u->subject, "upgraded connection over: %" PRIu64 " bytes up, %" PRIu64 " down (%s)", u->up_bytes,
+              u->down_bytes, reason->name);
+    hangup_stop(&f->hangups, &u->hangup);
+    event_del(&u->readable);
+    event_del(&u->writable);
+    deadline_clear(&u->deadline);
+    list_remove(&u->node);
+    conduit_close(&u->conduit, reason);
+    slice_done(&u->early_up);
+    slice_done(&u->early_down);
+    close(u->fd);
+    FREE_OBJECT(u);
+    f->upgrade_count--;
+    counter_sub(counters_self(), COUNTER_upgrades, 1);
+    front_check_drained(f);
+}
+
+/* The stream was cut: the visitor must see a cut, too. */
+static void upgrade_cut(struct upgrade *u, const struct error *reason)
+{
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(u->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    upgrade_end(u, reason);
+}
+
+void upgrade_expired(struct deadline *d)
+{
+    struct upgrade *u = CONTAINER_OF(d, struct upgrade, deadline);
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    upgrade_cut(u, &error_visitor_gone);
+}
+
+/* Ends it when both directions have; true if so. */
+static bool upgrade_finished(struct upgrade *u)
+{
+    if (!u->read_done || !u->write_done)
+        return false;
+    upgrade_end(u, &error_none);
+    return true;
+}
+
+/* -- visitor -> service --------------------------------------------------------------------------------------------- */
+
+static void up_send_early(struct upgrade *u)
+{
+    size_t room = conduit_room(u->conduit), len = u->early_up.len < room ? u->early_up.len : room;
+
+    if (len == 0)
+        return;
+    conduit_write(u->conduit, slice_part(&u->early_up, 0, len), false);
+    slice_skip(&u->early_up, len);
+    if (u->early_up.len == 0)
+        slice_done(&u->early_up);
+}
+
+/* One read; false when there is nothing more to do for now. The object may be gone when *ended. */
+static bool up_read(struct upgrade *u, bool *ended)
+{
+    char *bytes = u->front->bytes;
+    size_t room = conduit_room(u->conduit), max = sizeof(u->front->bytes);
+
+    if (room == 0)
+        return false;
+    ssize_t len = recv(u->fd, bytes, room < max ? room : max, 0);
+    if (len < 0) {
+        *ended = errno != EAGAIN && errno != EINTR;
+        if (*ended)
+            upgrade_end(u, &error_visitor_gone);
+        return false;
+    }
+    if (len == 0) {
+        u->read_done = true;
+        conduit_write(u->conduit, SLICE_NONE, true);
+        return false;
+    }
+    struct slice s = slice_copy(bytes, (size_t)len);
+    *ended = s.data == NULL;
+    if (*ended) {
+        upgrade_cut(u, &error_no_memory);
+        return false;
+    }
+    u->up_bytes += (size_t)len;
+    conduit_write(u->conduit, s, false);
+    return (size_t)len == max;
+}
+
+static void upgrade_up(struct upgrade *u)
+{
+    bool ended = false;
+
+    if (conduit_ended(u->conduit) != NULL || u->read_done)
+        return;
+    up_send_early(u);
+    for (int i = 0; i < UPGRADE_ROUNDS && u->early_up.len == 0 && up_read(u, &ended); i++)
+        continue;
+    if (ended || (u->read_done && upgrade_finished(u)))
+        return;
+    if (u->read_done || conduit_room(u->conduit) == 0)
+        event_del(&u->readable); /* reading goes on when the stream has room */
+    else
+        event_add(&u->readable, NULL);
+}
+
+/* -- service -> visitor --------------------------------------------------------------------------------------------- */
+
+static int down_iovec(struct upgrade *u, struct iovec iov[static UPGRADE_IOV])
+{
+    if (u->early_down.len == 0)
+        return slice_queue_iovec(conduit_input(u->conduit), iov, UPGRADE_IOV);
+    iov[0] = (struct iovec){(void *)(uintptr_t)u->early_down.data, u->early_down.len};
+    return 1;
+}
+
+static void down_wrote(struct upgrade *u, size_t len)
+{
+    u->down_bytes += len;
+    if (u->early_down.len > 0) {
+        slice_skip(&u->early_down, len);
+        if (u->early_down.len == 0)
+            slice_done(&u->early_down);
+        return;
+    }
+    slice_queue_skip(conduit_input(u->conduit), len);
+    conduit_consumed(u->conduit, len);
+}
+
+enum down { DOWN_EMPTY, DOWN_BLOCKED, DOWN_FAILED };
+
+static enum down down_write(struct upgrade *u)
+{
+    struct iovec iov[UPGRADE_IOV];
+
+    for (int i = 0; i < UPGRADE_ROUNDS; i++) {
+        struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)down_iovec(u, iov)};
+        if (m.msg_iovlen == 0)
+            return DOWN_EMPTY;
+        ssize_t len = sendmsg(u->fd, &m, MSG_NOSIGNAL);
+        if (len < 0 && errno != EINTR)
+            return errno == EAGAIN ? DOWN_BLOCKED : DOWN_FAILED;
+        if (len > 0)
+            down_wrote(u, (size_t)len);
+    }
+    return DOWN_BLOCKED;
+}
+
+static void upgrade_down(struct upgrade *u)
+{
+    const struct error *ended = conduit_ended(u->conduit);
+    enum down result = down_write(u);
+
+    if (result == DOWN_FAILED) {
+        upgrade_end(u, &error_visitor_gone);
+        return;
+    }
+    if (result == DOWN_BLOCKED) {
+        event_add(&u->writable, NULL);
+        if (ended != NULL && list_empty(&u->deadline.node))
+            deadline_set(&u->front->deadlines, DEADLINE_UPGRADE, &u->deadline);
+        return;
+    }
+    if (!u->write_done && conduit_read_finished(u->conduit)) {
+        u->write_done = true;
+        shutdown(u->fd, SHUT_WR);
+    }
+    if (ended != NULL && ended != &error_none)
+        upgrade_cut(u, ended);
+    else
+        upgrade_finished(u);
+}
+
+/* -- events --------------------------------------------------------------------------------------------------------- */
+
+static void socket_readable(evutil_socket_t fd, short what, void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    (void)fd, (void)what;
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    upgrade_up(u);
+}
+
+static void socket_writable(evutil_socket_t fd, short what, void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    (void)fd, (void)what;
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    upgrade_down(u);
+}
+
+static void stream_writable(void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    upgrade_up(u);
+}
+
+static void stream_readable(void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    upgrade_down(u);
+}
+
+static void stream_ended(void *ctx, const struct error *reason)
+{
+    (void)reason;
+    stream_readable(ctx);
+}
+
+static const struct conduit_events stream_events = {
+    .readable = stream_readable,
+    .writable = stream_writable,
+    .ended = stream_ended,
+};
+
+static void visitor_gone(struct hangup *w, enum hangup_news news)
+{
+    struct upgrade *u = CONTAINER_OF(w, struct upgrade, hangup);
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    if (news == HANGUP_GONE)
+        upgrade_end(u, &error_visitor_gone);
+}
+
+/* -- the start ------------------------------------------------------------------------------------------------------ */
+
+static void socket_prepare(int fd)
+{
+    static const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
+    static const unsigned unacknowledged_ms = 120 * 1000;
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* A visitor that vanishes without a word is noticed by the kernel. */
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
+}
+
+static struct upgrade *upgrade_create(struct exchange *ex, int fd)
+{
+    struct event_base *base = worker_events(ex->front->worker);
+    struct upgrade *u;
+
+    ALLOC_OBJECT(u, UPGRADE_MAGIC);
+    if (u == NULL)
+        return NULL;
+    u->fd = fd;
+    u->front = ex->front;
+    u->hangup = (struct hangup){.fd = -1, .news = visitor_gone};
+    deadline_init(&u->deadline);
+    event_assign(&u->readable, base, fd, EV_READ | EV_PERSIST, socket_readable, u);
+    event_assign(&u->writable, base, fd, EV_WRITE, socket_writable, u);
+    exchange_subject(ex, u->subject);
+    list_append(&u->front->upgrades, &u->node);
+    u->front->upgrade_count++;
+    counter_add(counters_self(), COUNTER_upgrades, 1);
+    return u;
+}
+
+void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const char *early, size_t early_len,
+                   MHD_socket socket, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct exchange *ex = ctx;
+    struct visitor *v = ex->visitor;
+    const struct answer *a = &ex->from_service;
+    struct upgrade *u = NULL;
+
+    (void)c, (void)exchange;
+    CHECK_OBJECT(ex, EXCHANGE_MAGIC);
+    int fd = ex->upstream != NULL ? fcntl(socket, F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd >= 0 && (u = upgrade_create(ex, fd)) == NULL)
+        close(fd);
+    if (u != NULL) {
+        socket_prepare(fd);
+        hangup_stop(&u->front->hangups, &v->hangup);
+        hangup_start(&u->front->hangups, &u->hangup, fd);
+        v->fd = -1; /* no more libmicrohttpd's to shut down */
+        u->conduit = upstream_release(&ex->upstream);
+        conduit_set_events(u->conduit, &stream_events, u);
+        u->early_up = slice_copy(early, early_len);
+        u->early_down = slice_copy(a->input + a->head_len, a->input_len - a->head_len);
+        event_add(&u->readable, NULL);
+        event_active(&u->readable, EV_READ, 1);
+        event_active(&u->writable, EV_WRITE, 1);
+    }
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    front_due(ex->front);
+}
+
+void upgrades_stop(struct front *f)
+{
+    while (!list_empty(&f->upgrades))
+        upgrade_cut(CONTAINER_OF(f->upgrades.next, struct upgrade, node), &error_shutting_down);
+}

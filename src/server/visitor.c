@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A visitor's connection: suspended and resumed, watched while suspended, cut when it takes too long. */
+#include "server/visitor.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/counters.h"
+#include "server/exchange.h"
+#include "server/front.h"
+
+static void visitor_news(struct hangup *w, enum hangup_news news)
+{
+    struct visitor *v = CONTAINER_OF(w, struct visitor, hangup);
+    struct exchange *ex = v->exchange;
+
+    CHECK_OBJECT(v, VISITOR_MAGIC);
+    if (ex == NULL)
+        return; /* libmicrohttpd reads it and finds out itself */
+    if (news == HANGUP_FINISHED && ex->state == EXCHANGE_ANSWER)
+        v->left = true;
+    bool unfinished = ex->state == EXCHANGE_CONTINUE || (v->left && v->suspended);
+    if (news != HANGUP_FINISHED || unfinished)
+        exchange_abort(ex, &error_visitor_gone);
+}
+
+static void visitor_set_address(struct visitor *v, const struct sockaddr *address)
+{
+    v->trusted = cidr_list_has(&v->front->config.settings->trusted_proxies, address);
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *a = (const void *)address;
+        inet_ntop(AF_INET, &a->sin_addr, v->address, sizeof(v->address));
+        v->port = ntohs(a->sin_port);
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *a = (const void *)address;
+        v->v6 = !IN6_IS_ADDR_V4MAPPED(&a->sin6_addr);
+        if (v->v6)
+            inet_ntop(AF_INET6, &a->sin6_addr, v->address, sizeof(v->address));
+        else
+            inet_ntop(AF_INET, &a->sin6_addr.s6_addr[12], v->address, sizeof(v->address));
+        v->port = ntohs(a->sin6_port);
+    }
+}
+
+struct visitor *visitor_create(struct front *f, struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *address = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct visitor *v;
+
+    ALLOC_OBJECT(v, VISITOR_MAGIC);
+    if (v == NULL)
+        return NULL;
+    v->front = f;
+    v->connection = c;
+    v->fd = fd->connect_fd;
+    v->hangup = (struct hangup){.fd = -1, .news = visitor_news};
+    visitor_set_address(v, address->client_addr);
+    list_append(&f->visitors, &v->node);
+    f->visitor_count++;
+    counter_add(counters_self(), COUNTER_visitors, 1);
+    deadline_init(&v->deadline);
+    deadline_set(&f->deadlines, DEADLINE_HEAD, &v->deadline);
+    /* Without a watch it works, too: a visitor that leaves is noticed when its answer is written. */
+    hangup_start(&f->hangups, &v->hangup, v->fd);
+    return v;
+}
+
+void visitor_free(struct visitor **vp)
+{
+    struct visitor *v;
+
+    TAKE_OBJECT(v, vp, VISITOR_MAGIC);
+    struct front *f = v->front;
+    v->hangup.fd = -1; /* libmicrohttpd closes the socket next, that ends the watch */
+    deadline_clear(&v->deadline);
+    list_remove(&v->node);
+    f->visitor_count--;
+    counter_sub(counters_self(), COUNTER_visitors, 1);
+    FREE_OBJECT(v);
+    front_check_drained(f);
+}
+
+void visitor_suspend(struct visitor *v)
+{
+    if (v->suspended)
+        return;
+    v->suspended = true;
+    MHD_suspend_connection(v->connection);
+}
+
+void visitor_resume(struct visitor *v)
+{
+    if (!v->suspended)
+        return;
+    v->suspended = false;
+    MHD_resume_connection(v->connection);
+    front_due(v->front);
+}
+
+void visitor_cut(struct visitor *v)
+{
+    shutdown(v->fd, SHUT_RDWR);
+    visitor_resume(v);
+}
+
+void visitor_reset_at_close(struct visitor *v)
+{
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void visitor_expired(struct deadline *d)
+{
+    struct visitor *v = CONTAINER_OF(d, struct visitor, deadline);
+
+    CHECK_OBJECT(v, VISITOR_MAGIC);
+    visitor_cut(v);
+}
+
+void visitor_text(const struct visitor *v, char out[static 64])
+{
+    snprintf(out, 64, v->v6 ? "[%s]:%u" : "%s:%u", v->address, v->port);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Visitor: one connection to the public port, as long as libmicrohttpd has it. */
+#ifndef SERVER_VISITOR_H
+#define SERVER_VISITOR_H
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+
+#include "server/deadline.h"
+#include "server/hangup.h"
+
+struct exchange;
+struct front;
+
+#define VISITOR_MAGIC 0x76697369
+
+struct visitor {
+    OBJECT_MAGIC;
+    struct front *front;
+    struct MHD_Connection *connection;
+    struct exchange *exchange; /* the request that it is busy with; NULL between two */
+    struct list node;
+    struct deadline deadline;
+    struct hangup hangup;
+    bool suspended;
+    bool left;    /* finished sending after its answer had begun: nobody is there */
+    bool trusted; /* a proxy whose forwarding fields are believed */
+    int fd;
+    char address[INET6_ADDRSTRLEN]; /* without port and brackets */
+    uint16_t port;
+    bool v6;
+};
+
+/* NULL without memory (the connection then gets no exchange and is closed at its first request). */
+struct visitor *visitor_create(struct front *f, struct MHD_Connection *c);
+void visitor_free(struct visitor **v);
+/* From inside libmicrohttpd's callbacks only. */
+void visitor_suspend(struct visitor *v);
+/* Any time; nothing happens when it is not suspended. */
+void visitor_resume(struct visitor *v);
+/* Shuts the connection down, whatever it is doing. */
+void visitor_cut(struct visitor *v);
+/* The next close sends a reset: a body that ends with the connection must not look complete. */
+void visitor_reset_at_close(struct visitor *v);
+void visitor_expired(struct deadline *d);
+/* "192.0.2.1:4711", "[2001:db8::1]:4711" */
+void visitor_text(const struct visitor *v, char out[static 64]);
+
+#endif
