@@ -43,7 +43,7 @@ struct mux_stream {
     struct credit credit;
     bool ours, answered;    /* who opened it; whether ACCEPT was said */
     bool fin_queued, fin_sent, fin_received;
-    bool peer_blocked;      /* the peer had more to send than credit, since the last WINDOW */
+    bool peer_blocked;      /* the peer used up its credit since the last WINDOW */
     bool dead;
 };
 

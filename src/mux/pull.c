@@ -30,7 +30,7 @@ static size_t data_write(struct mux_stream *s, uint8_t *dst, size_t len)
     struct frame f = {.type = FRAME_DATA, .stream = s->id, .length = (uint32_t)len};
     if (s->fin_sent)
         f.flags |= FRAME_FLAG_FIN;
-    if (!empty && s->send_credit == 0)
+    else if (s->send_credit == 0)
         f.flags |= FRAME_FLAG_BLOCKED;
     frame_encode(&f, dst);
     list_remove(&s->turn);

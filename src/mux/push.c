@@ -277,10 +277,10 @@ const struct error *mux_push(struct mux *m, const struct slice *bytes, uint64_t 
     mux_enter(m);
     /* A frame without payload ends where its head does: one more round then, though no byte is left. */
     for (size_t at = 0, used; m->failed == NULL && (at < bytes->len || (m->in.payload && m->in.left == 0)); at += used) {
-        if (m->in.payload)
-            m->failed = payload_receive(m, bytes, at, &used);
-        else
-            m->failed = head_receive(m, bytes->data + at, bytes->len - at, &used);
+        const struct error *why = m->in.payload ? payload_receive(m, bytes, at, &used)
+                                                : head_receive(m, bytes->data + at, bytes->len - at, &used);
+        if (m->failed == NULL)
+            m->failed = why;
     }
     mux_leave(m);
     return m->failed;

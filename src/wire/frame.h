@@ -20,7 +20,7 @@ enum frame_type {
 #define FRAME_CRITICAL 0x80
 /* DATA: the last of this direction. */
 #define FRAME_FLAG_FIN 0x01
-/* DATA: it used up the credit and more is waiting, so the receiver may give more than it got back. */
+/* DATA: it used up the credit, so the receiver may give more than was taken. */
 #define FRAME_FLAG_BLOCKED 0x02
 
 struct frame {
@@ -32,15 +32,18 @@ struct frame {
 
 void frame_encode(const struct frame *f, uint8_t out[static FRAME_HEAD_BYTES]);
 /*
- * NULL, or the error that ends the session (unknown critical type, length over the type's maximum, reserved bits set,
- * stream 0 where a stream is needed or the reverse). `out` is untouched then.
+ * NULL, or the error that ends the session (unknown critical type, length over the type's maximum or under it where the
+ * type has one length only, flags that the type does not have, reserved bits set, stream 0 where a stream is needed or
+ * the reverse). `out` is untouched then.
  */
 const struct error *frame_decode(struct frame *out, const uint8_t data[static FRAME_HEAD_BYTES]);
+/* "DATA"; NULL for a type that is not known. */
 const char *frame_type_name(uint8_t type);
 
 /* -- payloads ---------------------------------------------------------------------------------------------------- */
 
 enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3 };
+/* "http"; NULL for what is none. */
 const char *stream_kind_name(enum stream_kind kind);
 
 /*
@@ -55,13 +58,16 @@ enum open_option {
 struct open_head {
     enum stream_kind kind;
     char service[64];  /* a valid name, NUL-terminated */
-    char visitor[64];  /* "" when not said */
-    char host[256];    /* "" when not said */
+    char visitor[64];  /* visible ASCII; "" when not said */
+    char host[256];    /* visible ASCII; "" when not said */
 };
 
 /* Bytes written, or 0 when `size` is too small. `service` must be valid (name_valid). */
 size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size);
-/* NULL, or error_protocol_error (malformed), error_unknown_service (not a name), error_kind_not_offered (critical option or kind unknown). */
+/*
+ * NULL, or error_protocol_error (malformed), error_unknown_service (not a name), error_kind_not_offered (critical option
+ * or kind unknown). `out` is untouched then.
+ */
 const struct error *open_head_decode(struct open_head *out, const uint8_t *data, size_t len);
 
 /* SERVICES: (kind u8 | name length u8 | name)* in the sender's order. Replaces what was said before. */
@@ -69,8 +75,12 @@ struct service_entry {
     enum stream_kind kind;
     char name[64];
 };
+/* Bytes written; 0 when `size` is too small (or the list is empty, which is a valid payload of no bytes). */
 size_t services_encode(const struct service_entry *list, size_t count, uint8_t *out, size_t size);
-/* Fills at most `max` entries, *count gets how many. NULL or error_protocol_error. */
+/*
+ * Fills at most `max` entries, *count gets how many; entries of kinds not known here are left out. NULL, or
+ * error_protocol_error (malformed, not a name, more than `max`): *count is untouched then, the list is not.
+ */
 const struct error *services_decode(struct service_entry *list, size_t max, size_t *count, const uint8_t *data, size_t len);
 
 /* A client id or service name: one DNS label, RFC 1035 2.3.4 with RFC 1123 2.1: 1-63 of a-z 0-9 '-' (A-Z on input),
