@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deadlines. MDM_TEST_SLOW stretches all of them: sanitizers and busy machines need more."""
+import os
+import time
+
+SLOW = float(os.environ.get("MDM_TEST_SLOW", "1"))
+POLL = 0.005
+
+
+def seconds(number):
+    return number * SLOW
+
+
+def wait_until(condition, what, limit=10):
+    """Polls until `condition` gives something true, and returns that."""
+    end = time.monotonic() + seconds(limit)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds(limit):g} s in vain: {what}")
+        time.sleep(POLL)

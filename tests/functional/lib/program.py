@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program under test: started with its output in files, watched, measured, and ended by its process id."""
+import os
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+
+from .clock import seconds, wait_until
+
+BUILD = pathlib.Path(os.environ.get("MDM_BUILDDIR", pathlib.Path(__file__).resolve().parents[3])).resolve()
+TICKS = os.sysconf("SC_CLK_TCK")
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion|Assertion|SUMMARY: ")
+
+
+def raise_limits():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Program:
+    def __init__(self, name, arguments, directory, label=None, environment=None):
+        self.label = label or name
+        self.binary = self.find(name)
+        self.arguments = [str(argument) for argument in arguments]
+        count = len(list(directory.glob(f"{self.label}.*.err")))
+        self.err = directory / f"{self.label}.{count}.err"
+        self.out = directory / f"{self.label}.{count}.out"
+        with open(self.err, "wb") as err, open(self.out, "wb") as out:
+            self.process = subprocess.Popen(
+                [self.binary, *self.arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory,
+                env={**os.environ, **(environment or {})}, preexec_fn=raise_limits)
+        self.ended_by_story = False
+
+    @staticmethod
+    def find(name):
+        return BUILD / name
+
+    # -- what it says
+
+    @property
+    def log(self):
+        return self.err.read_text("utf-8", "replace")
+
+    @property
+    def stdout(self):
+        return self.out.read_text("utf-8", "replace")
+
+    def wait_log(self, pattern, limit=10, count=1):
+        """Until `count` lines match; returns the last of them."""
+
+        def look():
+            found = [line for line in self.log.splitlines() if re.search(pattern, line)]
+            if len(found) >= count:
+                return found[count - 1]
+            if not self.running:
+                raise AssertionError(f"{self.label} ended with {self.process.returncode} before it said {pattern!r}")
+            return None
+
+        return wait_until(look, f"{self.label} says {pattern!r}", limit)
+
+    # -- how it is
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss(self):
+        """Bytes."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(f"{self.label} has no VmRSS")
+
+    def cpu(self):
+        """Seconds, user and system."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    # -- how it ends
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait_exit(self, limit=10):
+        self.ended_by_story = True
+        return self.process.wait(seconds(limit))
+
+    def stop(self, limit=10):
+        """SIGTERM, and the exit status."""
+        self.ended_by_story = True
+        self.signal(signal.SIGTERM)
+        return self.process.wait(seconds(limit))
+
+    def kill(self):
+        self.ended_by_story = True
+        self.process.kill()
+        self.process.wait()
+
+    def finish(self):
+        """At the end of a story, however it went. Returns what was wrong."""
+        wrong = []
+        if not self.ended_by_story and not self.running:
+            wrong.append(f"{self.label} ended by itself with status {self.process.returncode}")
+        if self.running:
+            status = self._end()
+            if status != 0:
+                wrong.append(f"{self.label}: exit status {status} after SIGTERM")
+        if SANITIZER.search(self.log):
+            wrong.append(f"{self.label}: a sanitizer or an assertion spoke")
+        return wrong
+
+    def _end(self):
+        for number, limit in ((signal.SIGTERM, 4), (signal.SIGTERM, 4), (signal.SIGABRT, 10), (signal.SIGKILL, 10)):
+            self.signal(number)
+            try:
+                status = self.process.wait(seconds(limit))
+                return "still running 4 s after SIGTERM" if number != signal.SIGTERM else status
+            except subprocess.TimeoutExpired:
+                pass
+        return "cannot be killed"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stories: functions with a sentence. A file's main() tells them as TAP, each in a directory of its own."""
+import contextlib
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+from .origin import Origin
+from .tunnel import Tunnel
+
+LOG_TAIL = 200
+STORIES = []
+
+
+class Failure(Exception):
+    pass
+
+
+class Skip(Exception):
+    pass
+
+
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 2000 else f"{text[:1000]} ... {text[-500:]} ({len(text)} characters)"
+
+
+def same(got, expected, what="values"):
+    if got != expected:
+        raise Failure(f"{what}:\n  expected {short(expected)}\n  got      {short(got)}")
+
+
+def skip(why):
+    raise Skip(why)
+
+
+class Telling:
+    """What a story is handed: things that are put away when it is over."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.stack = contextlib.ExitStack()
+        self.origins = []
+        self.tunnels = []
+        self.programs = []
+
+    def origin(self, serve=None, **rest):
+        origin = Origin(serve, **rest)
+        self.origins.append(origin)
+        return origin
+
+    def tunnel(self, services=None, **rest):
+        tunnel = Tunnel.__new__(Tunnel)
+        self.tunnels.append(tunnel)  # before it starts: its logs are wanted when it does not
+        tunnel.__init__(self.directory, services, **rest)
+        return tunnel
+
+    def keep(self, thing):
+        """Enters a context manager until the story is over."""
+        return self.stack.enter_context(thing)
+
+    def all_programs(self):
+        return self.programs + [p for t in self.tunnels for p in getattr(t, "programs", [])]
+
+    def finish(self):
+        wrong = []
+        with contextlib.suppress(Exception):
+            self.stack.close()
+        for origin in self.origins:
+            wrong += [f"origin: {trouble!r}" for trouble in origin.troubles]
+            origin.stop()
+        for program in reversed(self.all_programs()):
+            wrong += program.finish()
+        return wrong
+
+    def logs(self):
+        for program in self.all_programs():
+            yield f"---- {program.label} ({' '.join(program.arguments)})"
+            lines = (program.stdout + program.log).splitlines()
+            if len(lines) > LOG_TAIL:
+                yield f"({len(lines) - LOG_TAIL} lines before)"
+            yield from lines[-LOG_TAIL:]
+
+
+def story(sentence):
+    def add(function):
+        STORIES.append((sentence, function))
+        return function
+
+    return add
+
+
+def tell(function):
+    """Returns (outcome, lines): outcome None is fine, a text is a skip's reason, False is a failure."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="mdm-test-"))
+    telling = Telling(directory)
+    outcome, lines, wrong = None, [], []
+    try:
+        function(telling)
+    except Skip as reason:
+        outcome = str(reason)
+    except Failure as failure:
+        outcome = False
+        where = traceback.extract_tb(failure.__traceback__)
+        place = next((f for f in reversed(where) if "/lib/" not in f.filename), where[-1])
+        lines += [f"line {place.lineno}: {place.line}", *str(failure).splitlines()]
+    except BaseException:
+        outcome = False
+        lines += traceback.format_exc().splitlines()
+    finally:
+        wrong = telling.finish()
+    if wrong:
+        outcome = False
+        lines += wrong
+    if outcome is False:
+        lines += telling.logs()
+    shutil.rmtree(directory, ignore_errors=True)
+    return outcome, lines
+
+
+def printable(text):
+    """Logs under test may hold anything; what a terminal would obey is shown as \\xNN."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def main():
+    name = pathlib.Path(sys.argv[0]).stem.split("_")[0]
+    wanted = sys.argv[1:]
+    chosen = [s for s in STORIES if not wanted or any(w in s[0] for w in wanted)]
+    failed = 0
+    print(f"1..{len(chosen)}", flush=True)
+    for number, (sentence, function) in enumerate(chosen, 1):
+        began = time.monotonic()
+        outcome, lines = tell(function)
+        took = f"{time.monotonic() - began:.2f} s"
+        if outcome is False:
+            failed += 1
+            print(f"not ok {number} - {name} {sentence} ({took})")
+            for line in lines:
+                print(f"# {printable(line)}")
+        elif outcome is None:
+            print(f"ok {number} - {name} {sentence} ({took})")
+        else:
+            print(f"ok {number} - {name} {sentence} # SKIP {outcome}")
+        sys.stdout.flush()
+    sys.exit(1 if failed else 0)
