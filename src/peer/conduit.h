@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conduit: a stream as its user sees it, on the user's own worker, whichever worker owns the session. What the user says
- * travels as mail to the session's owner and back; bytes are never copied on the way (slices move).
+ * Conduit: a stream as its user sees it, on the user's own worker, whichever worker owns the session. What the user
+ * says travels as mail to the session's owner and back; bytes are never copied on the way (slices move).
  *
  * All calls and callbacks are on the worker that the conduit was made on. Callbacks come from the mailbox, never from
  * inside a call below. After `ended`, or after conduit_close(), no callback comes any more.
@@ -29,7 +29,7 @@ struct conduit_events {
     void (*ended)(void *ctx, const struct error *reason);
 };
 
-/* Bytes that arrived and were not taken yet; owned by the conduit, taken with slice_queue_*, then conduit_consumed(). */
+/* Bytes that arrived and were not taken yet; the conduit's, taken with slice_queue_*, then conduit_consumed(). */
 struct slice_queue *conduit_input(struct conduit *c);
 /* Gives credit back for `n` bytes that the user is done with (not: has taken). */
 void conduit_consumed(struct conduit *c, size_t n);

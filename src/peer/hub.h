@@ -2,9 +2,10 @@
 /*
  * Hub: who is there, and a session with a mux to each peer that is talked to. One hub a program, one shard a worker.
  *
- * Presence (mdm/at/ID/INSTANCE) is known to every shard. A session is made when the first stream to an instance is opened
- * here, or when the other end says HELLO; its owner is the worker nearest to the peer's MQTT connection (the `origin` of
- * its messages; a program with one MQTT session: that session's worker). Envelopes that arrive elsewhere go on as mail.
+ * Presence (mdm/at/ID/INSTANCE) is known to every shard. A session is made when the first stream to an instance is
+ * opened here, or when the other end says HELLO; its owner is the worker nearest to the peer's MQTT connection (the
+ * `origin` of its messages; a program with one MQTT session: that session's worker). Envelopes that arrive elsewhere go
+ * on as mail.
  */
 #ifndef PEER_HUB_H
 #define PEER_HUB_H
@@ -53,25 +54,30 @@ struct hub_config {
     size_t window_max;
     unsigned envelopes_max;
     uint64_t grace_us, idle_us;
+    uint64_t up_us; /* how long a session may take to come up; 0: 10 s */
 };
 
 struct hub *hub_create(const struct hub_config *config);
-/* Gives worker `index` a link of its own; hub_link_config() fills what the hub needs of it (events, filters, presence). */
+/* Gives worker `index` a link of its own; hub_link_config() fills what the hub needs (events, filters, presence). */
 struct link_config;
 void hub_link_config(struct hub *h, unsigned index, struct link_config *out);
 void hub_set_link(struct hub *h, unsigned index, struct link *l); /* the hub owns it now */
 void hub_start(struct hub *h);
 /* GOAWAY on every session, no new ones; any thread. */
 void hub_close(struct hub *h);
-/* After the workers have stopped. */
+/* The end: BYE on every session (their streams end), presence cleared, links closed. Any thread, never blocks; what
+ * hub_close() does comes with it. hub_ended(): all has been said; then the workers may be closed. */
+void hub_end(struct hub *h);
+bool hub_ended(const struct hub *h);
+/* After the workers have stopped, before they are freed. Conduits that are still open are freed too. */
 void hub_free(struct hub **h);
 
 struct hub_shard *hub_shard(struct hub *h, unsigned worker_index);
 void *hub_ctx(struct hub_shard *s);
 unsigned hub_shard_index(const struct hub_shard *s);
 
-/* What we offer: said on every session, now and later. Any worker; copied. */
-void hub_offer(struct hub *h, const struct service_entry *list, size_t count);
+/* What we offer: said on every session, now and later. Any thread; copied. False without memory. */
+bool hub_offer(struct hub *h, const struct service_entry *list, size_t count);
 
 /* -- by name, on the calling worker ------------------------------------------------------------------------------- */
 
@@ -81,13 +87,14 @@ enum hub_presence hub_presence(struct hub_shard *s, const char *id);
 unsigned hub_client_count(struct hub_shard *s);
 
 /*
- * Opens a stream to a service of `id`; several instances take turns. Never blocks; returns a conduit at once (data may be
- * written at once), or NULL and *why (unknown_client, client_offline, limit, no_memory).
+ * Opens a stream to a service of `id`; several instances take turns. Never blocks; returns a conduit at once (data may
+ * be written at once), or NULL and *why (unknown_client, client_offline, limit, no_memory).
  */
 struct conduit *hub_open(struct hub_shard *s, const char *id, const struct open_head *head,
                          const struct conduit_events *events, void *ctx, const struct error **why);
 
-/* Asks what `id` offers; `answer` is called once on this worker (list NULL: error). `ticket` may be cancelled. */
+/* Asks what `id` offers. `answer` is called once on this worker, never from inside this call: with the list, or with
+ * `why` (after 5 s: service_timeout); the query is gone then. NULL without memory. */
 struct hub_query;
 typedef void hub_services_fn(void *ctx, const struct service_entry *list, size_t count, const struct error *why);
 struct hub_query *hub_services(struct hub_shard *s, const char *id, hub_services_fn *answer, void *ctx);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notes between shards. */
+#include "peer/note.h"
+
+static void note_deliver(struct worker *self, struct mail *m)
+{
+    struct note *n = CONTAINER_OF(m, struct note, mail);
+    (void)self;
+    CHECK_OBJECT(n->to, SHARD_MAGIC);
+    n->read(n->to, n);
+    free(n);
+}
+
+static void note_discard(struct mail *m) { free(CONTAINER_OF(m, struct note, mail)); }
+
+bool note_send(struct hub_shard *from, const struct note *n, enum note_to to)
+{
+    bool all = true;
+    for (unsigned i = 0; i < from->hub->shard_count; i++) {
+        struct hub_shard *s = from->hub->shards[i];
+        if (s == from || (to == NOTE_TO_LINKLESS && s->link != NULL))
+            continue;
+        struct note *copy = malloc(sizeof(*copy));
+        if (copy == NULL) {
+            all = false;
+            continue;
+        }
+        *copy = *n;
+        copy->mail = (struct mail){.deliver = note_deliver, .discard = note_discard};
+        list_init(&copy->mail.node);
+        copy->to = s;
+        worker_post(s->worker, &copy->mail);
+    }
+    return all;
+}

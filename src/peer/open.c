@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a stream gets its two ends. Opened here: the tap travels to the session's owner. Opened by a peer: the conduit
+ * travels to its user. Either way the mail that carries the new end goes before anything that is said to it.
+ */
+#include <string.h>
+
+#include "peer/peer_session.h"
+#include "peer/stream_ends.h"
+
+bool stream_ends_create(struct hub_shard *here, struct hub_shard *user, struct hub_shard *owner, struct conduit **c,
+                        struct tap **t)
+{
+    struct conduit *conduit = conduit_create(here, user);
+    struct tap *tap = tap_create(here, owner);
+    if (conduit == NULL || tap == NULL) {
+        conduit_free(&conduit);
+        tap_free(&tap);
+        return false;
+    }
+    outbox_address(&conduit->out, &user->office, owner->worker, tap);
+    outbox_address(&tap->out, &owner->office, user->worker, conduit);
+    *c = conduit;
+    *t = tap;
+    return true;
+}
+
+/* -- opened here --------------------------------------------------------------------------------------------------- */
+
+struct opening {
+    struct mail mail;
+    struct tap *tap;
+    struct open_head head;
+    char id[NAME_MAX_BYTES + 1];
+    char instance[INSTANCE_TEXT_BYTES + 1];
+};
+
+static void opening_deliver(struct worker *self, struct mail *m)
+{
+    struct opening *o = CONTAINER_OF(m, struct opening, mail);
+    struct tap *t = o->tap;
+    const struct error *why = NULL;
+    (void)self;
+    tap_settle(t);
+    struct peer_session *ps = peer_session_open(t->shard, o->id, o->instance, &why);
+    if (ps != NULL)
+        t->stream = mux_open(ps->mux, &o->head, &tap_stream_events, t, &why);
+    if (t->stream == NULL)
+        tap_refused(t, why);
+    free(o);
+}
+
+static void opening_discard(struct mail *m)
+{
+    struct opening *o = CONTAINER_OF(m, struct opening, mail);
+    tap_free(&o->tap);
+    free(o);
+}
+
+static struct opening *opening_create(const struct directory_instance *to, const struct open_head *head)
+{
+    struct opening *o = calloc(1, sizeof(*o));
+    if (o == NULL)
+        return NULL;
+    o->mail = (struct mail){.deliver = opening_deliver, .discard = opening_discard};
+    list_init(&o->mail.node);
+    o->head = *head;
+    memcpy(o->id, to->id, strlen(to->id) + 1);
+    memcpy(o->instance, to->text, sizeof(o->instance));
+    return o;
+}
+
+const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, struct hub_shard **owner,
+                                          const struct error **why)
+{
+    const struct directory_instance *to = directory_pick(s->directory, id, worker_now_us(s->worker));
+    if (s->closing)
+        *why = &error_shutting_down;
+    else if (to == NULL)
+        *why =
+            directory_presence(s->directory, id) == DIRECTORY_UNKNOWN ? &error_unknown_client : &error_client_offline;
+    if (s->closing || to == NULL)
+        return NULL;
+    const struct list *routes = routes_of(&s->routes, to->text);
+    unsigned index =
+        routes != NULL ? CONTAINER_OF(routes->next, struct route, node)->owner : hub_owner(s->hub, to->origin);
+    *owner = s->hub->shards[index];
+    return to;
+}
+
+struct conduit *hub_open(struct hub_shard *s, const char *id, const struct open_head *head,
+                         const struct conduit_events *events, void *ctx, const struct error **why)
+{
+    struct hub_shard *owner;
+    struct conduit *c;
+    struct tap *t;
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    const struct directory_instance *to = hub_pick(s, id, &owner, why);
+    if (to == NULL)
+        return NULL;
+    struct opening *o = opening_create(to, head);
+    if (o == NULL || !stream_ends_create(s, s, owner, &c, &t)) {
+        free(o);
+        *why = &error_no_memory;
+        return NULL;
+    }
+    o->tap = t;
+    if (!worker_post_new(owner->worker, &o->mail)) {
+        opening_discard(&o->mail);
+        conduit_free(&c);
+        *why = &error_limit;
+        return NULL;
+    }
+    conduit_set_events(c, events, ctx);
+    conduit_settle(c);
+    return c;
+}
+
+/* -- opened by a peer ---------------------------------------------------------------------------------------------- */
+
+struct arrival {
+    struct mail mail;
+    struct conduit *conduit;
+    struct open_head head;
+};
+
+static void arrival_deliver(struct worker *self, struct mail *m)
+{
+    struct arrival *a = CONTAINER_OF(m, struct arrival, mail);
+    struct conduit *c = a->conduit;
+    struct hub_shard *s = c->shard;
+    const struct hub_config *config = &s->hub->config;
+    (void)self;
+    conduit_settle(c);
+    if (s->closing)
+        conduit_refuse(&c, &error_shutting_down);
+    else
+        config->events->opened(config->ctx, s, c, &a->head);
+    free(a);
+}
+
+static void arrival_discard(struct mail *m)
+{
+    struct arrival *a = CONTAINER_OF(m, struct arrival, mail);
+    conduit_free(&a->conduit);
+    free(a);
+}
+
+static struct hub_shard *user_of(struct hub_shard *owner, const struct open_head *head)
+{
+    const struct hub_config *config = &owner->hub->config;
+    if (config->place == NULL)
+        return owner;
+    return owner->hub->shards[config->place(config->ctx, head) % owner->hub->shard_count];
+}
+
+void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const struct open_head *head)
+{
+    struct tap *t;
+    if (owner->hub->config.events->opened == NULL || owner->closing) {
+        mux_refuse(stream, owner->closing ? &error_shutting_down : &error_unknown_service);
+        return;
+    }
+    struct hub_shard *user = user_of(owner, head);
+    struct arrival *a = calloc(1, sizeof(*a));
+    if (a == NULL || !stream_ends_create(owner, user, owner, &a->conduit, &t)) {
+        free(a);
+        mux_refuse(stream, &error_no_memory);
+        return;
+    }
+    a->mail = (struct mail){.deliver = arrival_deliver, .discard = arrival_discard};
+    list_init(&a->mail.node);
+    a->head = *head;
+    if (!worker_post_new(user->worker, &a->mail)) {
+        arrival_discard(&a->mail);
+        tap_free(&t);
+        mux_refuse(stream, &error_limit);
+        return;
+    }
+    t->stream = stream;
+    tap_settle(t);
+    mux_attach(stream, &tap_stream_events, t);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One session and its mux, bound to the shard's link, turn and timer. */
+#include "peer/peer_session.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "peer/query.h"
+#include "peer/stream_ends.h"
+
+/* How long a handshake may take, unless the configuration says. */
+#define UP_US_DEFAULT (10 * US_PER_S)
+/* How long an instance that did not answer is left alone while there are others. */
+#define AVOID_US (10 * US_PER_S)
+
+static struct peer_session *session_of(void *ctx)
+{
+    struct peer_session *ps = ctx;
+    CHECK_OBJECT(ps, PEER_SESSION_MAGIC);
+    return ps;
+}
+
+static uint64_t now_us(const struct peer_session *ps) { return worker_now_us(ps->shard->worker); }
+
+/* -- what the session says ----------------------------------------------------------------------------------------- */
+
+static size_t on_room(void *ctx)
+{
+    struct peer_session *ps = session_of(ctx);
+    size_t room = link_room(ps->shard->link, ps->topic);
+    if (room == 0 && list_empty(&ps->waiting_node))
+        list_append(&ps->shard->waiting, &ps->waiting_node);
+    return room;
+}
+
+static void on_send(void *ctx, struct slice envelope)
+{
+    struct peer_session *ps = session_of(ctx);
+    link_publish(ps->shard->link, ps->topic, envelope);
+}
+
+static size_t on_pull(void *ctx, uint8_t *dst, size_t max) { return mux_pull(session_of(ctx)->mux, dst, max); }
+
+static const struct error *on_push(void *ctx, const struct slice *bytes)
+{
+    struct peer_session *ps = session_of(ctx);
+    return mux_push(ps->mux, bytes, now_us(ps));
+}
+
+static void on_up(void *ctx)
+{
+    struct peer_session *ps = session_of(ctx);
+    const struct hub_config *config = &ps->shard->hub->config;
+    ps->up = true;
+    peer_session_offer(ps);
+    if (config->events->session_up != NULL)
+        config->events->session_up(config->ctx, ps->name);
+}
+
+static void on_ended(void *ctx, const struct error *reason) { session_of(ctx)->ended = reason; }
+
+static void on_session_wake(void *ctx)
+{
+    struct peer_session *ps = session_of(ctx);
+    worker_at_turn(ps->shard->worker, TURN_FLUSH, &ps->flush);
+}
+
+static const struct session_events session_events = {.room = on_room,
+                                                     .send = on_send,
+                                                     .pull = on_pull,
+                                                     .push = on_push,
+                                                     .up = on_up,
+                                                     .ended = on_ended,
+                                                     .wake = on_session_wake};
+
+/* -- what the mux says --------------------------------------------------------------------------------------------- */
+
+static void on_mux_wake(void *ctx) { session_wake(session_of(ctx)->session); }
+
+static void on_opened(void *ctx, struct mux_stream *stream, const struct open_head *head)
+{
+    stream_arrived(session_of(ctx)->shard, stream, head);
+}
+
+/* Kept in the form of the wire: 16 KiB at most, whatever a peer says. */
+static void on_services(void *ctx, const struct service_entry *list, size_t count)
+{
+    struct peer_session *ps = session_of(ctx);
+    uint8_t *payload = malloc(FRAME_CONTROL_MAX);
+    size_t len = payload == NULL ? 0 : services_encode(list, count, payload, FRAME_CONTROL_MAX);
+    free(ps->services);
+    ps->services = len > 0 ? realloc(payload, len) : NULL;
+    if (ps->services == NULL)
+        free(payload);
+    ps->services_len = ps->services == NULL ? 0 : len;
+    ps->services_count = ps->services == NULL ? 0 : count;
+    ps->services_known = true;
+    questions_answer(ps, NULL);
+}
+
+static void on_goaway(void *ctx, const struct error *reason)
+{
+    struct peer_session *ps = session_of(ctx);
+    (void)reason;
+    shard_avoid(ps->shard, ps->instance, CLOCK_NEVER);
+}
+
+static const struct mux_events mux_events = {
+    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .goaway = on_goaway};
+
+/* -- every call into the session is between enter and leave -------------------------------------------------------- */
+
+static void timer_arm(struct peer_session *ps)
+{
+    uint64_t at = session_deadline(ps->session);
+    if (!ps->up && ps->up_until_us < at)
+        at = ps->up_until_us;
+    if (at >= ps->timer_us)
+        return; /* too early does no harm: it is set again then */
+    uint64_t now = now_us(ps), delay = at > now ? at - now : 0;
+    struct timeval tv = {.tv_sec = (time_t)(delay / US_PER_S), .tv_usec = (suseconds_t)(delay % US_PER_S)};
+    ps->timer_us = at;
+    event_add(&ps->timer, &tv);
+}
+
+static void enter(struct peer_session *ps)
+{
+    CHECK_OBJECT(ps, PEER_SESSION_MAGIC);
+    assert(!ps->inside);
+    ps->inside = true;
+}
+
+static void finish(struct peer_session *ps);
+
+static void leave(struct peer_session *ps)
+{
+    ps->inside = false;
+    if (ps->ended != NULL)
+        finish(ps);
+    else
+        timer_arm(ps);
+}
+
+static void on_flush(struct turn *t)
+{
+    struct peer_session *ps = CONTAINER_OF(t, struct peer_session, flush);
+    struct hub_shard *s = ps->shard;
+    enter(ps);
+    session_flush(ps->session, now_us(ps));
+    if (mux_failed(ps->mux) != NULL)
+        session_close(ps->session, mux_failed(ps->mux), now_us(ps));
+    leave(ps);
+    post_office_post(&s->office); /* what was sent frees room at the conduits, in this turn yet */
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct peer_session *ps = session_of(ctx);
+    uint64_t now = now_us(ps);
+    (void)fd;
+    (void)what;
+    ps->timer_us = CLOCK_NEVER;
+    enter(ps);
+    if (!ps->up && now >= ps->up_until_us)
+        session_close(ps->session, &error_client_offline, now);
+    else if (now >= session_deadline(ps->session))
+        session_tick(ps->session, now);
+    leave(ps);
+}
+
+void peer_session_receive(struct peer_session *ps, const struct slice *envelope)
+{
+    if (ps->absent)
+        peer_session_presence(ps, true);
+    enter(ps);
+    session_receive(ps->session, envelope, now_us(ps));
+    leave(ps);
+}
+
+void peer_session_writable(struct peer_session *ps)
+{
+    enter(ps);
+    session_writable(ps->session);
+    leave(ps);
+}
+
+void peer_session_carrier(struct peer_session *ps)
+{
+    bool carried = ps->shard->link_up && !ps->absent;
+    if (carried == ps->carried)
+        return;
+    ps->carried = carried;
+    enter(ps);
+    if (carried)
+        session_carrier_back(ps->session, now_us(ps));
+    else
+        session_carrier_lost(ps->session, now_us(ps));
+    leave(ps);
+}
+
+void peer_session_presence(struct peer_session *ps, bool there)
+{
+    ps->absent = !there;
+    peer_session_carrier(ps);
+}
+
+void peer_session_end(struct peer_session *ps, const struct error *reason)
+{
+    enter(ps);
+    session_close(ps->session, reason, now_us(ps));
+    leave(ps);
+}
+
+void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &error_shutting_down); }
+
+void peer_session_offer(struct peer_session *ps)
+{
+    if (ps->up)
+        mux_say_services(ps->mux, ps->shard->offer, ps->shard->offer_count);
+}
+
+/* -- life ---------------------------------------------------------------------------------------------------------- */
+
+static bool topic_make(struct peer_session *ps)
+{
+    const struct hub *h = ps->shard->hub;
+    return asprintf(&ps->topic, "%s/to/%s/%s", h->prefix, ps->instance, h->instance) >= 0;
+}
+
+static bool session_make(struct peer_session *ps, bool first)
+{
+    const struct hub_config *config = &ps->shard->hub->config;
+    size_t link_max = link_max_payload(ps->shard->link);
+    struct session_config of_session = {
+        .id = first ? ps->id : 0,
+        .max_envelope = link_max < config->max_envelope ? link_max : config->max_envelope,
+        .window_max = config->window_max,
+        .envelopes_max = config->envelopes_max,
+        .grace_us = config->grace_us,
+        .idle_us = config->idle_us,
+    };
+    struct mux_config of_mux = {.opens_odd = first,
+                                .window_initial = STREAM_WINDOW_INITIAL,
+                                .window_max = STREAM_WINDOW_MAX,
+                                .streams_max = STREAMS_PER_SESSION_MAX};
+    ps->session = session_create(&of_session, &session_events, ps, now_us(ps));
+    ps->mux = ps->session == NULL ? NULL : mux_create(&of_mux, &mux_events, ps);
+    return ps->mux != NULL;
+}
+
+static struct peer_session *peer_session_alloc(struct hub_shard *s, const char *id, const char *instance)
+{
+    struct peer_session *ps;
+    ALLOC_OBJECT(ps, PEER_SESSION_MAGIC);
+    if (ps == NULL)
+        return NULL;
+    ps->shard = s;
+    ps->carried = true;
+    ps->timer_us = CLOCK_NEVER;
+    list_init(&ps->node);
+    list_init(&ps->waiting_node);
+    list_init(&ps->questions);
+    turn_init(&ps->flush, on_flush);
+    evtimer_assign(&ps->timer, worker_events(s->worker), on_timer, ps);
+    snprintf(ps->name, sizeof(ps->name), "%s", id);
+    snprintf(ps->instance, sizeof(ps->instance), "%s", instance);
+    return ps;
+}
+
+static struct peer_session *peer_session_create(struct hub_shard *s, const char *id, const char *instance,
+                                                uint32_t session_id, bool first, const struct error **why)
+{
+    uint64_t up_us = s->hub->config.up_us != 0 ? s->hub->config.up_us : UP_US_DEFAULT;
+    if (s->closing || s->session_count >= s->session_max) {
+        *why = s->closing ? &error_shutting_down : &error_session_limit;
+        return NULL;
+    }
+    struct peer_session *ps = peer_session_alloc(s, id, instance);
+    if (ps == NULL) {
+        *why = &error_no_memory;
+        return NULL;
+    }
+    ps->id = session_id;
+    ps->up_until_us = now_us(ps) + up_us;
+    list_append(&s->sessions, &ps->node);
+    s->session_count++;
+    if (!topic_make(ps) || !session_make(ps, first) || !shard_route_add(s, instance, session_id, ps)) {
+        peer_session_free(&ps);
+        *why = &error_no_memory;
+        return NULL;
+    }
+    on_session_wake(ps);
+    timer_arm(ps);
+    peer_session_carrier(ps);
+    return ps;
+}
+
+static uint32_t session_id_new(const struct hub_shard *s, const char *instance)
+{
+    uint32_t id = 0;
+    while (id == 0 || routes_find(&s->routes, instance, id) != NULL)
+        if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+            id = 0;
+    return id;
+}
+
+struct peer_session *peer_session_open(struct hub_shard *s, const char *id, const char *instance,
+                                       const struct error **why)
+{
+    struct peer_session *here[ROUTES_HERE_MAX];
+    if (routes_here(&s->routes, instance, here) > 0)
+        return here[0];
+    return peer_session_create(s, id, instance, session_id_new(s, instance), true, why);
+}
+
+struct peer_session *peer_session_answer(struct hub_shard *s, const char *instance, uint32_t id,
+                                         const struct error **why)
+{
+    const struct directory_instance *known = directory_find(s->directory, instance);
+    if (routes_count(&s->routes, instance) >= SESSIONS_PER_INSTANCE_MAX) {
+        *why = &error_session_limit;
+        return NULL;
+    }
+    return peer_session_create(s, known != NULL ? known->id : instance, instance, id, false, why);
+}
+
+void peer_session_free(struct peer_session **psp)
+{
+    struct peer_session *ps;
+    TAKE_OBJECT(ps, psp, PEER_SESSION_MAGIC);
+    if (ps->mux != NULL)
+        mux_free(&ps->mux, ps->ended != NULL ? ps->ended : &error_shutting_down);
+    if (ps->session != NULL)
+        session_free(&ps->session);
+    questions_free(ps);
+    event_del(&ps->timer);
+    turn_cancel(&ps->flush);
+    list_remove(&ps->waiting_node);
+    list_remove(&ps->node);
+    ps->shard->session_count--;
+    free(ps->services);
+    free(ps->topic);
+    FREE_OBJECT(ps);
+}
+
+/* The session is over: its streams end with its reason, and the instance is left alone for a while if it was silent. */
+static void finish(struct peer_session *ps)
+{
+    struct hub_shard *s = ps->shard;
+    const struct hub_config *config = &s->hub->config;
+    const struct error *reason = ps->ended;
+    char name[sizeof(ps->name)];
+    memcpy(name, ps->name, sizeof(name));
+    shard_route_remove(s, ps->instance, ps->id);
+    if (reason == &error_client_offline || reason == &error_session_lost)
+        shard_avoid(s, ps->instance, now_us(ps) + AVOID_US);
+    questions_answer(ps, reason);
+    peer_session_free(&ps);
+    if (config->events->session_ended != NULL)
+        config->events->session_ended(config->ctx, name, reason);
+}

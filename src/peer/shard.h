@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hub's part on one worker, private to this layer. Everything in a shard belongs to its worker; what one shard
+ * wants of another is a mail. The hub itself is constant after the start, but for its two flags.
+ */
+#ifndef PEER_SHARD_H
+#define PEER_SHARD_H
+
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/object.h"
+#include "mdm-tunnel/limits.h"
+#include "peer/directory.h"
+#include "peer/hub.h"
+#include "peer/parcel.h"
+#include "peer/routes.h"
+
+struct hub_shard {
+    OBJECT_MAGIC;
+    unsigned index;
+    struct hub *hub;
+    struct worker *worker;
+    struct link *link; /* NULL: this worker has none; constant after the start */
+    bool link_up;
+    bool closing; /* no new streams, no new sessions */
+    bool stopped; /* the workers have ended: nothing is posted any more */
+
+    struct directory *directory;
+    struct routes routes;
+    struct list sessions; /* owned here */
+    struct list waiting;  /* sessions that wait for room in the link */
+    unsigned session_count, session_max;
+
+    struct list conduits, taps, queries;
+    struct post_office office;
+    unsigned numbers;       /* conduits so far */
+    uint64_t query_numbers; /* queries so far */
+
+    struct service_entry *offer;
+    size_t offer_count;
+
+    uint64_t goodbyes_from_us; /* start of the second that `goodbyes` counts in */
+    unsigned goodbyes;         /* BYEs to strangers in that second */
+    struct event settle;       /* after the link came back: what was not announced again is gone */
+    struct mail start, close, end;
+};
+#define SHARD_MAGIC 0x6d687368
+
+struct hub {
+    OBJECT_MAGIC;
+    struct hub_config config;
+    char prefix[TOPIC_PREFIX_MAX + 1];
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    char id[NAME_MAX_BYTES + 1]; /* "": none */
+    char *to_own, *at;           /* "PREFIX/to/OWN/", "PREFIX/at/" */
+    char *to_filter, *at_filter, *presence_topic;
+    const char *filters[2], *everywhere_filters[2];
+    unsigned presence_index; /* the worker whose link says that we are there */
+    unsigned feeder;         /* the first worker with a link: tells those without what it hears */
+    atomic_uint ended;       /* shards that have done what hub_end() asks */
+    atomic_bool close_asked, end_asked;
+    unsigned shard_count;
+    struct hub_shard *shards[];
+};
+#define HUB_MAGIC 0x6d687562
+
+/* The worker that owns sessions with a peer near `origin`: one with a link. */
+unsigned hub_owner(const struct hub *h, unsigned origin);
+
+/* The instance of `id` whose turn it is, and the shard that owns (or will own) the session with it. NULL and *why. */
+const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, struct hub_shard **owner,
+                                          const struct error **why);
+
+/* NULL without memory. */
+struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t key[static 2]);
+/* After the worker has stopped. */
+void hub_shard_free(struct hub_shard **s);
+extern const struct link_events shard_link_events;
+
+/* A session with `instance` was made here or ended: every shard gets to know. */
+bool shard_route_add(struct hub_shard *s, const char *instance, uint32_t session, struct peer_session *ps)
+    __attribute__((warn_unused_result));
+void shard_route_remove(struct hub_shard *s, const char *instance, uint32_t session);
+/* New streams go to other instances of the id until then, if there are any; every shard gets to know. */
+void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us);
+
+/* Says BYE for a session that has no object here. Bounded by GOODBYES_PER_SECOND_MAX. */
+void shard_goodbye(struct hub_shard *s, const char *instance, uint32_t session, const struct error *reason);
+
+#endif
