@@ -341,6 +341,7 @@ bool mqtt_decode(struct mqtt_packet *p, enum mqtt_version version, const struct 
 {
     struct decoder d = {.version = version, .fault = fault};
     bytes_reader_init(&d.r, body, h->length);
+    *fault = (struct mqtt_fault){MQTT_MALFORMED_PACKET, "the packet ends inside a field"}; /* until fail() knows better */
     p->type = h->type;
     const struct decode_row *row = &decode_rows[h->type];
     row->decode(&d, h, p);
@@ -350,7 +351,5 @@ bool mqtt_decode(struct mqtt_packet *p, enum mqtt_version version, const struct 
         fail(&d, MQTT_MALFORMED_PACKET, "bytes behind the end of the packet");
     if (d.version == MQTT_V5 && h->padded)
         fail(&d, MQTT_MALFORMED_PACKET, "the remaining length is not in its shortest form");
-    if (d.r.failed && !d.failed)
-        *fault = (struct mqtt_fault){MQTT_MALFORMED_PACKET, "the packet ends inside a field"};
     return !d.failed && !d.r.failed;
 }
