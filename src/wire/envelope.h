@@ -33,8 +33,10 @@ struct envelope {
 };
 
 void envelope_encode(const struct envelope *e, uint8_t out[static ENVELOPE_HEAD_BYTES]);
-/* NULL, or why not (protocol_version, protocol_error); `out` is untouched then. The body is what follows the head; ACK and
- * NACK have none. Unknown flags are let through. */
+/*
+ * NULL, or why not (protocol_version, protocol_error); `out` is untouched then. The body is what follows the head; ACK
+ * and NACK have none. Unknown flags are let through.
+ */
 const struct error *envelope_decode(struct envelope *out, const uint8_t *data, size_t len);
 /* "HELLO"; NULL for what is none. */
 const char *envelope_type_name(enum envelope_type type);

@@ -40,7 +40,7 @@ const struct error *frame_decode(struct frame *out, const uint8_t data[static FR
 /* "DATA"; NULL for a type that is not known. */
 const char *frame_type_name(uint8_t type);
 
-/* -- payloads ---------------------------------------------------------------------------------------------------- */
+/* -- payloads ------------------------------------------------------------------------------------------------------ */
 
 enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3 };
 /* "http"; NULL for what is none. */
@@ -65,8 +65,8 @@ struct open_head {
 /* Bytes written, or 0 when `size` is too small. `service` must be valid (name_valid). */
 size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size);
 /*
- * NULL, or error_protocol_error (malformed), error_unknown_service (not a name), error_kind_not_offered (critical option
- * or kind unknown). `out` is untouched then.
+ * NULL, or error_protocol_error (malformed), error_unknown_service (not a name), error_kind_not_offered (critical
+ * option or kind unknown). `out` is untouched then.
  */
 const struct error *open_head_decode(struct open_head *out, const uint8_t *data, size_t len);
 
@@ -81,7 +81,8 @@ size_t services_encode(const struct service_entry *list, size_t count, uint8_t *
  * Fills at most `max` entries, *count gets how many; entries of kinds not known here are left out. NULL, or
  * error_protocol_error (malformed, not a name, more than `max`): *count is untouched then, the list is not.
  */
-const struct error *services_decode(struct service_entry *list, size_t max, size_t *count, const uint8_t *data, size_t len);
+const struct error *services_decode(struct service_entry *list, size_t max, size_t *count, const uint8_t *data,
+                                    size_t len);
 
 /* A client id or service name: one DNS label, RFC 1035 2.3.4 with RFC 1123 2.1: 1-63 of a-z 0-9 '-' (A-Z on input),
  * no '-' at the ends, no "--" (it separates SERVICE--CLIENT). Lower case is written to `out`. */

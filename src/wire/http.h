@@ -21,7 +21,7 @@ struct http_field {
     struct http_text name, value; /* value without surrounding white space */
 };
 
-/* -- grammar (RFC 9110 5.1, 5.5, 5.6) -------------------------------------------------------------- */
+/* -- grammar (RFC 9110 5.1, 5.5, 5.6) ------------------------------------------------------------------------------ */
 
 bool http_token_valid(struct http_text t);
 /* Spaces, tabs and visible or non-ASCII bytes; no CR, LF, NUL or other control bytes. May be empty. */
@@ -31,8 +31,10 @@ bool http_text_equal(struct http_text a, struct http_text b);  /* ASCII case-ins
 struct http_text http_text_of(const char *s);
 struct http_text http_text_trim(struct http_text t); /* without spaces and tabs around it */
 
-/* Walks a comma list (RFC 9110 5.6.1): `*rest` starts as the value; false at its end. Empty elements are skipped, commas
- * in a quoted-string do not count. */
+/*
+ * Walks a comma list (RFC 9110 5.6.1): `*rest` starts as the value; false at its end. Empty elements are skipped,
+ * commas in a quoted-string do not count.
+ */
 bool http_list_next(struct http_text *rest, struct http_text *element);
 bool http_list_has(struct http_text value, const char *lower_case);
 
@@ -41,7 +43,7 @@ bool http_list_has(struct http_text value, const char *lower_case);
 /* Content-Length: one decimal number, or equal ones in a list (RFC 9112 6.3); no empty elements. */
 bool http_content_length_parse(struct http_text value, uint64_t *out);
 
-/* -- fields for one hop only (RFC 9110 7.6.1) ----------------------------------------------------------------------- */
+/* -- fields for one hop only (RFC 9110 7.6.1) ---------------------------------------------------------------------- */
 
 /* Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Not Trailer. */
 bool http_field_hop_by_hop(struct http_text name);
@@ -87,12 +89,12 @@ enum http_parse { HTTP_PARSE_DONE, HTTP_PARSE_MORE, HTTP_PARSE_BAD };
 
 /*
  * Parses the head of a response to a request whose method was HEAD (`to_head`) or another. DONE: *used bytes were the
- * head, and *r points into them. MORE: the head is not complete (call again with more from the same start; linear in all
- * because *scanned keeps how far the end was looked for; start it at 0). BAD: not a response we may pass on, said as soon
- * as the first bytes are not HTTP's; *why (a constant) says it in words. *r is worth nothing but after DONE.
+ * head, and *r points into them. MORE: the head is not complete (call again with more from the same start; linear in
+ * all because *scanned keeps how far the end was looked for; start it at 0). BAD: not a response we may pass on, said
+ * as soon as the first bytes are not HTTP's; *why (a constant) says it in words. *r is worth nothing but after DONE.
  *
- * Lines end with CRLF. A head in which every line ends with LF alone is taken too, as small devices write them (RFC 9112
- * 2.2): nobody behind us sees it, because the visitor's head is written anew. A mixture is BAD.
+ * Lines end with CRLF. A head in which every line ends with LF alone is taken too, as small devices write them (RFC
+ * 9112 2.2): nobody behind us sees it, because the visitor's head is written anew. A mixture is BAD.
  */
 enum http_parse http_response_parse(struct http_response *r, const char *data, size_t len, bool to_head,
                                     size_t *scanned, size_t *used, const char **why);
@@ -101,9 +103,15 @@ enum http_parse http_response_parse(struct http_response *r, const char *data, s
  * decided anew from `framing` and `content_length`. A 101 keeps its Upgrade. */
 bool http_response_passes(const struct http_response *r, const struct http_field *f);
 
-/* -- chunked coding (RFC 9112 7.1) ---------------------------------------------------------------------------------- */
+/* -- chunked coding (RFC 9112 7.1) --------------------------------------------------------------------------------- */
 
-enum http_chunked_state { HTTP_CHUNKED_SIZE, HTTP_CHUNKED_DATA, HTTP_CHUNKED_DATA_END, HTTP_CHUNKED_TRAILER, HTTP_CHUNKED_DONE };
+enum http_chunked_state {
+    HTTP_CHUNKED_SIZE,
+    HTTP_CHUNKED_DATA,
+    HTTP_CHUNKED_DATA_END,
+    HTTP_CHUNKED_TRAILER,
+    HTTP_CHUNKED_DONE,
+};
 
 struct http_chunked {
     enum http_chunked_state state;
@@ -116,9 +124,9 @@ struct http_chunked {
 void http_chunked_init(struct http_chunked *c);
 /*
  * Eats from the front of `data`: either gives a span of body (*body_len > 0 at *body, inside `data`), or eats framing
- * (*body_len is 0). Returns the bytes eaten, or -1 (bad). Trailer lines (CRLF kept, final empty line not) are appended to
- * `trailer`; beyond `trailer_max` it is bad. Call until data is used up or state is HTTP_CHUNKED_DONE. Lines end with CRLF;
- * chunk extensions are dropped (RFC 9112 7.1.1).
+ * (*body_len is 0). Returns the bytes eaten, or -1 (bad). Trailer lines (CRLF kept, final empty line not) are appended
+ * to `trailer`; beyond `trailer_max` it is bad. Call until data is used up or state is HTTP_CHUNKED_DONE. Lines end
+ * with CRLF; chunk extensions are dropped (RFC 9112 7.1.1).
  */
 long http_chunked_eat(struct http_chunked *c, const char *data, size_t len, const char **body, size_t *body_len,
                       char *trailer, size_t trailer_max);
@@ -127,11 +135,13 @@ long http_chunked_eat(struct http_chunked *c, const char *data, size_t len, cons
  * (RFC 9110 6.5.1) and fields for one hop are left out.
  */
 bool http_trailer_parse(const char *trailer, size_t len, struct http_field *fields, size_t max, size_t *count);
-/* Writes "HEX\r\n" to out (no NUL); returns its length. The chunk's data and "\r\n" follow; after a length of 0 the trailer
- * lines and "\r\n". */
+/*
+ * Writes "HEX\r\n" to out (no NUL); returns its length. The chunk's data and "\r\n" follow; after a length of 0 the
+ * trailer lines and "\r\n".
+ */
 size_t http_chunk_head(uint64_t len, char out[static 20]);
 
-/* -- Host and target (RFC 9110 7.2, RFC 9112 3.2, RFC 3986 3.2) ------------------------------------------------------ */
+/* -- Host and target (RFC 9110 7.2, RFC 9112 3.2, RFC 3986 3.2) ---------------------------------------------------- */
 
 struct http_authority {
     struct http_text host; /* without port, brackets kept for IPv6; a trailing dot is dropped */
@@ -146,7 +156,7 @@ enum http_target_form { HTTP_TARGET_ORIGIN, HTTP_TARGET_ABSOLUTE, HTTP_TARGET_AS
 struct http_target {
     enum http_target_form form;
     struct http_text scheme, authority; /* HTTP_TARGET_ABSOLUTE: not empty, the authority not parsed */
-    struct http_text path;              /* path and query as they came; HTTP_TARGET_ABSOLUTE: may be empty or start with '?' */
+    struct http_text path;              /* and query, as they came; HTTP_TARGET_ABSOLUTE: may be empty or start with '?' */
 };
 /* No control bytes, no space, no '#', not empty; bytes above 0x7f are let through. `out` is untouched on failure. */
 bool http_target_parse(struct http_text t, struct http_target *out);

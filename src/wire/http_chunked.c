@@ -63,7 +63,7 @@ static long size_eat(struct http_chunked *c, const char *data, size_t len)
     return lf == NULL || size_line_take(c, line) ? (long)eaten : -1;
 }
 
-/* -- data and what ends it ------------------------------------------------------------------------------------------ */
+/* -- data and what ends it ----------------------------------------------------------------------------------------- */
 
 static long data_eat(struct http_chunked *c, const char *data, size_t len, const char **body, size_t *body_len)
 {

@@ -30,17 +30,17 @@ struct http_request_facts {
     struct http_target target;
     enum http_framing framing;       /* NONE, LENGTH or CHUNKED */
     uint64_t content_length;         /* HTTP_FRAMING_LENGTH */
-    bool upgrade;                    /* asks for another protocol, which we tunnel (not h2c: it would pass by every check) */
+    bool upgrade;                    /* asks for another protocol (h2c does not count: it would pass by every check) */
     bool expect_continue;            /* Expect: 100-continue */
     struct http_hops hops;
 };
 
 /*
  * NULL, or error_bad_request, error_method_not_allowed (CONNECT), error_not_implemented (a transfer coding other than
- * `chunked`), error_headers_too_large (more than HTTP_FIELDS_MAX fields); *why (a constant) says it in words, and `facts`
- * is worth nothing then. Refused is whatever two servers could read differently: no or several Hosts, Content-Length twice
- * with different values or together with Transfer-Encoding, names that are not tokens, control bytes, an absolute-form
- * target that is not for Host.
+ * `chunked`), error_headers_too_large (more than HTTP_FIELDS_MAX fields); *why (a constant) says it in words, and
+ * `facts` is worth nothing then. Refused is whatever two servers could read differently: no or several Hosts,
+ * Content-Length twice with different values or together with Transfer-Encoding, names that are not tokens, control
+ * bytes, an absolute-form target that is not for Host.
  */
 const struct error *http_request_check(const struct http_request *r, struct http_request_facts *facts,
                                        const char **why);
@@ -57,8 +57,8 @@ struct http_visitor {
  * Writes the head, empty line included, for a request that http_request_check() took. `w` fails when it does not fit.
  * Fields keep their order, case and number, but: fields for one hop are left out (`TE: trailers` and, for an upgrade,
  * Upgrade stay); Content-Length or Transfer-Encoding stands once, as `facts` say, where the first of them stood, else
- * last. What the visitor says in Forwarded and X-Forwarded-* is dropped unless it is trusted; then the lists are added to,
- * and -Proto, -Host and -Port stay as they are. An absolute-form target becomes origin-form.
+ * last. What the visitor says in Forwarded and X-Forwarded-* is dropped unless it is trusted; then the lists are added
+ * to, and -Proto, -Host and -Port stay as they are. An absolute-form target becomes origin-form.
  */
 void http_request_write(struct bytes_writer *w, const struct http_request *r, const struct http_request_facts *facts,
                         const struct http_visitor *v);

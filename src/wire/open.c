@@ -36,7 +36,7 @@ static void text_write_short(struct bytes_writer *w, const char *text)
     bytes_write(w, text, len);
 }
 
-/* -- OPEN -------------------------------------------------------------------------------------------------------- */
+/* -- OPEN ---------------------------------------------------------------------------------------------------------- */
 
 static void option_write(struct bytes_writer *w, enum open_option type, const char *text)
 {
@@ -114,7 +114,7 @@ const struct error *open_head_decode(struct open_head *out, const uint8_t *data,
     return why;
 }
 
-/* -- SERVICES ---------------------------------------------------------------------------------------------------- */
+/* -- SERVICES ------------------------------------------------------------------------------------------------------ */
 
 size_t services_encode(const struct service_entry *list, size_t count, uint8_t *out, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chunked coding: however it is cut, body, trailers and end are those of the whole; and what is decoded comes back after
- * encoding in chunks of any size. The first byte says how large those and the pieces are.
+ * Chunked coding: however it is cut, body, trailers and end are those of the whole; and what is decoded comes back
+ * after encoding in chunks of any size. The first byte says how large those and the pieces are.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static void decode(struct result *out, const char *data, size_t len, size_t step
         feed(&c, out, data + at, len - at < step ? len - at : step);
     out->state = c.state;
     out->trailer_len = c.trailer_len;
-    assert(c.trailer_len <= TRAILER_MAX && c.line_len <= (c.state == HTTP_CHUNKED_TRAILER ? TRAILER_MAX : sizeof(c.line)));
+    assert(c.trailer_len <= TRAILER_MAX);
+    assert(c.line_len <= (c.state == HTTP_CHUNKED_TRAILER ? TRAILER_MAX : sizeof(c.line)));
 }
 
 static void check_same(const struct result *a, const struct result *b)

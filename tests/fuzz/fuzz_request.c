@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests: method, target, then fields ("name: value"), one a line. What is taken is written so that it is taken again,
- * for the same Host, with a body of the same length and nothing of a stranger's in it. The first byte: bit 0 HTTP/1.1,
- * bit 1 trusted, bit 2 IPv6.
+ * Requests: method, target, then fields ("name: value"), one a line. What is taken is written so that it is taken
+ * again, for the same Host, with a body of the same length and nothing of a stranger's in it. The first byte: bit 0
+ * HTTP/1.1, bit 1 trusted, bit 2 IPv6.
  */
 #include <assert.h>
 #include <string.h>

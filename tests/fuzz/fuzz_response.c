@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Heads of responses: however they are cut, the result is that of the whole. The first byte says whether it was HEAD. */
+/*
+ * Heads of responses: however they are cut, the result is that of the whole. The first byte says whether it was HEAD.
+ */
 #include <assert.h>
 #include <string.h>
 

@@ -179,8 +179,8 @@ static bool passes(size_t i)
 
 static void test_what_goes_on(void)
 {
-    OK(is_done("HTTP/1.1 200 OK\r\nX-Hop: 1\r\nConnection: x-hop, Content-Type\r\nKeep-Alive: 5\r\nContent-Length: 1\r\n"
-               "Trailer: x\r\nUpgrade: h2c\r\nDate: now\r\nContent-Type: a/b\r\n\r\n"));
+    OK(is_done("HTTP/1.1 200 OK\r\nX-Hop: 1\r\nConnection: x-hop, Content-Type\r\nKeep-Alive: 5\r\n"
+               "Content-Length: 1\r\nTrailer: x\r\nUpgrade: h2c\r\nDate: now\r\nContent-Type: a/b\r\n\r\n"));
     OK(!passes(0) && !passes(1) && !passes(2) && !passes(3));
     OK(passes(4) && !passes(5) && passes(6) && !passes(7));
     OK(is_done("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") && !passes(0));
