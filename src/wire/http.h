@@ -156,7 +156,7 @@ enum http_target_form { HTTP_TARGET_ORIGIN, HTTP_TARGET_ABSOLUTE, HTTP_TARGET_AS
 struct http_target {
     enum http_target_form form;
     struct http_text scheme, authority; /* HTTP_TARGET_ABSOLUTE: not empty, the authority not parsed */
-    struct http_text path;              /* and query, as they came; HTTP_TARGET_ABSOLUTE: may be empty or start with '?' */
+    struct http_text path;              /* and query, as they came; absolute: may be empty or start with '?' */
 };
 /* No control bytes, no space, no '#', not empty; bytes above 0x7f are let through. `out` is untouched on failure. */
 bool http_target_parse(struct http_text t, struct http_target *out);

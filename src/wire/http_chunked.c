@@ -166,7 +166,7 @@ static bool trailer_forbidden(struct http_text name)
 
 bool http_trailer_parse(const char *trailer, size_t len, struct http_field *fields, size_t max, size_t *count)
 {
-    struct http_lines lines = {trailer, trailer + len, .lf_only = false};
+    struct http_lines lines = {trailer, len > 0 ? trailer + len : trailer, .lf_only = false};
     struct http_text line;
     struct http_field f;
     size_t n = 0;
