@@ -431,6 +431,28 @@ static void two_instances(void)
     pair_stop();
 }
 
+/* While the server was away nobody told it that one of two has gone. */
+static void missed_farewell(void)
+{
+    pair_start(1, 1, US_PER_S);
+    tim_start(&tim_too, 1, US_PER_S);
+    server_sees(2);
+    run_on(&server, 0, cut_link, NULL);
+    run_on(&tim_too, 0, cut_link, NULL);
+    run_on(&server, 0, mend_link, NULL);
+    OK_INT(atomic_load(&server.downs), 0);
+    WAIT(atomic_load(&server.downs) == PROGRAM_WORKERS); /* when it has settled */
+    OK_INT(atomic_load(&server.lasts), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct call k = {.id = "tim", .service = "echo", .to_send = 100};
+        call(&k, i);
+        call_waits(&k, &error_none);
+    }
+    OK_INT(atomic_load(&tim.opened), 2);
+    program_free(&tim_too);
+    pair_stop();
+}
+
 /* -- questions ----------------------------------------------------------------------------------------------------- */
 
 struct asked {
@@ -704,6 +726,7 @@ int main(void)
         {"a peer vanishes", peer_vanishes},
         {"a session never comes up", never_comes_up},
         {"two instances of one id", two_instances},
+        {"presence that was missed", missed_farewell},
         {"services are asked for", asks_for_services},
         {"a question ends with its session", question_ends_with_the_session},
         {"close and end", closes},
