@@ -254,7 +254,7 @@ static void *worker_run(void *arg)
         last = atomic_load_explicit(&w->closing, memory_order_acquire);
         bool wait = !last && worker_fall_asleep(w);
         w->now_us = 0;
-        event_base_loop(w->events, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+        event_base_loop(w->events, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
         turn_end(w);
     }
     counters_leave(&w->counters);
