@@ -457,6 +457,23 @@ static void test_resume_initiator_saw(void) { run_resume(true, false); }
 static void test_resume_responder_saw(void) { run_resume(false, true); }
 static void test_resume_nobody_saw(void) { run_resume(false, false); }
 
+static void test_resume_is_prompt(void)
+{
+    struct world *w = world_default();
+    world_up(w);
+    w->a.out.drop_next = 3;
+    for (unsigned i = 0; i < 3; i++) {
+        say(&w->a, 1000);
+        end_settle(&w->a);
+    }
+    session_carrier_lost(w->a.session, w->now_us);
+    session_carrier_back(w->a.session, w->now_us);
+    run(w, 5 * US_PER_MS); /* two round trips, no timer */
+    OK_INT(w->b.pushed, 3000);
+    OK_INT(w->b.types[ENVELOPE_NACK], 0);
+    world_free(w);
+}
+
 static void test_hello_brings_carrier_back(void)
 {
     struct world *w = world_default();
@@ -559,6 +576,23 @@ static void test_no_room(void)
     say(&w->a, 1000);
     run(w, 5 * US_PER_S);
     OK_INT(w->b.pushed, 1000000);
+    world_free(w);
+}
+
+static void test_little_room_for_a_repeat(void)
+{
+    struct world *w = world_default();
+    world_up(w);
+    w->a.out.drop_next = 1;
+    say(&w->a, 20000);
+    end_settle(&w->a);
+    say(&w->a, 100);
+    end_settle(&w->a);
+    w->a.out.capacity = 5000;
+    run(w, 3 * US_PER_MS);
+    w->a.out.capacity = 0; /* nobody says so: it was never full */
+    run(w, 10 * US_PER_MS);
+    OK_INT(w->b.pushed, 20100);
     world_free(w);
 }
 
@@ -768,12 +802,14 @@ int main(void)
         {"resume: the initiator saw the loss", test_resume_initiator_saw},
         {"resume: the responder saw the loss", test_resume_responder_saw},
         {"resume: nobody saw the loss", test_resume_nobody_saw},
+        {"resume waits for no timer", test_resume_is_prompt},
         {"a HELLO brings the carrier back", test_hello_brings_carrier_back},
         {"grace: the shorter one counts", test_grace},
         {"resume of an unknown session", test_resume_of_unknown},
         {"refusals", test_refusal},
         {"heartbeat and stall", test_heartbeat_and_stall},
         {"no room in the carrier", test_no_room},
+        {"too little room for a repeat", test_little_room_for_a_repeat},
         {"envelopes in flight are bounded", test_envelopes_max},
         {"the window fills a long path", test_window_fills_a_long_path},
         {"the window keeps the queue of a slow line short", test_window_keeps_a_slow_line_short},
