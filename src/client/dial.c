@@ -26,7 +26,7 @@ struct dial {
     void *ctx;
     struct lookup *lookup; /* while the name is asked for */
     int fd;                /* while connecting, else -1 */
-    int last_error;
+    int error;             /* of the first address that failed: the others may be none of this machine's kind */
     size_t count, at;
     struct event attempt; /* the connection's end, or the moment of another attempt */
     struct event timer;
@@ -38,6 +38,8 @@ const struct error *dial_error(int error)
     switch (error) {
     case ETIMEDOUT:
         return &error_service_timeout;
+    case ECONNRESET: /* accepted, and cut before we looked */
+        return &error_service_reset;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -127,13 +129,20 @@ static int connect_attempt(struct dial *d, const struct address *a)
 
 static void dial_next(struct dial *d);
 
+/* On to the next address, unless this one was there and cut us off. */
+static void dial_address_failed(struct dial *d, int error)
+{
+    dial_drop_socket(d);
+    if (d->error == 0)
+        d->error = error;
+    d->at = error == ECONNRESET ? d->count : d->at + 1;
+}
+
 static void dial_connected(struct dial *d)
 {
     int fd = d->fd, one = 1;
     if (is_self_connected(fd)) {
-        dial_drop_socket(d);
-        d->last_error = ECONNREFUSED;
-        d->at++;
+        dial_address_failed(d, ECONNREFUSED);
         dial_next(d);
         return;
     }
@@ -160,9 +169,7 @@ static void on_attempt(evutil_socket_t fd, short what, void *arg)
         dial_connected(d);
         return;
     }
-    dial_drop_socket(d);
-    d->last_error = error;
-    d->at++;
+    dial_address_failed(d, error);
     dial_next(d);
 }
 
@@ -182,7 +189,7 @@ static void dial_wait(struct dial *d, int error)
 
 static void dial_next(struct dial *d)
 {
-    for (; d->at < d->count; d->at++) {
+    while (d->at < d->count) {
         int error = connect_attempt(d, &d->list[d->at]);
         if (error == 0) {
             dial_connected(d);
@@ -192,10 +199,9 @@ static void dial_next(struct dial *d)
             dial_wait(d, error);
             return;
         }
-        d->last_error = error;
-        dial_drop_socket(d);
+        dial_address_failed(d, error);
     }
-    dial_fail(d, d->last_error);
+    dial_fail(d, d->error);
 }
 
 /* -- the target ------------------------------------------------------------------------------------------------------- */
