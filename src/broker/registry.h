@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/worker.h"
-#include "broker/table.h"
+#include "base/table.h"
 
 struct broker_shard;
 

@@ -2,6 +2,7 @@
 /* Retained messages by topic. */
 #include "broker/retained.h"
 
+#include "base/clock.h"
 #include "mdm-tunnel/limits.h"
 #include "mqtt/topic.h"
 
@@ -9,6 +10,7 @@ struct retained_node {
     struct trie_node trie;
     struct message *message; /* NULL: no message, or a grave */
     struct list grave;       /* linked: the stamp is of the message that cleared the topic */
+    struct list expiring;
     uint64_t stamp;
     unsigned origin;
 };
@@ -18,7 +20,11 @@ static struct retained_node *retained_node(struct trie_node *n)
     return n == NULL ? NULL : CONTAINER_OF(n, struct retained_node, trie);
 }
 
-static void node_init(struct trie_node *n) { list_init(&retained_node(n)->grave); }
+static void node_init(struct trie_node *n)
+{
+    list_init(&retained_node(n)->grave);
+    list_init(&retained_node(n)->expiring);
+}
 
 static bool node_empty(const struct trie_node *t)
 {
@@ -29,7 +35,9 @@ static bool node_empty(const struct trie_node *t)
 bool retained_init(struct retained *r, const uint64_t key[2])
 {
     r->count = r->grave_count = 0;
+    r->swept_us = 0;
     list_init(&r->graves);
+    list_init(&r->expiring);
     return trie_init(&r->trie, sizeof(struct retained_node), node_init, node_empty, key);
 }
 
@@ -75,6 +83,7 @@ static void message_clear(struct retained *r, struct retained_node *n)
 {
     if (n->message == NULL)
         return;
+    list_remove(&n->expiring);
     message_unref(n->message);
     n->message = NULL;
     r->count--;
@@ -102,10 +111,26 @@ bool retained_put(struct retained *r, struct message *m)
     if (m->payload.len > 0) {
         n->message = message_keep(m);
         r->count++;
+        if (m->expires_us != CLOCK_NEVER)
+            list_append(&r->expiring, &n->expiring);
     } else {
         grave_add(r, n);
     }
     return true;
+}
+
+void retained_sweep(struct retained *r, uint64_t now_us)
+{
+    if (r->swept_us != 0 && now_us < r->swept_us + US_PER_S)
+        return;
+    r->swept_us = now_us;
+    LIST_FOREACH_SAFE (node, next, &r->expiring) {
+        struct retained_node *n = CONTAINER_OF(node, struct retained_node, expiring);
+        if (message_seconds_left(n->message, now_us) > 0)
+            continue;
+        message_clear(r, n);
+        trie_prune(&r->trie, &n->trie);
+    }
 }
 
 struct scan {

@@ -14,6 +14,8 @@ struct retained {
     size_t count; /* messages, without the graves */
     struct list graves;
     size_t grave_count;
+    struct list expiring; /* messages that expire some time */
+    uint64_t swept_us;
 };
 
 bool retained_init(struct retained *r, const uint64_t key[2]);
@@ -22,6 +24,9 @@ void retained_done(struct retained *r);
 bool retained_has_room(const struct retained *r, struct mqtt_span topic);
 /* Keeps `m` (takes a reference), or forgets the topic if its payload is empty. False: no memory, or full. */
 bool retained_put(struct retained *r, struct message *m);
+
+/* Drops what has expired; for when there is no room. Does so once a second at most. */
+void retained_sweep(struct retained *r, uint64_t now_us);
 
 typedef void retained_found_fn(void *ctx, const struct message *m);
 /* Calls `found` for each message that matches the filter and has not expired. It must not change the store. */

@@ -208,6 +208,8 @@ static void retained_store(struct broker_shard *at, struct message *m)
 {
     if (at->stamp < m->stamp)
         at->stamp = m->stamp;
+    if (m->payload.len > 0 && !retained_has_room(&at->retained, m->topic))
+        retained_sweep(&at->retained, clock_now_us());
     if (!retained_put(&at->retained, m))
         counter_add(counters_self(), COUNTER_limits_hit, 1);
 }
@@ -245,6 +247,8 @@ static const struct round_kind retained_kind = {retained_arrived, retained_every
 
 static struct retained_round *retained_prepare(struct broker_shard *s, struct message *m)
 {
+    if (m->payload.len > 0 && !retained_has_room(&s->retained, m->topic))
+        retained_sweep(&s->retained, clock_now_us());
     if (m->payload.len > MQTT_RETAINED_PAYLOAD_MAX ||
         (m->payload.len > 0 && !retained_has_room(&s->retained, m->topic))) {
         counter_add(counters_self(), COUNTER_limits_hit, 1);

@@ -7,7 +7,7 @@
 #define BROKER_TRIE_H
 
 #include "base/list.h"
-#include "broker/table.h"
+#include "base/table.h"
 #include "mqtt/text.h"
 
 /* First member of the user's node. */
