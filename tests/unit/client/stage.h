@@ -253,10 +253,11 @@ static inline void visitor_on_accepted(void *ctx)
 static inline void visitor_on_ended(void *ctx, const struct error *reason)
 {
     struct visitor *v = ctx;
-    stage_lock(v->stage);
-    v->ended = reason;
-    stage_unlock(v->stage);
+    struct stage *s = v->stage;
     conduit_close(&v->conduit, &error_none);
+    stage_lock(s);
+    v->ended = reason; /* the visitor may be gone from now on */
+    stage_unlock(s);
 }
 
 static const struct conduit_events visitor_events = {.accepted = visitor_on_accepted,
