@@ -6,7 +6,7 @@
 
 #include "base/list.h"
 #include "base/object.h"
-#include "broker/table.h"
+#include "base/table.h"
 
 struct client {
     struct table_node by_id;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "broker/table.h"
+#include "base/table.h"
 #include "mdm-tunnel/limits.h"
 
 struct peer_session;

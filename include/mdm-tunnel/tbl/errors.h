@@ -5,7 +5,7 @@
  * with '-' for '_'. Codes are for ever: a row may be added, never renumbered.
  */
 ERROR(none, 0, STREAM, 200, DEBUG, "no error")
-/* what a visitor meets (DESIGN of the HTTP front) */
+/* what a visitor meets through the HTTP front */
 ERROR(bad_request, 1, STREAM, 400, INFO, "the request is not valid HTTP")
 ERROR(unknown_client, 2, STREAM, 404, INFO, "no such client")
 ERROR(unknown_service, 3, STREAM, 404, INFO, "the client has no such service")
