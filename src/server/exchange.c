@@ -175,23 +175,28 @@ static enum MHD_Result exchange_continue(struct exchange *ex, struct MHD_Connect
 }
 
 /*
- * The first call that finds the request complete returns without suspending: libmicrohttpd then calls once more, and does
- * not read from a connection that is resumed after that. Were it to read, it would take the end of a visitor that has
- * finished sending (`nc -N`) for a failure and close without the answer.
+ * Two things about a visitor that has finished sending before its answer (`nc -N`) shape the end of a request.
+ * libmicrohttpd reads from a connection that is resumed while it was waiting for input, and takes the visitor's end for a
+ * failure: so the first call that finds the request complete returns without suspending, after which it expects no input.
+ * And after a short read it waits for the next edge, which has been: so each answer comes after a resume, which makes it
+ * look again when it wants the next request.
  */
 static enum MHD_Result exchange_complete(struct exchange *ex, struct MHD_Connection *c)
 {
     if (!body_up_finish(ex, c))
         return MHD_NO;
     exchange_change_state(ex, EXCHANGE_WAIT);
-    return ex->answer != ANSWER_NONE ? exchange_reply(ex, c) : MHD_YES;
+    return MHD_YES;
 }
 
 static enum MHD_Result exchange_wait(struct exchange *ex, struct MHD_Connection *c)
 {
-    if (ex->answer != ANSWER_NONE)
+    if (ex->answer != ANSWER_NONE && ex->paused)
         return exchange_reply(ex, c);
+    ex->paused = true;
     visitor_suspend(ex->visitor);
+    if (ex->answer != ANSWER_NONE)
+        visitor_resume(ex->visitor);
     return MHD_YES;
 }
 

@@ -103,6 +103,7 @@ struct exchange {
     unsigned number; /* of the stream, for the log; 0: none was opened */
 
     /* towards the visitor */
+    bool paused; /* suspended since the request was complete */
     enum answer_kind answer;
     const struct error *error; /* why the answer is a page, or was cut; NULL: none */
     unsigned status;

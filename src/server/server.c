@@ -48,6 +48,7 @@ struct server {
     unsigned count;
     struct server_part part[WORKERS_MAX];
     struct worker *workers[WORKERS_MAX];
+    struct tunnel_policy policy;
     struct broker *broker;
     struct hub *hub;
     int wake_fd; /* an eventfd: something below changed */
@@ -188,10 +189,12 @@ static bool create_broker(struct server *s, struct config_error *err)
     const struct server_settings *set = s->settings;
     char what[64];
 
+    if (!tunnel_policy_init(&s->policy, TOPIC_PREFIX))
+        return server_failed(err, "topic prefix", EINVAL);
     s->broker = broker_create(&(struct broker_config){
         .workers = s->workers,
         .worker_count = s->count,
-        .policy = tunnel_policy_default(),
+        .policy = &s->policy.policy,
         .events = &broker_events,
         .ctx = s,
         .connect_timeout_us = 10 * US_PER_S,
