@@ -18,8 +18,8 @@ struct backoff {
 };
 
 /*
- * An attempt failed (lived_us 0), or a connection that had lived `lived_us` was lost. Microseconds to wait, between a half
- * and the whole of the step; `random` chooses. CLOCK_NEVER when there were max_failures in a row.
+ * An attempt failed (lived_us 0), or a connection that had lived `lived_us` was lost. Microseconds to wait, between a
+ * half and the whole of the step; `random` chooses. CLOCK_NEVER when there were max_failures in a row.
  */
 uint64_t backoff_next(struct backoff *b, uint64_t lived_us, uint32_t random);
 

@@ -3,8 +3,8 @@
  * Link: one program's way into an MQTT broker. Two kinds behind one interface: an MQTT session of its own (paho,
  * link_mqtt_create), or a direct line into the embedded broker (link_direct_create). Payloads are opaque.
  *
- * A link belongs to one worker: all calls below and all callbacks are on it. Nothing here blocks the worker: connecting,
- * resolving and paho's waiting happen on threads of the link.
+ * A link belongs to one worker: all calls below and all callbacks are on it. Nothing here blocks the worker:
+ * connecting, resolving and paho's waiting happen on threads of the link.
  */
 #ifndef LINK_LINK_H
 #define LINK_LINK_H
@@ -34,10 +34,11 @@ struct link_config {
     struct worker *worker;
     const struct link_events *events;
     void *ctx;
-    /* Subscribed before `up`, again after every reconnect. NULL-terminated; copied. `everywhere`: presence filters, QoS 1. */
+    /* Subscribed before `up`, again after every reconnect. NULL-terminated; copied. `everywhere`: presence, QoS 1. */
     const char *const *filters;
     const char *const *everywhere_filters;
-    /* Published retained with QoS 1 before `up`, cleared (empty retained message) at the end, also by the will. NULL: none. */
+    /* Published retained with QoS 1 before `up`, cleared (empty retained message) at the end, also by the will; or
+     * NULL. */
     const char *presence_topic;
     const char *presence;
 };

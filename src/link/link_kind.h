@@ -35,7 +35,7 @@ struct link {
 bool link_init(struct link *l, const struct link_kind *kind, const struct link_config *config);
 void link_done(struct link *l);
 
-/* -- callbacks; skipped when the user has none ---------------------------------------------------------------------- */
+/* -- callbacks; skipped when the user has none --------------------------------------------------------------------- */
 void link_tell_up(struct link *l, const char *note);
 void link_tell_down(struct link *l, const char *why, uint64_t retry_us);
 void link_tell_message(struct link *l, const char *topic, const struct slice *payload, bool retained, unsigned origin);

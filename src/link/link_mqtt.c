@@ -33,10 +33,11 @@ void link_mqtt_post(struct link_mqtt *l, struct mail *m)
     worker_post(l->base.worker, m);
     pthread_mutex_lock(&l->lock);
     l->posting--;
-    pthread_cond_broadcast(&l->changed);
+    if (l->posts_awaited)
+        pthread_cond_broadcast(&l->changed);
 }
 
-/* -- publishing ----------------------------------------------------------------------------------------------------- */
+/* -- publishing ---------------------------------------------------------------------------------------------------- */
 
 static size_t message_cost(const char *topic, size_t len)
 {
@@ -104,7 +105,7 @@ static void on_socket_closed(evutil_socket_t fd, short what, void *arg)
     link_mqtt_of(arg)->broken = true;
 }
 
-/* -- messages ------------------------------------------------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------------------------------------------------ */
 
 static void message_free(struct link_message *m)
 {
@@ -160,7 +161,7 @@ static void inbox_discard(struct mail *m)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* -- up and down ---------------------------------------------------------------------------------------------------- */
+/* -- up and down --------------------------------------------------------------------------------------------------- */
 
 static void mqtt_attach(struct link_mqtt *l, struct paho *p, int fd)
 {
@@ -179,8 +180,8 @@ static void mqtt_attach(struct link_mqtt *l, struct paho *p, int fd)
     event_add(&l->closed_event, NULL);
 }
 
-/* While the loop runs, the library has closed its descriptor before (`down` comes after the disconnect): only so does the
- * kernel forget this one together with its events. */
+/* While the loop runs, the library has closed its descriptor before (`down` comes after the disconnect): only so
+ * does the kernel forget this one together with its events. */
 static void mqtt_detach(struct link_mqtt *l)
 {
     if (l->fd < 0)
@@ -255,7 +256,7 @@ static void down_discard(struct mail *m)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 /* No signal is for this thread, nor for those that the library starts from it. */
 static int mqtt_thread_create(struct link_mqtt *l)
@@ -320,6 +321,7 @@ static bool mqtt_thread_end(struct link_mqtt *l)
     while (l->running && pthread_cond_timedwait(&l->changed, &l->lock, &until) == 0)
         ;
     l->abandoned = l->running;
+    l->posts_awaited = true;
     while (l->posting > 0)
         pthread_cond_wait(&l->changed, &l->lock);
     pthread_cond_broadcast(&l->changed);

@@ -3,11 +3,11 @@
  * The link with an MQTT session of its own, in two halves: link_mqtt.c is the worker's (publishing, callbacks),
  * link_mqtt_thread.c the thread's (connecting, subscribing, presence, waiting). For this folder only.
  *
- *     thread:  connect, subscribe, presence --up--> ... lost or close ... disconnect --down--> wait until taken, free paho
+ *     thread:  connect, subscribe, presence --up--> ... lost or close ... disconnect --down--> wait until taken, free
  *     worker:                                 publish ....................................... forget paho
  *
- * `up` and `down` are mails of which one each is on its way at most; a connection's object lives until the worker has taken
- * its `down`, so nothing late of an old connection can meet a new one.
+ * `up` and `down` are mails of which one each is on its way at most; a connection's object lives until the worker has
+ * taken its `down`, so nothing late of an old connection can meet a new one.
  */
 #ifndef LINK_LINK_MQTT_H
 #define LINK_LINK_MQTT_H
@@ -61,6 +61,7 @@ struct link_mqtt {
     bool running;   /* the thread */
     bool abandoned; /* link_free() waited long enough: the thread frees the link when it comes back */
     unsigned posting;
+    bool posts_awaited; /* who waits for `posting` to become 0 wants to be told */
     char lost_why[LINK_NOTE_BYTES];
 
     struct mail up_mail;

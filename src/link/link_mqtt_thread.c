@@ -19,7 +19,7 @@
 #define FAREWELL_TIMEOUT_MS 1000
 #define PROBE_TIMEOUT_MS 2000
 
-/* -- paho's callbacks ----------------------------------------------------------------------------------------------- */
+/* -- paho's callbacks ---------------------------------------------------------------------------------------------- */
 
 static struct link_message *message_create(const char *topic, const void *payload, size_t len, bool retained)
 {
@@ -78,7 +78,7 @@ static void on_lost(void *ctx, const char *why)
 
 const struct paho_events link_mqtt_paho_events = {.message = on_message, .lost = on_lost};
 
-/* -- connecting ----------------------------------------------------------------------------------------------------- */
+/* -- connecting ---------------------------------------------------------------------------------------------------- */
 
 struct attempt {
     struct paho *paho;
@@ -206,7 +206,7 @@ static bool set_up(struct link_mqtt *l, struct attempt *a)
     return true;
 }
 
-/* -- one connection's life ------------------------------------------------------------------------------------------ */
+/* -- one connection's life ----------------------------------------------------------------------------------------- */
 
 /* Until the connection is lost or not wanted any more; true when lost. */
 static bool serve(struct link_mqtt *l, struct paho *p)

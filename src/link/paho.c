@@ -40,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static void error_set(struct paho_error *e
     va_end(args);
 }
 
-/* -- callbacks ------------------------------------------------------------------------------------------------------ */
+/* -- callbacks ----------------------------------------------------------------------------------------------------- */
 
 static int paho_arrived(void *context, char *topic, int topic_len, MQTTClient_message *message)
 {
@@ -80,7 +80,7 @@ static void paho_dismissed(void *context, MQTTProperties *properties, enum MQTTR
     paho_say_lost(p, text != NULL ? text : "disconnected by the broker");
 }
 
-/* -- connecting ----------------------------------------------------------------------------------------------------- */
+/* -- connecting ---------------------------------------------------------------------------------------------------- */
 
 void paho_address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size)
 {
@@ -203,7 +203,7 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
     return p;
 }
 
-/* -- connected ------------------------------------------------------------------------------------------------------ */
+/* -- connected ----------------------------------------------------------------------------------------------------- */
 
 static int subscribe_5(struct paho *p, char *const *filters, int count, int *codes)
 {

@@ -28,7 +28,7 @@ struct paho_config {
     const char *will_topic;          /* the will: an empty retained message, QoS 1; NULL: none */
     unsigned keep_alive_s;
     unsigned timeout_s;              /* for each answer of the broker */
-    size_t max_payload;              /* the broker is told not to send packets that are much larger (MQTT 5 3.1.2.11.4) */
+    size_t max_payload;              /* the broker is told not to send much larger packets (MQTT 5 3.1.2.11.4) */
 };
 
 struct paho_error {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A TCP socket that a library keeps to itself: finding it, how much it takes without making its writer wait, and why not. */
+/* A TCP socket that a library keeps to itself: finding it, how much it takes without making its writer wait, and
+ * why not. */
 #ifndef LINK_SOCKET_H
 #define LINK_SOCKET_H
 
@@ -15,8 +16,9 @@ int socket_find(const struct sockaddr *peer, socklen_t len);
 /* No delay for small messages; unacknowledged bytes end the connection after `dead_us`. Best effort. */
 void socket_tune(int fd, uint64_t dead_us);
 /*
- * Bytes that surely fit into the send buffer now, in messages that cost SOCKET_MESSAGE_COST each beyond their bytes. Half of
- * what the kernel has left: its own overhead for each buffer (1.3 KiB for 1.4 KiB of data at worst) counts, too.
+ * Bytes that surely fit into the send buffer now, in messages that cost SOCKET_MESSAGE_COST each beyond their bytes.
+ * Half of what the kernel has left: its own overhead for each buffer (1.3 KiB for 1.4 KiB of data at worst) counts,
+ * too.
  */
 size_t socket_room(int fd);
 #define SOCKET_MESSAGE_COST 1024
