@@ -155,6 +155,13 @@
 /* Connections taken in one turn before others are looked at again. */
 #define MQTT_ACCEPTS_PER_TURN 64
 
+/* -- client ------------------------------------------------------------------------------------------------------ */
+
+/* One read from a service; two or three make an envelope. One such buffer a worker. */
+#define LOCAL_READ_BYTES (64 * KIB)
+/* Names of targets that wait to be looked up: what a burst of streams to one name brings. */
+#define LOOKUP_WAITING_MAX 4096
+
 /* -- files ------------------------------------------------------------------------------------------------------- */
 
 #define CONFIG_FILE_MAX (1 * MIB)

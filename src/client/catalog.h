@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Catalogue: the services as they were read at one moment. Never changed after it was made, counted, shared by all workers;
- * a reload makes a new one and each worker changes over by mail. Any thread.
+ * Catalogue: the services as they were read at one moment. Never changed after it was made, counted, shared by all
+ * workers; a reload makes a new one and each worker changes over by mail. Any thread.
  */
 #ifndef CLIENT_CATALOG_H
 #define CLIENT_CATALOG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Client: the home side as an object. One MQTT session on worker 0, the hub, and on every worker the local connections of
- * the streams that were placed there.
+ * Client: the home side as an object. One MQTT session on worker 0, the hub, and on every worker the local
+ * connections of the streams that were placed there.
  *
  *     create -> start -> drain (no new streams) -> end (streams cut, goodbye said) -> free
  *

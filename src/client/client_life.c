@@ -27,7 +27,7 @@ void client_tell_news(struct client *c)
     (void)written; /* fails only when nobody has looked for a very long time */
 }
 
-/* -- work for a worker ------------------------------------------------------------------------------------------------ */
+/* -- work for a worker --------------------------------------------------------------------------------------------- */
 
 struct errand {
     struct mail mail;
@@ -73,7 +73,7 @@ bool client_run_on(struct client *c, unsigned worker, void (*run)(struct client 
 
 static void nothing_discard(void *arg) { (void)arg; }
 
-/* -- create ----------------------------------------------------------------------------------------------------------- */
+/* -- create -------------------------------------------------------------------------------------------------------- */
 
 static void on_streams_idle(void *ctx)
 {
@@ -110,8 +110,8 @@ static bool workers_create(struct client *c, const struct client_config *config)
 }
 
 /*
- * What the client cannot know is whether the other end is the server's own broker or a foreign one: envelopes are as large as the
- * server agrees to, and their number is what no broker is known to drop.
+ * What the client cannot know is whether the other end is the server's own broker or a foreign one: envelopes are as
+ * large as the server agrees to, and their number is what no broker is known to drop.
  */
 static bool hub_make(struct client *c, const struct client_config *config)
 {
@@ -189,7 +189,7 @@ int client_start(struct client *c)
     return 0;
 }
 
-/* -- end -------------------------------------------------------------------------------------------------------------- */
+/* -- end ----------------------------------------------------------------------------------------------------------- */
 
 static void drain_run(struct client *c, struct client_shard *s, void *arg)
 {

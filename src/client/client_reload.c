@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "client/client_inner.h"
 
-/* -- a catalogue for everybody ---------------------------------------------------------------------------------------- */
+/* -- a catalogue for everybody ------------------------------------------------------------------------------------- */
 
 static void catalog_discard(void *arg) { catalog_unref(arg); }
 
@@ -39,7 +39,7 @@ void client_publish_catalog(struct client *c, struct catalog *catalog)
     catalog_unref(catalog);
 }
 
-/* -- the file --------------------------------------------------------------------------------------------------------- */
+/* -- the file ------------------------------------------------------------------------------------------------------ */
 
 static void reload(struct client *c)
 {

@@ -106,11 +106,11 @@ static bool is_self_connected(int fd)
            a.ss_family != AF_UNIX && a_len == b_len && memcmp(&a, &b, a_len) == 0;
 }
 
-/* -- one address ------------------------------------------------------------------------------------------------------ */
+/* -- one address --------------------------------------------------------------------------------------------------- */
 
 /*
- * 0: connected; EINPROGRESS: it takes a while; EAGAIN: not now; else why not. A local peer has answered by the time that
- * the first connect(2) returns, so the second one saves a turn of the loop.
+ * 0: connected; EINPROGRESS: it takes a while; EAGAIN: not now; else why not. A local peer has answered by the time
+ * that the first connect(2) returns, so the second one saves a turn of the loop.
  */
 static int connect_attempt(struct dial *d, const struct address *a)
 {
@@ -204,7 +204,7 @@ static void dial_next(struct dial *d)
     dial_fail(d, d->error);
 }
 
-/* -- the target ------------------------------------------------------------------------------------------------------- */
+/* -- the target ---------------------------------------------------------------------------------------------------- */
 
 static void on_looked_up(void *ctx, const struct address *list, size_t count, const char *why)
 {

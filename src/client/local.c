@@ -31,7 +31,7 @@ void local_say(const struct local *l, const char *text, const char *detail)
     log_info(subject, "%s%s%s", text, detail[0] != '\0' ? ": " : "", detail);
 }
 
-/* -- the end ---------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 void local_close_socket(struct local *l, bool abort)
 {
@@ -59,10 +59,11 @@ static void local_free(struct local *l)
 void local_end(struct local *l, const struct error *reason)
 {
     char text[160];
-    snprintf(text, sizeof(text), "%" PRIu64 " bytes to the service, %" PRIu64 " from it%s%s", l->bytes_to, l->bytes_from,
-             reason == &error_none ? "" : ": ", reason == &error_none ? "" : reason->text);
+    bool cut = reason != &error_none;
+    snprintf(text, sizeof(text), "%" PRIu64 " bytes to the service, %" PRIu64 " from it%s%s", l->bytes_to,
+             l->bytes_from, cut ? ": " : "", cut ? reason->text : "");
     local_say(l, "ended", text);
-    local_close_socket(l, reason != &error_none);
+    local_close_socket(l, cut);
     if (l->lingering)
         event_del(&l->writable);
     conduit_close(&l->conduit, reason);
@@ -97,7 +98,7 @@ static void on_writable(void *ctx)
 static const struct conduit_events local_conduit_events = {
     .readable = on_readable, .writable = on_writable, .ended = on_ended};
 
-/* -- the beginning ---------------------------------------------------------------------------------------------------- */
+/* -- the beginning ------------------------------------------------------------------------------------------------- */
 
 static void refuse(const struct client_shard *shard, struct conduit **c, const char *service, const struct error *error,
                    const char *why)
@@ -158,7 +159,7 @@ void local_open(struct client_shard *shard, struct conduit *c, const struct open
     dial_start(&l->dial, shard->worker, shard->lookups, &s->target, on_dialled, l);
 }
 
-/* -- all of a worker -------------------------------------------------------------------------------------------------- */
+/* -- all of a worker ----------------------------------------------------------------------------------------------- */
 
 static struct local *local_at(struct list *node) { return CONTAINER_OF(node, struct local, node); }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Local: a stream's connection to its service, and the pump between the two. Bytes go through as they come, half-close and
- * abort in both directions included:
+ * Local: a stream's connection to its service, and the pump between the two. Bytes go through as they come,
+ * half-close and abort in both directions included:
  *
  *     service                      visitor
  *     bytes           ->           data             stops at conduit_room() 0
@@ -18,9 +18,6 @@
 
 #include "client/client_shard.h"
 #include "peer/conduit.h"
-
-/* One read from a service takes so much at most. */
-#define LOCAL_READ_BYTES (64 * 1024)
 
 void locals_init(struct client_shard *shard);
 /* A peer opens a stream: finds the service and dials it, or refuses. Takes the conduit over. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mdm-tunnel/limits.h"
 
 /* Reads up to this are copied into a chunk of their size; larger ones hand the scratch chunk over. */
 #define COPY_BYTES (16 * 1024)
@@ -32,7 +33,7 @@ void local_pump_settle(struct local *l)
         local_end(l, &error_none);
 }
 
-/* -- from the service ------------------------------------------------------------------------------------------------- */
+/* -- from the service ---------------------------------------------------------------------------------------------- */
 
 static void read_pause(struct local *l)
 {
@@ -122,7 +123,7 @@ void local_pump_resume(struct local *l)
     event_add(&l->readable, NULL);
 }
 
-/* -- to the service --------------------------------------------------------------------------------------------------- */
+/* -- to the service ------------------------------------------------------------------------------------------------ */
 
 static void on_linger_over(evutil_socket_t fd, short what, void *arg)
 {
@@ -204,7 +205,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     local_pump_write(l);
 }
 
-/* -- both ------------------------------------------------------------------------------------------------------------- */
+/* -- both ---------------------------------------------------------------------------------------------------------- */
 
 void local_pump_start(struct local *l, int fd)
 {

@@ -43,7 +43,7 @@ void local_pump_finish(struct local *l);
 /* All that came was written, and the service said the last word. */
 bool local_pump_is_quiet(const struct local *l);
 
-/* -- local.c's, for the pump ----------------------------------------------------------------------------------------- */
+/* -- local.c's, for the pump --------------------------------------------------------------------------------------- */
 
 /* Cuts or ends the stream, closes the socket (with a reset unless error_none), frees the local. */
 void local_end(struct local *l, const struct error *reason);

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/object.h"
+#include "mdm-tunnel/limits.h"
 
 #define LOOKUPS_MAGIC 0x4c4f4f4b
 #define LOOKUP_MAGIC 0x4e414d45
@@ -40,7 +41,7 @@ struct lookup {
     struct address list[LOOKUP_ADDRESSES_MAX];
 };
 
-/* -- asking the resolver ---------------------------------------------------------------------------------------------- */
+/* -- asking the resolver ------------------------------------------------------------------------------------------- */
 
 static size_t resolve(const char *host, uint16_t port, int flags, struct address *list, int *error)
 {
@@ -81,7 +82,7 @@ static void lookup_resolve(struct lookup *k)
                  error == EAI_SYSTEM ? strerror(errno) : error != 0 ? gai_strerror(error) : "no address");
 }
 
-/* -- the thread ------------------------------------------------------------------------------------------------------- */
+/* -- the thread ---------------------------------------------------------------------------------------------------- */
 
 static struct lookup *lookup_at(struct list *node) { return CONTAINER_OF(node, struct lookup, mail.node); }
 
@@ -168,7 +169,7 @@ void lookups_free(struct lookups **lp)
     lookups_leave(l);
 }
 
-/* -- the worker ------------------------------------------------------------------------------------------------------- */
+/* -- the worker ---------------------------------------------------------------------------------------------------- */
 
 static void lookup_discard(struct mail *m)
 {

@@ -11,8 +11,6 @@
 
 /* Addresses that are tried of one name. */
 #define LOOKUP_ADDRESSES_MAX 8
-/* Questions that wait: what a burst of streams to one name brings. */
-#define LOOKUP_WAITING_MAX 4096
 
 struct lookups;
 struct lookup;
@@ -30,7 +28,7 @@ struct lookups *lookups_create(void);
 /* After the workers have stopped and before they are freed. Does not wait for an answer that is on its way. */
 void lookups_free(struct lookups **l);
 
-/* NULL when too many wait, or without memory. */
+/* NULL when LOOKUP_WAITING_MAX wait, or without memory. */
 struct lookup *lookup_ask(struct lookups *l, struct worker *worker, const char *host, uint16_t port,
                           lookup_done_fn *done, void *ctx);
 /* No `done` any more. The asking worker only. */

@@ -24,8 +24,8 @@ static const struct setting rows[] = {
      .help = "name of this client in public names; without it, the one used last time"},
     {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(host), .default_text = "localhost",
      .argument = "HOST", .help = "the server"},
-    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8001", .argument = "PORT",
-     .help = "the server's MQTT port"},
+    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8001",
+     .argument = "PORT", .help = "the server's MQTT port"},
     {.name = "config", .letter = 'c', .alias = "services", .alias_letter = 's', .kind = SETTING_PATH,
      .offset = AT(services_file), .argument = "FILE", .help = "the services; an edit takes effect at once "
      "(default: " SERVICES_FILE ")"},
@@ -35,9 +35,10 @@ static const struct setting rows[] = {
      .help = "where the id is remembered"},
     {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
-    {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX, .default_text = "1",
-     .argument = "N", .help = "threads"},
-    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens, on stderr"},
+    {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
+     .default_text = "1", .argument = "N", .help = "threads"},
+    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose),
+     .help = "say what happens, on stderr"},
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
     {.name = NULL},
@@ -52,7 +53,7 @@ const struct settings_table options_table = {
     .positionals = true,
 };
 
-/* -- services --------------------------------------------------------------------------------------------------------- */
+/* -- services ------------------------------------------------------------------------------------------------------ */
 
 static int services_from_arguments(char *const *positionals, int count, struct services *out, struct config_error *err)
 {
@@ -98,7 +99,7 @@ int options_services(struct options *o, char *const *positionals, int count, str
     return services_from_file(o->services_file, out, err);
 }
 
-/* -- the id ----------------------------------------------------------------------------------------------------------- */
+/* -- the id -------------------------------------------------------------------------------------------------------- */
 
 static void id_remember(const struct options *o)
 {

@@ -27,15 +27,15 @@ extern const struct settings_table options_table;
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /*
- * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL: not
- * from a file). 0, or EXIT_FAILED or EXIT_USAGE and *err.
+ * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL:
+ * not from a file). 0, or EXIT_FAILED or EXIT_USAGE and *err.
  */
 int options_services(struct options *o, char *const *positionals, int count, struct services *out,
                      struct config_error *err);
 
 /*
- * The client id (heap) in *out: o->id, which is remembered for the next time, or else the one remembered. 0, or EXIT_FAILED or
- * EXIT_USAGE and *err. That an id could not be remembered is only logged.
+ * The client id (heap) in *out: o->id, which is remembered for the next time, or else the one remembered. 0, or
+ * EXIT_FAILED or EXIT_USAGE and *err. That an id could not be remembered is only logged.
  */
 int options_id(const struct options *o, char **out, struct config_error *err);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stage for the client's parts: one worker with an embedded broker and two hubs on it, a visitor's end and the client's, as
- * they meet in life. The test's own thread plays the services with plain sockets, and tells the visitor what to do.
+ * A stage for the client's parts: one worker with an embedded broker and two hubs on it, a visitor's end and the
+ * client's, as they meet in life. The test's own thread plays the services with plain sockets, and tells the visitor
+ * what to do.
  */
 #ifndef TESTS_CLIENT_STAGE_H
 #define TESTS_CLIENT_STAGE_H
@@ -67,7 +68,7 @@ static inline void stage_unlock(struct stage *s)
         met_;                                                                                            \
     })
 
-/* -- something on the worker, waited for ------------------------------------------------------------------------------ */
+/* -- something on the worker, waited for --------------------------------------------------------------------------- */
 
 struct stage_call {
     struct mail mail;
@@ -97,7 +98,7 @@ static inline bool stage_do(struct stage *s, void (*run)(void *arg), void *arg)
     return STAGE_AWAIT(s, c.done);
 }
 
-/* -- the stage -------------------------------------------------------------------------------------------------------- */
+/* -- the stage ----------------------------------------------------------------------------------------------------- */
 
 static inline void on_client_up(void *ctx, struct hub_shard *h, const char *id, bool first)
 {
@@ -128,7 +129,8 @@ static inline void on_idle(void *ctx)
 static const struct hub_events front_events = {.client_up = on_client_up};
 static const struct hub_events home_events = {.opened = on_stream};
 
-static inline struct hub *stage_hub(struct stage *s, const char *id, const char *instance, const struct hub_events *events)
+static inline struct hub *stage_hub(struct stage *s, const char *id, const char *instance,
+                                    const struct hub_events *events)
 {
     const struct hub_config config = {
         .workers = &s->worker,
@@ -197,7 +199,7 @@ static inline void stage_close(struct stage *s)
 static inline void stage_cut_run(void *arg) { locals_cut(&((struct stage *)arg)->shard, &error_shutting_down); }
 static inline void stage_drain_run(void *arg) { locals_drain(&((struct stage *)arg)->shard); }
 
-/* -- a visitor -------------------------------------------------------------------------------------------------------- */
+/* -- a visitor ----------------------------------------------------------------------------------------------------- */
 
 static inline void visitor_take(struct visitor *v, const struct slice *s)
 {

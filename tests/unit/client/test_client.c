@@ -23,7 +23,8 @@ static bool server_start(struct server *v)
     pthread_mutex_init(&v->s.lock, NULL);
     pthread_cond_init(&v->s.changed, NULL);
     v->s.worker = worker_create("server", 0);
-    const struct broker_config config = {.workers = &v->s.worker, .worker_count = 1, .connect_timeout_us = 5 * US_PER_S};
+    const struct broker_config config = {.workers = &v->s.worker, .worker_count = 1,
+                                         .connect_timeout_us = 5 * US_PER_S};
     v->s.broker = broker_create(&config);
     if (broker_listen(v->s.broker, "127.0.0.1", &v->port) != 0)
         return false;
@@ -41,7 +42,8 @@ static void server_stop(struct server *v)
     pthread_mutex_destroy(&v->s.lock);
 }
 
-static struct client *client_make(uint16_t port, unsigned workers, unsigned max_attempts, const char *file, const char *text)
+static struct client *client_make(uint16_t port, unsigned workers, unsigned max_attempts, const char *file,
+                                  const char *text)
 {
     struct services services = {0, NULL};
     struct config_error err;
@@ -71,7 +73,8 @@ static int listen_any(uint16_t *port)
     socklen_t len = sizeof(a);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+    if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, 16) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) != 0)
         return -1;
     *port = ntohs(a.sin_port);
     return fd;

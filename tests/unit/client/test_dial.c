@@ -54,7 +54,7 @@ static void errors_for_visitors(void)
     OK(dial_error(ENOMEM) == &error_no_memory);
 }
 
-/* -- the thread that asks ------------------------------------------------------------------------------------------------ */
+/* -- the thread that asks ------------------------------------------------------------------------------------------ */
 
 static unsigned answers;
 static size_t last_count;

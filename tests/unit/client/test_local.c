@@ -11,7 +11,7 @@
 #include "stage.h"
 #include "tap.h"
 
-/* -- services --------------------------------------------------------------------------------------------------------- */
+/* -- services ------------------------------------------------------------------------------------------------------ */
 
 static int service_listen(int family, char *target, size_t size)
 {
@@ -99,7 +99,7 @@ static void scene_close(struct scene *c)
     close(c->listener);
 }
 
-/* -- ends ------------------------------------------------------------------------------------------------------------- */
+/* -- ends ---------------------------------------------------------------------------------------------------------- */
 
 static void carries_a_conversation(void)
 {
@@ -228,7 +228,7 @@ static void drains_what_waits_for_a_request(void)
     scene_close(&c);
 }
 
-/* -- failures --------------------------------------------------------------------------------------------------------- */
+/* -- failures ------------------------------------------------------------------------------------------------------ */
 
 static void open_fails(const char *target, const char *service, enum stream_kind kind, const struct error *reason)
 {
@@ -255,10 +255,18 @@ static void refused(void)
 
 static void unknown_service(void) { open_fails("svc=9", "other", STREAM_KIND_HTTP, &error_unknown_service); }
 static void kind_not_offered(void) { open_fails("svc=9", "svc", STREAM_KIND_TCP, &error_kind_not_offered); }
-static void no_unix_socket(void) { open_fails("svc=unix:/no/such/socket", "svc", STREAM_KIND_WS, &error_service_refused); }
-static void no_such_host(void) { open_fails("svc=no-such-host.invalid:1", "svc", STREAM_KIND_HTTP, &error_service_refused); }
 
-/* -- targets ---------------------------------------------------------------------------------------------------------- */
+static void no_unix_socket(void)
+{
+    open_fails("svc=unix:/no/such/socket", "svc", STREAM_KIND_WS, &error_service_refused);
+}
+
+static void no_such_host(void)
+{
+    open_fails("svc=no-such-host.invalid:1", "svc", STREAM_KIND_HTTP, &error_service_refused);
+}
+
+/* -- targets ------------------------------------------------------------------------------------------------------- */
 
 static void port_means_both_loopbacks(void)
 {
@@ -304,7 +312,7 @@ static void unix_socket(void)
     rmdir(directory);
 }
 
-/* -- bulk ------------------------------------------------------------------------------------------------------------- */
+/* -- bulk ---------------------------------------------------------------------------------------------------------- */
 
 #define BULK (8u * 1024 * 1024)
 

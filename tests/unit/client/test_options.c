@@ -46,7 +46,8 @@ static void letters_and_aliases(void)
 {
     struct options o;
     int first;
-    OK(READ(&o, &first, W("-u"), W("Tim"), W("-s"), W("/x"), W("-H"), W("h"), W("-p"), W("1"), W("-v")) == SETTINGS_RUN);
+    OK(READ(&o, &first, W("-u"), W("Tim"), W("-s"), W("/x"), W("-H"), W("h"), W("-p"), W("1"),
+            W("-v")) == SETTINGS_RUN);
     OK_TEXT(o.id, "tim");
     OK_TEXT(o.services_file, "/x");
     OK_TEXT(o.host, "h");

@@ -69,7 +69,8 @@ static inline void bench_down(void *ctx, const char *why, uint64_t retry_us)
     pthread_mutex_unlock(&b->lock);
 }
 
-static inline void bench_message(void *ctx, const char *topic, const struct slice *payload, bool retained, unsigned origin)
+static inline void bench_message(void *ctx, const char *topic, const struct slice *payload, bool retained,
+                                 unsigned origin)
 {
     struct bench *b = ctx;
     (void)origin;
@@ -136,7 +137,7 @@ static inline bool bench_await(struct bench *b, const unsigned *counter, unsigne
     return reached;
 }
 
-/* -- a call on the worker, waited for ------------------------------------------------------------------------------- */
+/* -- a call on the worker, waited for ------------------------------------------------------------------------------ */
 
 struct bench_call {
     struct mail mail;

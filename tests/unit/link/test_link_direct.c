@@ -15,7 +15,8 @@ static const char *const filters_a[] = {"mdm/to/a/+", NULL};
 static const char *const filters_b[] = {"mdm/to/b/+", NULL};
 static const char *const everywhere[] = {"mdm/at/+/+", NULL};
 
-static void side_start(struct pair *p, struct bench *b, unsigned index, const char *const *filters, const char *presence)
+static void side_start(struct pair *p, struct bench *b, unsigned index, const char *const *filters,
+                       const char *presence)
 {
     bench_init(b, p->workers[index]);
     const struct link_config config = {
@@ -67,7 +68,8 @@ static void do_start(struct bench *b, void *arg)
     b->errors += b->ups != 0; /* never from inside a call */
 }
 
-/* The other shards hear of a subscription by mail, so the first message may be too early; QoS 0 allows it to be lost. */
+/* The other shards hear of a subscription by mail, so the first message may be too early; QoS 0 allows it to be
+ * lost. */
 static bool publish_until_it_arrives(struct pair *p, const char *topic, const char *text)
 {
     const struct timespec pause = {0, 10 * 1000 * 1000};

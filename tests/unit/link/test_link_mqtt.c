@@ -19,7 +19,7 @@ static const char *const everywhere[] = {"mdm/at/+/+", NULL};
 
 static char directory[] = "/tmp/test-link-XXXXXX";
 
-/* -- brokers -------------------------------------------------------------------------------------------------------- */
+/* -- brokers ------------------------------------------------------------------------------------------------------- */
 
 static int listener_open(uint16_t *port)
 {
@@ -80,7 +80,7 @@ static void process_end(pid_t pid, int signal)
     waitpid(pid, NULL, 0);
 }
 
-/* -- a link on a worker --------------------------------------------------------------------------------------------- */
+/* -- a link on a worker -------------------------------------------------------------------------------------------- */
 
 static void bench_start(struct bench *b, const char *host, uint16_t port, unsigned max_attempts)
 {
@@ -117,7 +117,7 @@ static void bench_end(struct bench *b)
     bench_done(b);
 }
 
-/* -- cases ---------------------------------------------------------------------------------------------------------- */
+/* -- cases --------------------------------------------------------------------------------------------------------- */
 
 static uint16_t mosquitto_port;
 
@@ -253,7 +253,7 @@ static void closed_while_connecting(void)
     OK_INT(b.ups, 0);
 }
 
-/* -- a broker of the 3.1.1 age -------------------------------------------------------------------------------------- */
+/* -- a broker of the 3.1.1 age ------------------------------------------------------------------------------------- */
 
 struct old_broker {
     int listener;
