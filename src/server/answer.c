@@ -337,10 +337,10 @@ void answer_read(struct exchange *ex)
         head_read(ex);
     if (ex->answer == ANSWER_SERVICE && ex->upstream != NULL) {
         body_read(ex);
-        if (fresh && ex->state == EXCHANGE_WAIT)
-            reply_build(ex, &ex->front->response);
         if (ex->from_service.complete || ex->from_service.cut)
             answer_release_upstream(ex);
+        if (fresh && ex->state == EXCHANGE_WAIT)
+            reply_build(ex, &ex->front->response);
     }
 }
 

@@ -139,6 +139,8 @@ void reply_build(struct exchange *ex, const struct http_response *r)
 
 enum MHD_Result exchange_reply(struct exchange *ex, struct MHD_Connection *c)
 {
+    if (ex->answer == ANSWER_SERVICE && (ex->from_service.complete || ex->from_service.cut))
+        answer_release_upstream(ex);
     if (ex->response == NULL && (ex->answer == ANSWER_SERVICE || ex->answer == ANSWER_UPGRADE)) {
         if (!answer_fields(ex, &ex->front->response))
             return MHD_NO;
@@ -147,7 +149,5 @@ enum MHD_Result exchange_reply(struct exchange *ex, struct MHD_Connection *c)
     if (ex->answer == ANSWER_CUT)
         return MHD_NO;
     exchange_change_state(ex, EXCHANGE_ANSWER);
-    if (ex->answer == ANSWER_SERVICE && (ex->from_service.complete || ex->from_service.cut))
-        answer_release_upstream(ex);
     return MHD_queue_response(c, ex->status, ex->response);
 }
