@@ -59,9 +59,17 @@ static void part_keep(struct conn *c, const uint8_t *data, size_t len, size_t si
     c->part_len = (uint32_t)len;
 }
 
-static size_t packet_max(const struct conn *c)
+/* Before anything is kept of the packet. */
+static bool header_check(struct conn *c, const struct mqtt_header *h)
 {
-    return c->state == CONN_OPENING ? MQTT_CONNECT_MAX : MQTT_PACKET_MAX;
+    bool opening = c->state == CONN_OPENING;
+    if (opening && h->type != MQTT_CONNECT)
+        conn_fail(c, MQTT_PROTOCOL_ERROR, "the first packet is not CONNECT");
+    else if ((size_t)h->size + h->length > (opening ? MQTT_CONNECT_MAX : MQTT_PACKET_MAX))
+        conn_fail(c, MQTT_PACKET_TOO_LARGE, "the packet is over the maximum");
+    else
+        return true;
+    return false;
 }
 
 /* Handles the whole packets in `len` bytes of a chunk and keeps the rest. */
@@ -79,11 +87,9 @@ static void input_handle(struct conn *c, struct chunk *chunk, size_t at, size_t 
             conn_fail(c, MQTT_MALFORMED_PACKET, "the fixed header is not valid");
             return;
         }
-        size_t size = (size_t)h.size + h.length;
-        if (size > packet_max(c)) {
-            conn_fail(c, MQTT_PACKET_TOO_LARGE, "the packet is over the maximum");
+        if (!header_check(c, &h))
             return;
-        }
+        size_t size = (size_t)h.size + h.length;
         if (size > len) {
             part_keep(c, chunk->data + at, len, size);
             return;

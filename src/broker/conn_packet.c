@@ -63,10 +63,6 @@ static void connect_malformed(struct conn *c, const struct mqtt_packet *p, const
 
 void conn_packet(struct conn *c, struct chunk *chunk, size_t at, const struct mqtt_header *h)
 {
-    if (c->state == CONN_OPENING && h->type != MQTT_CONNECT) {
-        conn_fail(c, MQTT_PROTOCOL_ERROR, "the first packet is not CONNECT");
-        return;
-    }
     struct mqtt_packet p;
     struct mqtt_fault fault;
     bool ok = mqtt_decode(&p, (enum mqtt_version)c->version, h, chunk->data + at + h->size, &fault);

@@ -232,12 +232,15 @@ static void receipt_settle(struct broker_shard *s, const struct receipt *receipt
 
 static void retained_everywhere(struct round *r)
 {
-    receipt_settle(r->home, &CONTAINER_OF(r, struct retained_round, round)->receipt);
+    struct retained_round *rr = CONTAINER_OF(r, struct retained_round, round);
+    receipt_settle(r->home, &rr->receipt);
+    rr->receipt.claim = NULL;
 }
 
 static void retained_release(struct round *r)
 {
     struct retained_round *rr = CONTAINER_OF(r, struct retained_round, round);
+    free(rr->receipt.claim); /* of a round that never ended: there is nobody to give it to */
     message_unref(rr->message);
     round_done(r);
     free(rr);
