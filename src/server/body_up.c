@@ -23,16 +23,15 @@ void body_up_flush(struct exchange *ex)
         conduit_write(ex->upstream->conduit, slice_part(first, 0, len), false);
         slice_queue_skip(&ex->out, len);
     }
+    if (ex->out.bytes == 0 && ex->state == EXCHANGE_BODY)
+        exchange_wake(ex);
 }
 
 void exchange_upstream_writable(struct exchange *ex)
 {
+    if (ex->state == EXCHANGE_BODY)
+        exchange_progress(ex);
     body_up_flush(ex);
-    if (ex->state != EXCHANGE_BODY)
-        return;
-    exchange_progress(ex);
-    if (ex->out.bytes == 0)
-        exchange_wake(ex);
 }
 
 void body_up_drop(struct exchange *ex)

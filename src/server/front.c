@@ -195,6 +195,8 @@ void front_client_up(struct front *f, const char *id)
     }
 }
 
+void front_client_down(struct front *f, const char *id) { pool_drop(&f->pool, id, &error_cancelled); }
+
 /* -- the end -------------------------------------------------------------------------------------------------------- */
 
 void front_check_drained(struct front *f)
@@ -214,7 +216,7 @@ void front_drain(struct front *f)
     int fd = MHD_quiesce_daemon(f->daemon);
     if (fd >= 0)
         close(fd);
-    pool_done(&f->pool);
+    pool_drop(&f->pool, NULL, &error_shutting_down);
     LIST_FOREACH_SAFE(held, next_held, &f->held)
         exchange_fail(CONTAINER_OF(held, struct exchange, held_node), &error_client_offline, NULL);
     LIST_FOREACH(node, &f->visitors) {
@@ -244,7 +246,7 @@ void front_stop(struct front *f)
     MHD_stop_daemon(f->daemon);
     f->daemon = NULL;
     upgrades_stop(f);
-    pool_done(&f->pool);
+    pool_drop(&f->pool, NULL, &error_shutting_down);
     deadlines_done(&f->deadlines);
     hangup_set_done(&f->hangups);
 }

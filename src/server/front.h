@@ -63,8 +63,9 @@ struct front {
 struct front *front_create(const struct front_config *config, int *failure);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
-/* From the hub's events. */
+/* From the hub's events. An instance that went away may never come back, and its idle streams would say nothing of it. */
 void front_client_up(struct front *f, const char *id);
+void front_client_down(struct front *f, const char *id);
 /* Takes no new connections, ends the idle ones, lets the others finish. */
 void front_drain(struct front *f);
 /* A visitor or an upgraded connection is gone: maybe it was the last one. */

@@ -79,9 +79,12 @@ static void on_client_up(void *ctx, struct hub_shard *shard, const char *id, boo
 
 static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, bool last)
 {
-    (void)ctx;
-    if (last && hub_shard_index(shard) == 0)
+    struct server *s = ctx;
+    unsigned index = hub_shard_index(shard);
+
+    if (last && index == 0)
         log_info(id, "client is gone");
+    front_client_down(s->part[index].front, id);
 }
 
 static void on_session_up(void *ctx, const char *peer)

@@ -136,13 +136,21 @@ static bool lane_enter(struct upstream *u)
     return true;
 }
 
-void pool_done(struct pool *p)
+static void lane_close(struct lane *l, const struct error *reason)
+{
+    for (unsigned left = l->count; left > 0; left--) {
+        struct upstream *u = CONTAINER_OF(l->idle.next, struct upstream, lane_node);
+        upstream_close(&u, reason); /* the last one takes the lane with it */
+    }
+}
+
+void pool_drop(struct pool *p, const char *client, const struct error *reason)
 {
     for (size_t i = 0; i < POOL_BUCKETS; i++)
-        while (!list_empty(&p->bucket[i])) {
-            struct lane *l = CONTAINER_OF(p->bucket[i].next, struct lane, bucket_node);
-            struct upstream *u = CONTAINER_OF(l->idle.next, struct upstream, lane_node);
-            upstream_close(&u, &error_shutting_down);
+        LIST_FOREACH_SAFE(node, next, &p->bucket[i]) {
+            struct lane *l = CONTAINER_OF(node, struct lane, bucket_node);
+            if (client == NULL || strcmp(l->client, client) == 0)
+                lane_close(l, reason);
         }
 }
 

@@ -36,8 +36,8 @@ struct pool {
 };
 
 void pool_init(struct pool *p);
-/* Closes all idle streams. */
-void pool_done(struct pool *p);
+/* Closes the idle streams to a client, or (NULL) all. */
+void pool_drop(struct pool *p, const char *client, const struct error *reason);
 
 /* An idle stream for `ex`, or NULL. The one that was idle for the shortest time is taken. */
 struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const char *client, const char *service);
