@@ -98,7 +98,7 @@ def _(t):
 @story("a client that has never had an id says that it needs one")
 def _(t):
     done = run(t, CLIENT, "hello=9000", "--state-dir", t.directory / "state")
-    check(done.returncode in (1, 2) and "id" in done.stderr, f"{done.returncode} {done.stderr!r}")
+    check(done.returncode in (1, 2) and "-i ID" in done.stderr, f"{done.returncode} {done.stderr!r}")
 
 
 @story("a port in use ends the server with 1 and names the port")

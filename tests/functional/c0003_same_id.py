@@ -6,15 +6,23 @@ from lib.relay import Relay
 from lib.tunnel import Client
 
 
-def bodies(tunnel, count=40):
-    return {tunnel.ask().body for _ in range(count)}
+def bodies(tunnel, count=8):
+    """Who answers requests that are made at once."""
+    visitors = [tunnel.visit() for _ in range(count)]
+    try:
+        for visitor in visitors:
+            visitor.send(tunnel.request())
+        return {visitor.read_response().body for visitor in visitors}
+    finally:
+        for visitor in visitors:
+            visitor.close()
 
 
 @story("two clients with one id share the requests; one leaves, the other goes on; one comes back")
 def _(t):
     tunnel = t.tunnel({"hello": t.origin(response(200, b"one"))})
     second = tunnel.add_client("tim", {"hello": t.origin(response(200, b"two"))}, label="second")
-    second.wait_log("connected")
+    second.wait_log("connected to")
     wait_until(lambda: bodies(tunnel) == {b"one", b"two"}, "both serve")
     same(tunnel.client.stop(), 0, "exit status of the first")
     same(bodies(tunnel), {b"two"}, "who serves after the first has left")
@@ -40,7 +48,7 @@ def _(t):
     tunnel.wait_connected("tim", old)
     relay.freeze()
     old.kill()
-    tunnel.add_client("tim", {"hello": t.origin(response(200, b"new"))}, label="new").wait_log("connected")
+    tunnel.add_client("tim", {"hello": t.origin(response(200, b"new"))}, label="new", wait=False).wait_log("connected to")
     relay.thaw()
     relay.cut()
     wait_until(lambda: all(tunnel.ask().body == b"new" for _ in range(20)), "the new one serves")

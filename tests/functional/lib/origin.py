@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Local services to put behind a tunnel: a raw socket, a thread a connection, and a function that says what happens."""
+import inspect
 import socket
 import threading
 
@@ -27,11 +28,20 @@ def answering(answer):
     return serve
 
 
+def serving(what):
+    """Bytes: the answer to everything; a function of a request: answers; a function of (peer, origin): a connection."""
+    if what is None:
+        what = response(200, b"hello\n")
+    if callable(what) and len(inspect.signature(what).parameters) == 2:
+        return what
+    return answering(what)
+
+
 class Origin:
-    """`serve(peer, origin)` runs once a connection, which is closed when it returns. Failures stand in `troubles`."""
+    """Each connection has a thread and is closed when its function returns. A story's own mistakes stand in `troubles`."""
 
     def __init__(self, serve=None, *, path=None, backlog=1024):
-        self.serve = serve if callable(serve) else answering(serve if serve is not None else response(200, b"hello\n"))
+        self.serve = serving(serve)
         self.path = path
         self.backlog = backlog
         self.port = 0

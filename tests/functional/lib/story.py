@@ -9,7 +9,7 @@ import time
 import traceback
 
 from .origin import Origin
-from .tunnel import Tunnel
+from .tunnel import PROBE, Tunnel
 
 LOG_TAIL = 200
 STORIES = []
@@ -84,7 +84,7 @@ class Telling:
     def logs(self):
         for program in self.all_programs():
             yield f"---- {program.label} ({' '.join(program.arguments)})"
-            lines = (program.stdout + program.log).splitlines()
+            lines = [line for line in (program.stdout + program.log).splitlines() if PROBE not in line]
             if len(lines) > LOG_TAIL:
                 yield f"({len(lines) - LOG_TAIL} lines before)"
             yield from lines[-LOG_TAIL:]
@@ -107,14 +107,11 @@ def tell(function):
         function(telling)
     except Skip as reason:
         outcome = str(reason)
-    except Failure as failure:
+    except Exception as error:
         outcome = False
-        where = traceback.extract_tb(failure.__traceback__)
-        place = next((f for f in reversed(where) if "/lib/" not in f.filename), where[-1])
-        lines += [f"line {place.lineno}: {place.line}", *str(failure).splitlines()]
-    except BaseException:
-        outcome = False
-        lines += traceback.format_exc().splitlines()
+        what = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "/lib/" not in f.filename]
+        lines += [f"line {f.lineno}: {f.line}" for f in frames[-2:]] + what.splitlines()
     finally:
         wrong = telling.finish()
     if wrong:

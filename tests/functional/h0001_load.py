@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many requests, and large ones."""
+import hashlib
+import os
+import threading
+
+from lib import check, main, response, same, story, wait_until
+
+BIG = os.environ.get("MDM_TEST_BIG") == "1"
+BLOCK = hashlib.sha256(b"block").digest() * 8192  # 256 KiB
+
+
+@story("200 simultaneous first requests")
+def _(t):
+    origin = t.origin(lambda request: response(200, request.target.encode()))
+    tunnel = t.tunnel({"hello": origin})
+    visitors = [tunnel.visit(timeout=30) for _ in range(200)]
+    try:
+        for number, visitor in enumerate(visitors):
+            visitor.send(tunnel.request(target=f"/{number}"))
+        for number, visitor in enumerate(visitors):
+            answer = visitor.read_response()
+            same((answer.status, answer.body), (200, b"/%d" % number), "answer")
+    finally:
+        for visitor in visitors:
+            visitor.close()
+
+
+def requests(tunnel, count, keep):
+    visitor = tunnel.visit()
+    for number in range(count):
+        if not keep:
+            visitor.close()
+            visitor = tunnel.visit()
+        answer = visitor.ask(target=f"/{number}", host=tunnel.host("hello"))
+        same((answer.status, answer.body), (200, b"/%d" % number), "answer")
+    visitor.close()
+
+
+@story("1,000 requests one after the other, on one connection and on one each: no descriptor is left over")
+def _(t):
+    tunnel = t.tunnel({"hello": t.origin(lambda request: response(200, request.target.encode()))})
+    for keep in (True, False):
+        requests(tunnel, 50, keep)
+        before = [program.fds() for program in tunnel.programs]
+        requests(tunnel, 1000, keep)
+        wait_until(lambda before=before: all(p.fds() <= b + 2 for p, b in zip(tunnel.programs, before)),
+                   f"descriptors are as before: {before}", 5)
+
+
+@story("1,000 requests in 20 threads")
+def _(t):
+    tunnel = t.tunnel({"hello": t.origin(lambda request: response(200, request.target.encode()))})
+    troubles = []
+
+    def run():
+        try:
+            requests(tunnel, 50, True)
+        except Exception as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    same(troubles, [], "troubles")
+
+
+def large(t, size):
+    taken = []
+
+    def serve(peer, origin):
+        while (request := peer.read_request(body=False)) is not None:
+            if request.method == "GET":
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                for _ in range(size // len(BLOCK)):
+                    peer.send(BLOCK)
+                continue
+            taken.append(digest_of(peer, int(request.get("Content-Length"))))
+            peer.send(response(200, b"taken"))
+
+    whole = hashlib.sha256()
+    for _ in range(size // len(BLOCK)):
+        whole.update(BLOCK)
+    tunnel = t.tunnel({"hello": t.origin(serve)})
+    with tunnel.visit(timeout=120) as visitor:
+        visitor.send(tunnel.request())
+        head = visitor.read_head()
+        same(digest_of(visitor, int(head.get("Content-Length"))), whole.hexdigest(), "SHA-256 of the download")
+        visitor.send(tunnel.request(method="POST", fields=[("Content-Length", str(size))]))
+        for _ in range(size // len(BLOCK)):
+            visitor.send(BLOCK)
+        same(visitor.read_response().body, b"taken", "answer to the upload")
+    same(taken, [whole.hexdigest()], "SHA-256 of the upload")
+    for program in tunnel.programs:
+        check(program.rss() < 256 << 20, f"{program.label} has {program.rss() >> 20} MiB")
+
+
+def digest_of(peer, size):
+    digest, buffer = hashlib.sha256(), bytearray(1 << 18)
+    first = peer.take(size)
+    digest.update(first)
+    left = size - len(first)
+    while left > 0:
+        count = peer.sock.recv_into(buffer, min(left, len(buffer)))
+        check(count > 0, f"{left} of {size} bytes are missing")
+        digest.update(memoryview(buffer)[:count])
+        left -= count
+    return digest.hexdigest()
+
+
+@story("64 MiB down and up arrive as they were sent")
+def _(t):
+    large(t, 64 << 20)
+
+
+if BIG:
+    @story("1 GiB down and up arrive as they were sent")
+    def _(t):
+        large(t, 1 << 30)
+
+
+@story("eight downloads and eight uploads at once, with small requests in between")
+def _(t):
+    size = 4 << 20
+
+    def serve(peer, origin):
+        while (request := peer.read_request()) is not None:
+            body = BLOCK * (size // len(BLOCK)) if request.target == "/big" else hashlib.sha256(request.body).hexdigest().encode()
+            peer.send(response(200, body))
+
+    tunnel = t.tunnel({"hello": t.origin(serve)})
+    whole = BLOCK * (size // len(BLOCK))
+    digest = hashlib.sha256(whole).hexdigest().encode()
+    troubles = []
+
+    def run(number):
+        try:
+            with tunnel.visit(timeout=60) as visitor:
+                for _ in range(3):
+                    if number % 2:
+                        check(visitor.ask(target="/big", host=tunnel.host("hello")).body == whole, "download")
+                    else:
+                        same(visitor.ask("POST", "/up", host=tunnel.host("hello"), body=whole).body, digest, "upload")
+                    same(visitor.ask("POST", "/small", host=tunnel.host("hello"), body=b"x").status, 200, "small")
+        except Exception as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    same(troubles, [], "troubles")
+
+
+main()
