@@ -40,7 +40,7 @@ struct broker_shard *broker_shard(struct broker *b, unsigned worker_index)
     return b->shards[worker_index];
 }
 
-/* -- listening --------------------------------------------------------------------------------------------------------- */
+/* -- listening ----------------------------------------------------------------------------------------------------- */
 
 union address {
     struct sockaddr any;
@@ -70,17 +70,17 @@ static bool address_parse(const char *text, union address *a)
     return true;
 }
 
-/* A listening socket, or -1 with errno. IPv6 takes IPv4, too. */
-static int socket_open(const union address *a)
+/* A bound socket, or -1 with errno. IPv6 takes IPv4, too. `shared`: others of this user can bind the same port. */
+static int socket_open(const union address *a, bool shared)
 {
     int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    int on = 1, off = 0;
+    int on = 1, off = 0, reuse = shared;
     bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-              setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
+              setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)) == 0 &&
               (a->any.sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
-              bind(fd, &a->any, address_len(a)) == 0 && listen(fd, SOMAXCONN) == 0;
+              bind(fd, &a->any, address_len(a)) == 0;
     if (ok)
         return fd;
     int error = errno;
@@ -89,12 +89,25 @@ static int socket_open(const union address *a)
     return -1;
 }
 
-/* Opens one socket for each shard; the first one decides the port. */
+/* SO_REUSEPORT would let a second program share the port unnoticed. 0 or an errno. */
+static int port_probe(const union address *a)
+{
+    int fd = socket_open(a, false);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
+/* Opens one listening socket for each shard; the first one decides the port. */
 static int sockets_open(const struct broker *b, union address *a, int *fds)
 {
+    int taken = port_probe(a);
+    if (taken != 0)
+        return taken;
     for (unsigned i = 0; i < b->shard_count; i++) {
-        fds[i] = socket_open(a);
-        int error = fds[i] < 0 ? errno : 0;
+        fds[i] = socket_open(a, true);
+        int error = fds[i] < 0 || listen(fds[i], SOMAXCONN) != 0 ? errno : 0;
         socklen_t len = sizeof(*a);
         if (error == 0 && i == 0 && getsockname(fds[0], &a->any, &len) != 0)
             error = errno;
@@ -132,7 +145,7 @@ int broker_listen(struct broker *b, const char *address, uint16_t *port)
     return error;
 }
 
-/* -- the end ------------------------------------------------------------------------------------------------------------ */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 void broker_close(struct broker *b)
 {

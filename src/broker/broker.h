@@ -52,7 +52,8 @@ struct broker_config {
 };
 
 struct broker *broker_create(const struct broker_config *config);
-/* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells). 0 or an errno.
+/* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells). 0 or an errno,
+ * EADDRINUSE also when another program shares its port.
  * `address` NULL: all interfaces, IPv6 and IPv4. May be called several times, before the workers start. */
 int broker_listen(struct broker *b, const char *address, uint16_t *port);
 /* Refuses new connections; each shard on its own worker; any thread may call. */
@@ -60,21 +61,22 @@ void broker_close(struct broker *b);
 /* After the workers have stopped and before they are freed: closes every connection (no wills are sent) and frees. */
 void broker_free(struct broker **b);
 
-/* -- the direct line: the program itself as a participant, without a socket ------------------------------------------ */
+/* -- the direct line: the program itself as a participant, without a socket ---------------------------------------- */
 
 struct broker_line;
 
 /* A message for the line's filters, on the shard's worker. `payload` is valid during the call (take a reference).
- * `origin` is the worker whose connection or line published it. What is retained comes once after broker_line_subscribe(),
- * with `retained`. Never called from inside a call below; calling them from it is allowed. */
-typedef void broker_message_fn(void *ctx, const char *topic, const struct slice *payload, bool retained, unsigned origin);
+ * `origin` is the worker whose connection or line published it. What is retained comes once after
+ * broker_line_subscribe(), with `retained`. Never called from inside a call below; calling them from it is allowed. */
+typedef void broker_message_fn(void *ctx, const char *topic, const struct slice *payload, bool retained,
+                               unsigned origin);
 
 struct broker_shard *broker_shard(struct broker *b, unsigned worker_index);
 /*
- * Attaches a line to one shard; NULL: no memory, or MQTT_LINES_PER_WORKER_MAX. A message reaches the lines of the shard it
- * was published on if that shard has a line for the topic, else one line of another shard, always the same for a topic
- * (LOCAL_FIRST); or every line of every shard (EVERYWHERE, what presence needs). Like all calls on lines: before the
- * workers start, on the shard's worker, or after the workers have stopped.
+ * Attaches a line to one shard; NULL: no memory, or MQTT_LINES_PER_WORKER_MAX. A message reaches the lines of the shard
+ * it was published on if that shard has a line for the topic, else one line of another shard, always the same for a
+ * topic (LOCAL_FIRST); or every line of every shard (EVERYWHERE, what presence needs). Like all calls on lines: before
+ * the workers start, on the shard's worker, or after the workers have stopped.
  */
 enum broker_reach { BROKER_REACH_LOCAL_FIRST, BROKER_REACH_EVERYWHERE };
 struct broker_line *broker_attach(struct broker_shard *s, broker_message_fn *message, void *ctx);

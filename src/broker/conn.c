@@ -16,7 +16,7 @@
 /* Control packets fit even when messages fill the output. */
 #define OUTPUT_RESERVE (64 * KIB)
 
-/* -- who it is ----------------------------------------------------------------------------------------------------------- */
+/* -- who it is ----------------------------------------------------------------------------------------------------- */
 
 /* "192.0.2.1:4711", "[2001:db8::1]:4711"; an IPv4 address in an IPv6 one is shown as IPv4. */
 static void address_write(const struct sockaddr *peer, char *text, size_t size)
@@ -46,7 +46,7 @@ struct broker_client conn_client(const struct conn *c)
         .client_id = conn_client_id(c), .username = c->username, .address = c->address, .version = c->version};
 }
 
-/* -- the timer: what it means depends on the state -------------------------------------------------------------------------- */
+/* -- the timer: what it means depends on the state ----------------------------------------------------------------- */
 
 void conn_timer_set(struct conn *c, uint64_t us)
 {
@@ -77,7 +77,7 @@ static void timer_due(evutil_socket_t fd, short what, void *arg)
         conn_end(c, "no CONNECT in time");
 }
 
-/* -- creation -------------------------------------------------------------------------------------------------------------- */
+/* -- creation ------------------------------------------------------------------------------------------------------ */
 
 static void socket_prepare(int fd)
 {
@@ -121,7 +121,7 @@ void conn_accept(struct broker_shard *s, int fd, const struct sockaddr *peer)
     conn_timer_set(c, s->broker->connect_timeout_us);
 }
 
-/* -- the end ---------------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 /* The client id is given back when the will is known everywhere, so that a successor's messages come after it. */
 static void will_publish(struct conn *c, struct claim *claim)
@@ -135,7 +135,7 @@ static void will_publish(struct conn *c, struct claim *claim)
     c->will = NULL;
 }
 
-/* Takes the connection out of service: no message reaches it any more, its will is published, its client id given back. */
+/* Out of service: no message reaches it any more, its will is published, its client id given back. */
 static void conn_retire(struct conn *c, const char *why)
 {
     const struct broker *b = c->shard->broker;

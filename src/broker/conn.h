@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One MQTT connection. It belongs to its shard's worker. It is never freed from inside one of its own functions: an ended
- * one is swept at the end of the turn.
+ * One MQTT connection. It belongs to its shard's worker. It is never freed from inside one of its own functions: an
+ * ended one is swept at the end of the turn.
  */
 #ifndef BROKER_CONN_H
 #define BROKER_CONN_H
@@ -90,7 +90,7 @@ void conn_accept(struct broker_shard *s, int fd, const struct sockaddr *peer);
 void conn_end(struct conn *c, const char *why);
 /* Closes after what is queued has left. */
 void conn_linger(struct conn *c, const char *why);
-/* Closes with a reason code that the client is told where its version can tell it. Counted as a protocol error if it is one. */
+/* Closes, and tells the client the reason where its version can. Counted as a protocol error if it is one. */
 void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words);
 /* The same with MQTT_QUOTA_EXCEEDED at the end of the turn: while messages are being delivered. */
 void conn_doom(struct conn *c, const char *words);

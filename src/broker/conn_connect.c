@@ -15,7 +15,7 @@ struct verdict {
 
 #define ACCEPTED ((struct verdict){MQTT_SUCCESS, NULL})
 
-/* -- CONNACK --------------------------------------------------------------------------------------------------------------- */
+/* -- CONNACK ------------------------------------------------------------------------------------------------------- */
 
 #define CONNACK_PROPERTIES_MAX (128 + MQTT_CLIENT_ID_MAX)
 
@@ -94,7 +94,7 @@ bool conn_claimed(struct conn *c, struct claim *claim)
     return true;
 }
 
-/* -- CONNECT --------------------------------------------------------------------------------------------------------------- */
+/* -- CONNECT ------------------------------------------------------------------------------------------------------- */
 
 /* Writes the client id: the client's, or one of ours for an empty one. */
 static struct verdict id_choose(struct conn *c, const struct mqtt_connect *p, char id[static MQTT_CLIENT_ID_MAX + 1])
@@ -137,7 +137,8 @@ static struct verdict will_check(const struct mqtt_connect *p)
 
 static struct verdict will_keep(struct conn *c, const struct mqtt_connect *p)
 {
-    struct message m = {.qos = p->will_qos, .retain = p->will_retain, .topic = p->will_topic, .expires_us = CLOCK_NEVER};
+    struct message m = {
+        .qos = p->will_qos, .retain = p->will_retain, .topic = p->will_topic, .expires_us = CLOCK_NEVER};
     void *copy;
     if (!message_properties(p->will_properties, &m.properties, &copy))
         return (struct verdict){MQTT_SERVER_UNAVAILABLE, "out of memory"};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection's bytes. All connections of a shard are read into one chunk; what came whole is handled there, without a
- * copy, and its payloads are handed on as parts of the chunk. The beginning of a packet is copied once into a chunk of the
- * packet's size, and the rest is read straight into that. An idle connection keeps nothing.
+ * copy, and its payloads are handed on as parts of the chunk. The beginning of a packet is copied once into a chunk of
+ * the packet's size, and the rest is read straight into that. An idle connection keeps nothing.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,7 +21,7 @@
 /* While the socket is full, parts of big chunks up to this size are copied, so that they don't pin them. */
 #define BLOCKED_COPY_MAX (32 * KIB)
 
-/* -- input --------------------------------------------------------------------------------------------------------------- */
+/* -- input --------------------------------------------------------------------------------------------------------- */
 
 void conn_reading(struct conn *c, bool on)
 {
@@ -184,7 +184,7 @@ void conn_readable(evutil_socket_t fd, short what, void *arg)
     input_split(c, (size_t)got, start);
 }
 
-/* -- output -------------------------------------------------------------------------------------------------------------- */
+/* -- output -------------------------------------------------------------------------------------------------------- */
 
 static void output_drained(struct conn *c)
 {

@@ -51,7 +51,7 @@ static void open_packet(struct conn *c, const struct mqtt_packet *p, const struc
     }
 }
 
-/* A CONNECT that cannot be read is answered only where its version lets us (3.1.1 3.2.2.3 knows no malformed packets). */
+/* A CONNECT that cannot be read is answered only where its version has a code for it (3.1.1 3.2.2.3 has not). */
 static void connect_malformed(struct conn *c, const struct mqtt_packet *p, const struct mqtt_fault *fault)
 {
     c->version = (uint8_t)p->connect.version;

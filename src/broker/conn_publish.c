@@ -6,7 +6,7 @@
 #include "broker/conn.h"
 #include "mqtt/topic.h"
 
-/* -- topic ------------------------------------------------------------------------------------------------------------------ */
+/* -- topic --------------------------------------------------------------------------------------------------------- */
 
 static struct mqtt_span alias_get(const struct conn *c, uint32_t alias)
 {
@@ -49,7 +49,7 @@ static bool topic_resolve(struct conn *c, const struct mqtt_publish *p, struct m
     return true;
 }
 
-/* -- QoS -------------------------------------------------------------------------------------------------------------------- */
+/* -- QoS ----------------------------------------------------------------------------------------------------------- */
 
 /* Whether a QoS 2 message is new: its identifier is marked until it is released. */
 static bool received_mark(struct conn *c, uint16_t id, bool *is_new)
@@ -125,7 +125,7 @@ static bool qos_take(struct conn *c, const struct mqtt_publish *p)
     return is_new;
 }
 
-/* -- on its way --------------------------------------------------------------------------------------------------------------- */
+/* -- on its way ---------------------------------------------------------------------------------------------------- */
 
 void conn_published(struct conn *c, enum mqtt_type answer, uint16_t packet_id)
 {

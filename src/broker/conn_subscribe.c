@@ -17,7 +17,7 @@ struct subscribing {
     uint8_t codes[];
 };
 
-/* -- one filter --------------------------------------------------------------------------------------------------------------- */
+/* -- one filter ---------------------------------------------------------------------------------------------------- */
 
 static struct subscription *subscription_find(const struct conn *c, struct mqtt_span filter)
 {
@@ -85,7 +85,7 @@ static uint8_t filter_take(struct conn *c, struct mqtt_filter *f)
     return f->qos;
 }
 
-/* -- the round ------------------------------------------------------------------------------------------------------------------ */
+/* -- the round ----------------------------------------------------------------------------------------------------- */
 
 static void subscribing_arrived(struct broker_shard *at, struct round *r)
 {
@@ -131,7 +131,7 @@ static void subscribing_release(struct round *r)
 
 static const struct round_kind subscribing_kind = {subscribing_arrived, subscribing_done, subscribing_release};
 
-/* -- the packets ---------------------------------------------------------------------------------------------------------------- */
+/* -- the packets --------------------------------------------------------------------------------------------------- */
 
 static size_t filters_count(struct mqtt_span filters, enum mqtt_type type)
 {
@@ -144,8 +144,10 @@ static size_t filters_count(struct mqtt_span filters, enum mqtt_type type)
 
 static struct subscribing *subscribing_create(struct conn *c, const struct mqtt_subscribe *p)
 {
-    struct subscribing *s = calloc(1, sizeof(*s) + filters_count(p->filters, MQTT_SUBSCRIBE));
-    if (s == NULL || !round_init(&s->round, &subscribing_kind, c->shard)) {
+    size_t size = sizeof(struct subscribing) + filters_count(p->filters, MQTT_SUBSCRIBE);
+    size_t weight = size + p->filters.len;
+    struct subscribing *s = round_fits(c->shard, weight) ? calloc(1, size) : NULL;
+    if (s == NULL || !round_init(&s->round, &subscribing_kind, c->shard, weight)) {
         free(s);
         return NULL;
     }
@@ -166,7 +168,7 @@ void conn_on_subscribe(struct conn *c, const struct mqtt_subscribe *p)
 {
     struct subscribing *s = subscribing_create(c, p);
     if (s == NULL) {
-        conn_fail(c, MQTT_UNSPECIFIED, "out of memory");
+        conn_fail(c, MQTT_QUOTA_EXCEEDED, "too much is under way to other workers");
         return;
     }
     bool with_id = mqtt_property_number(p->properties, MQTT_PROPERTY_SUBSCRIPTION_ID, 0) != 0;
@@ -203,7 +205,8 @@ void conn_on_unsubscribe(struct conn *c, const struct mqtt_subscribe *p)
             subscription_remove(c, s, &gone);
     }
     marks_send(c->shard, &gone, INDEX_ALL, false);
-    conn_send(c, &(struct mqtt_packet){.type = MQTT_UNSUBACK, .suback = {.packet_id = p->packet_id, .codes = {codes, n}}});
+    conn_send(c,
+              &(struct mqtt_packet){.type = MQTT_UNSUBACK, .suback = {.packet_id = p->packet_id, .codes = {codes, n}}});
     free(codes);
 }
 

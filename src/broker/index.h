@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Subscription index of one shard: its own subscriptions in full, and for each filter which other shards have some.
- * Two kinds: a message goes to ALL subscriptions of the first kind, and to ANY shard with one of the second (direct lines
- * that take what arrived near them first). Pure.
+ * Two kinds: a message goes to ALL subscriptions of the first kind, and to ANY shard with one of the second (direct
+ * lines that take what arrived near them first). Pure.
  */
 #ifndef BROKER_INDEX_H
 #define BROKER_INDEX_H

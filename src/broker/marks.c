@@ -67,7 +67,7 @@ static const struct round_kind marks_kind = {marks_arrived, marks_done, marks_re
 void marks_send(struct broker_shard *s, struct filter_list *filters, enum index_kind kind, bool on)
 {
     struct marks *m = filters->len == 0 ? NULL : calloc(1, sizeof(*m));
-    if (m == NULL || !round_init(&m->round, &marks_kind, s)) {
+    if (m == NULL || !round_init(&m->round, &marks_kind, s, filters->len)) {
         filter_list_free(filters);
         free(m);
         return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A message on its way from its publisher to receivers. The publisher's worker has it on its stack (refs 0), which is all
- * that receivers on the same worker need; what stays or crosses to another worker is kept: counted, on the heap, read-only.
+ * A message on its way from its publisher to receivers. The publisher's worker has it on its stack (refs 0), which is
+ * all that receivers on the same worker need; what stays or crosses to another worker is kept: counted, on the heap,
+ * read-only.
  */
 #ifndef BROKER_MESSAGE_H
 #define BROKER_MESSAGE_H
@@ -23,7 +24,7 @@ struct message {
     struct slice payload;
 };
 
-/* Another reference, or a copy of one that is on a stack (a small payload is copied out of its big chunk). NULL: no memory. */
+/* Another reference, or a copy of one that is on a stack (a small payload out of its big chunk). NULL: no memory. */
 struct message *message_keep(const struct message *m);
 void message_unref(struct message *m);
 
@@ -33,8 +34,8 @@ size_t message_weight(const struct message *m);
 uint32_t message_seconds_left(const struct message *m, uint64_t now_us);
 
 /*
- * The properties of a PUBLISH or a will that receivers are to see: all but the topic alias, the will's delay and the expiry.
- * Usually a part of `all`; otherwise *copy is memory that the caller frees. False without memory.
+ * The properties of a PUBLISH or a will that receivers are to see: all but the topic alias, the will's delay and the
+ * expiry. Usually a part of `all`; otherwise *copy is memory that the caller frees. False without memory.
  */
 bool message_properties(struct mqtt_span all, struct mqtt_span *kept, void **copy);
 /* When a message with these properties expires. */

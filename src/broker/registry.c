@@ -43,7 +43,7 @@ static void claim_send(struct claim *c, struct broker_shard *to, void (*deliver)
     worker_post(to->worker, &c->mail);
 }
 
-/* -- on the connection's shard --------------------------------------------------------------------------------------- */
+/* -- on the connection's shard ------------------------------------------------------------------------------------- */
 
 static void claim_returned(struct worker *self, struct mail *m)
 {
@@ -70,7 +70,7 @@ static void eviction_arrived(struct worker *self, struct mail *m)
 
 static void eviction_discard(struct mail *m) { free(CONTAINER_OF(m, struct eviction, mail)); }
 
-/* -- on the shard that decides ----------------------------------------------------------------------------------------- */
+/* -- on the shard that decides ------------------------------------------------------------------------------------- */
 
 static struct holder *holder_find(const struct broker_shard *s, const char *id, uint64_t hash)
 {
@@ -156,7 +156,7 @@ static void release_arrived(struct worker *self, struct mail *m)
     }
 }
 
-/* -- from any shard ---------------------------------------------------------------------------------------------------- */
+/* -- from any shard ------------------------------------------------------------------------------------------------ */
 
 bool registry_claim(struct broker_shard *home, uint64_t handle, const char *id)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds which client id. Each id has one shard that decides (by its hash). A claim travels there and comes back granted
- * after the former holder has gone (its will published everywhere), or refused when a newer claim came meanwhile.
- * For every granted claim the holder releases exactly once.
+ * Who holds which client id. Each id has one shard that decides (by its hash). A claim travels there and comes back
+ * granted after the former holder has gone (its will published everywhere), or refused when a newer claim came
+ * meanwhile. For every granted claim the holder releases exactly once.
  */
 #ifndef BROKER_REGISTRY_H
 #define BROKER_REGISTRY_H

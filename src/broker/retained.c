@@ -58,7 +58,8 @@ void retained_done(struct retained *r)
 bool retained_has_room(const struct retained *r, struct mqtt_span topic)
 {
     struct trie_node *t;
-    return r->count < MQTT_RETAINED_MAX || ((t = trie_find(&r->trie, topic)) != NULL && retained_node(t)->message != NULL);
+    return r->count < MQTT_RETAINED_MAX ||
+           ((t = trie_find(&r->trie, topic)) != NULL && retained_node(t)->message != NULL);
 }
 
 static void grave_remove(struct retained *r, struct retained_node *n)

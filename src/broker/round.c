@@ -14,11 +14,22 @@ struct round_mail {
 
 static struct round_mail *round_mail(struct mail *m) { return CONTAINER_OF(m, struct round_mail, mail); }
 
-bool round_init(struct round *r, const struct round_kind *kind, struct broker_shard *home)
+bool round_fits(const struct broker_shard *home, size_t weight)
+{
+    const struct broker *b = home->broker;
+    for (unsigned i = 0; i < b->shard_count; i++)
+        if (b->shards[i] != home &&
+            atomic_load_explicit(&b->shards[i]->inbound, memory_order_relaxed) + weight > MQTT_FORWARD_MAX)
+            return false;
+    return true;
+}
+
+bool round_init(struct round *r, const struct round_kind *kind, struct broker_shard *home, size_t weight)
 {
     unsigned others = home->broker->shard_count - 1;
     r->kind = kind;
     r->home = home;
+    r->weight = weight;
     r->mails = calloc(others > 0 ? others : 1, sizeof(*r->mails));
     atomic_init(&r->out, others);
     atomic_init(&r->broken, false);
@@ -56,6 +67,7 @@ static void mail_arrived(struct worker *self, struct mail *m)
 {
     (void)self;
     struct round_mail *rm = round_mail(m);
+    atomic_fetch_sub_explicit(&rm->at->inbound, rm->round->weight, memory_order_relaxed);
     rm->round->kind->apply(rm->at, rm->round);
     m->deliver = mail_returned;
     worker_post(rm->round->home->worker, m);
@@ -74,7 +86,9 @@ void round_start(struct round *r)
         if (b->shards[i] == home)
             continue;
         struct round_mail *rm = &r->mails[next++];
-        *rm = (struct round_mail){.mail = {.deliver = mail_arrived, .discard = mail_lost}, .round = r, .at = b->shards[i]};
+        *rm = (struct round_mail){
+            .mail = {.deliver = mail_arrived, .discard = mail_lost}, .round = r, .at = b->shards[i]};
+        atomic_fetch_add_explicit(&b->shards[i]->inbound, r->weight, memory_order_relaxed);
         worker_post(b->shards[i]->worker, &rm->mail);
     }
 }

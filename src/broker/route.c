@@ -15,7 +15,7 @@ struct route {
     uint64_t elsewhere[INDEX_KINDS];
 };
 
-/* -- matching ----------------------------------------------------------------------------------------------------------- */
+/* -- matching ------------------------------------------------------------------------------------------------------ */
 
 static void note_conn(struct route *r, const struct subscription *s)
 {
@@ -67,7 +67,7 @@ static void route_match(struct route *r, struct broker_shard *s, const struct me
     index_match(&s->index_of_filters, m->topic, note_filter, r);
 }
 
-/* -- delivery on one shard ----------------------------------------------------------------------------------------------- */
+/* -- delivery on one shard ----------------------------------------------------------------------------------------- */
 
 static void tell_conns(struct route *r, const struct message *m)
 {
@@ -120,7 +120,7 @@ void route_to_lines(struct broker_shard *s, const struct message *m, bool any)
         tell_any_lines(&r, m, MQTT_LINES_PER_WORKER_MAX);
 }
 
-/* -- to the other shards ------------------------------------------------------------------------------------------------- */
+/* -- to the other shards ------------------------------------------------------------------------------------------- */
 
 struct forward {
     struct mail mail;
@@ -171,8 +171,8 @@ static uint64_t choose_any(const struct broker_shard *s, const struct route *r, 
     uint64_t left = r->elsewhere[INDEX_ANY];
     if (r->line_count[INDEX_ANY] > 0 || left == 0)
         return 0;
-    unsigned skip = (unsigned)(table_hash(s->broker->key, m->topic.data, m->topic.len) % (unsigned)__builtin_popcountll(left));
-    while (skip-- > 0)
+    uint64_t hash = table_hash(s->broker->key, m->topic.data, m->topic.len);
+    for (unsigned skip = (unsigned)(hash % (unsigned)__builtin_popcountll(left)); skip > 0; skip--)
         left &= left - 1;
     return left & -left;
 }
@@ -195,7 +195,7 @@ static bool forward_all(struct broker_shard *s, const struct message *m, uint64_
     return all;
 }
 
-/* -- retained messages: to every shard ------------------------------------------------------------------------------------ */
+/* -- retained messages: to every shard ----------------------------------------------------------------------------- */
 
 struct retained_round {
     struct round round;
@@ -204,13 +204,20 @@ struct retained_round {
     struct receipt receipt;
 };
 
+/* Room in the store, which is made if something has expired. */
+static bool retained_room(struct broker_shard *s, const struct message *m)
+{
+    if (m->payload.len == 0 || retained_has_room(&s->retained, m->topic))
+        return true;
+    retained_sweep(&s->retained, clock_now_us());
+    return retained_has_room(&s->retained, m->topic);
+}
+
 static void retained_store(struct broker_shard *at, struct message *m)
 {
     if (at->stamp < m->stamp)
         at->stamp = m->stamp;
-    if (m->payload.len > 0 && !retained_has_room(&at->retained, m->topic))
-        retained_sweep(&at->retained, clock_now_us());
-    if (!retained_put(&at->retained, m))
+    if (!retained_room(at, m) || !retained_put(&at->retained, m))
         counter_add(counters_self(), COUNTER_limits_hit, 1);
 }
 
@@ -248,12 +255,11 @@ static void retained_release(struct round *r)
 
 static const struct round_kind retained_kind = {retained_arrived, retained_everywhere, retained_release};
 
-static struct retained_round *retained_prepare(struct broker_shard *s, struct message *m)
+/* The round of a retained message; NULL: it cannot be kept. Wills and lines are not held to what is under way. */
+static struct retained_round *retained_prepare(struct broker_shard *s, struct message *m, bool bounded)
 {
-    if (m->payload.len > 0 && !retained_has_room(&s->retained, m->topic))
-        retained_sweep(&s->retained, clock_now_us());
-    if (m->payload.len > MQTT_RETAINED_PAYLOAD_MAX ||
-        (m->payload.len > 0 && !retained_has_room(&s->retained, m->topic))) {
+    size_t weight = message_weight(m);
+    if (m->payload.len > MQTT_RETAINED_PAYLOAD_MAX || !retained_room(s, m) || (bounded && !round_fits(s, weight))) {
         counter_add(counters_self(), COUNTER_limits_hit, 1);
         return NULL;
     }
@@ -262,14 +268,14 @@ static struct retained_round *retained_prepare(struct broker_shard *s, struct me
         return NULL;
     m->stamp = ++s->stamp;
     rr->message = message_keep(m);
-    if (rr->message != NULL && round_init(&rr->round, &retained_kind, s))
+    if (rr->message != NULL && round_init(&rr->round, &retained_kind, s, weight))
         return rr;
     message_unref(rr->message);
     free(rr);
     return NULL;
 }
 
-/* -- publishing ------------------------------------------------------------------------------------------------------------ */
+/* -- publishing ---------------------------------------------------------------------------------------------------- */
 
 static void tell_lines(struct broker_shard *s, const struct route *r, const struct message *m, bool from_line)
 {
@@ -288,7 +294,7 @@ enum mqtt_reason route_publish(struct broker_shard *s, struct message *m, const 
 {
     struct retained_round *rr = NULL;
     m->origin = s->index;
-    if (m->retain && (rr = retained_prepare(s, m)) == NULL)
+    if (m->retain && (rr = retained_prepare(s, m, from != NULL)) == NULL)
         return MQTT_QUOTA_EXCEEDED;
     counter_add(counters_self(), COUNTER_broker_published, 1);
     struct route r;

@@ -21,7 +21,7 @@ struct listener {
     struct event ready, pause;
 };
 
-/* -- handles ----------------------------------------------------------------------------------------------------------- */
+/* -- handles ------------------------------------------------------------------------------------------------------- */
 
 static bool slots_grow(struct broker_shard *s)
 {
@@ -75,7 +75,7 @@ static void sweep_run(struct turn *t)
         conn_free(CONTAINER_OF(node, struct conn, at_shard));
 }
 
-/* -- listeners --------------------------------------------------------------------------------------------------------- */
+/* -- listeners ----------------------------------------------------------------------------------------------------- */
 
 static void listener_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -133,7 +133,7 @@ void shard_close_listeners(struct broker_shard *s)
     }
 }
 
-/* -- life -------------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void close_discard(struct mail *m) { (void)m; } /* the mail is part of the shard */
 

@@ -93,9 +93,9 @@ struct receipt {
 };
 
 /*
- * Publishes `m` (usually on the caller's stack; `stamp` is set here) from this shard to everybody. `from`: the connection
- * (for No Local), NULL: a line or a will. Anything but MQTT_SUCCESS: not published, or not
- * everywhere; the receipt stays the caller's.
+ * Publishes `m` (usually on the caller's stack; `stamp` is set here) from this shard to everybody. `from`: the
+ * connection (for No Local), NULL: a line or a will. Anything but MQTT_SUCCESS: not published, or not everywhere; the
+ * receipt stays the caller's.
  */
 enum mqtt_reason route_publish(struct broker_shard *s, struct message *m, const struct conn *from,
                                const struct receipt *receipt);

@@ -34,7 +34,8 @@ static struct trie_node *node_create(const struct trie *t, struct mqtt_span leve
 bool trie_init(struct trie *t, size_t node_size, void (*node_init)(struct trie_node *),
                bool (*node_empty)(const struct trie_node *), const uint64_t key[2])
 {
-    *t = (struct trie){.node_size = node_size, .node_init = node_init, .node_empty = node_empty, .key = {key[0], key[1]}};
+    *t = (struct trie){
+        .node_size = node_size, .node_init = node_init, .node_empty = node_empty, .key = {key[0], key[1]}};
     t->root = node_create(t, MQTT_SPAN_NONE);
     if (t->root == NULL || !table_init(&t->table)) {
         free(t->root);

@@ -93,7 +93,7 @@ static uint8_t read_reason(struct decoder *d, enum mqtt_type type)
     return code;
 }
 
-/* -- CONNECT (3.1) ------------------------------------------------------------------------------------------------ */
+/* -- CONNECT (3.1) ------------------------------------------------------------------------------------------------- */
 
 static bool read_protocol(struct decoder *d, struct mqtt_connect *c)
 {
@@ -165,7 +165,7 @@ static void decode_connect(struct decoder *d, const struct mqtt_header *h, struc
         c->password = read_binary(d);
 }
 
-/* -- the other packets -------------------------------------------------------------------------------------------- */
+/* -- the other packets --------------------------------------------------------------------------------------------- */
 
 static void decode_connack(struct decoder *d, const struct mqtt_header *h, struct mqtt_packet *p)
 {
@@ -341,7 +341,8 @@ bool mqtt_decode(struct mqtt_packet *p, enum mqtt_version version, const struct 
 {
     struct decoder d = {.version = version, .fault = fault};
     bytes_reader_init(&d.r, body, h->length);
-    *fault = (struct mqtt_fault){MQTT_MALFORMED_PACKET, "the packet ends inside a field"}; /* until fail() knows better */
+    /* What it is unless fail() knows better. */
+    *fault = (struct mqtt_fault){MQTT_MALFORMED_PACKET, "the packet ends inside a field"};
     p->type = h->type;
     const struct decode_row *row = &decode_rows[h->type];
     row->decode(&d, h, p);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control packets of MQTT 3.1, 3.1.1 and 5 <-> structs. Pure: no allocation, nothing owned; a decoded struct points into the
- * packet's buffer and is valid as long as that. What mqtt_decode() gives, mqtt_encode() takes: every type, both ways,
- * so clients, brokers and what stands between them use the same code. Text is checked, lists are checked to their end.
+ * Control packets of MQTT 3.1, 3.1.1 and 5 <-> structs. Pure: no allocation, nothing owned; a decoded struct points
+ * into the packet's buffer and is valid as long as that. What mqtt_decode() gives, mqtt_encode() takes: every type,
+ * both ways, so clients, brokers and what stands between them use the same code. Text is checked, lists are checked to
+ * their end.
  */
 #ifndef MQTT_PACKET_H
 #define MQTT_PACKET_H
@@ -100,7 +101,7 @@ struct mqtt_packet {
 
 /*
  * Decodes the `h->length` bytes behind a complete header. `version` is the connection's; CONNECT brings its own.
- * False: *fault (else undefined) says why; of a CONNECT with an unknown protocol, connect.version is the one to answer in.
+ * False: *fault (else undefined) says why; of a CONNECT with an unknown protocol, connect.version is that of the answer.
  */
 bool mqtt_decode(struct mqtt_packet *p, enum mqtt_version version, const struct mqtt_header *h, const uint8_t *body,
                  struct mqtt_fault *fault);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Properties of MQTT 5 (2.2.2). A packet carries them as validated raw bytes (without their length in front), so that they
- * can be handed on byte for byte; here they are read and written one by one.
+ * Properties of MQTT 5 (2.2.2). A packet carries them as validated raw bytes (without their length in front), so that
+ * they can be handed on byte for byte; here they are read and written one by one.
  */
 #ifndef MQTT_PROPERTY_H
 #define MQTT_PROPERTY_H
@@ -31,8 +31,8 @@ bool mqtt_property_find(struct mqtt_span properties, enum mqtt_property_id id, s
 /* Its number, or `otherwise` when there is none. */
 uint32_t mqtt_property_number(struct mqtt_span properties, enum mqtt_property_id id, uint32_t otherwise);
 /*
- * Whether the bytes are properties that a packet of this type may carry, each once where MQTT says so, with values in range
- * and not more than MQTT_USER_PROPERTIES_MAX user properties. Otherwise *fault says why.
+ * Whether the bytes are properties that a packet of this type may carry, each once where MQTT says so, with values in
+ * range and not more than MQTT_USER_PROPERTIES_MAX user properties. Otherwise *fault says why.
  */
 bool mqtt_properties_valid(struct mqtt_span properties, enum mqtt_type type, struct mqtt_fault *fault);
 

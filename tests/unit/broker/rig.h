@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A broker with some workers on a loopback port that the kernel chose, and plain blocking clients that speak MQTT packets.
- * Waiting is always for something (a packet, the end of the connection, an event), with a limit that only a failure meets.
+ * A broker with some workers on a loopback port that the kernel chose, and plain blocking clients that speak MQTT
+ * packets. Waiting is always for something (a packet, the end of the connection, an event), with a limit that only a
+ * failure meets.
  */
 #ifndef TESTS_BROKER_RIG_H
 #define TESTS_BROKER_RIG_H
@@ -43,7 +44,7 @@ static struct {
     size_t event_count;
 } rig = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-/* -- events -------------------------------------------------------------------------------------------------------------- */
+/* -- events -------------------------------------------------------------------------------------------------------- */
 
 static inline void rig_note(const char *what)
 {
@@ -102,7 +103,7 @@ static inline void rig_disconnected(void *ctx, const struct broker_client *who, 
     rig_note(text);
 }
 
-/* -- the broker ---------------------------------------------------------------------------------------------------------- */
+/* -- the broker ---------------------------------------------------------------------------------------------------- */
 
 static inline bool rig_create(unsigned workers, const struct broker_policy *policy, uint64_t connect_timeout_us)
 {
@@ -154,7 +155,7 @@ static inline bool rig_counter(enum counter id, uint64_t least)
     return counters_sum(id) >= least;
 }
 
-/* -- clients --------------------------------------------------------------------------------------------------------------- */
+/* -- clients ------------------------------------------------------------------------------------------------------- */
 
 struct client {
     int fd;
@@ -168,7 +169,8 @@ struct client {
 static inline struct client client_open(enum mqtt_version version)
 {
     struct client c = {.fd = socket(AF_INET, SOCK_STREAM, 0), .version = version, .in_size = 1 << 16};
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(rig.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(rig.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     c.in = malloc(c.in_size);
     OK(connect(c.fd, (struct sockaddr *)&a, sizeof(a)) == 0);
@@ -352,7 +354,8 @@ static inline bool client_gets(struct client *c, const char *topic, const char *
     return ok;
 }
 
-/* Nothing is on its way to the client: PINGRESP is next. (Others' messages sent before and answered are already queued.) */
+/* Nothing is on its way to the client: PINGRESP is next. (Others' messages sent before and answered are already
+ * queued.) */
 static inline bool client_idle(struct client *c)
 {
     client_send(c, &(struct mqtt_packet){.type = MQTT_PINGREQ});

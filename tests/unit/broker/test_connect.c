@@ -2,6 +2,8 @@
 /* CONNECT and CONNACK, limits of what strangers may send, takeover. */
 #include "rig.h"
 
+#include <errno.h>
+
 static int code_of(enum mqtt_version version, const struct mqtt_packet *p)
 {
     struct client c = client_open(version);
@@ -170,7 +172,8 @@ static bool only_tim(void *ctx, const struct broker_client *who)
 {
     (void)ctx;
     return strcmp(who->client_id, "tim") == 0 && who->username != NULL && strcmp(who->username, "user") == 0 &&
-           who->password_len == 4 && memcmp(who->password, "pass", 4) == 0 && strncmp(who->address, "127.0.0.1:", 10) == 0;
+           who->password_len == 4 && memcmp(who->password, "pass", 4) == 0 &&
+           strncmp(who->address, "127.0.0.1:", 10) == 0;
 }
 
 static bool no_will(void *ctx, const struct broker_client *who, const char *topic, bool retain)
@@ -295,7 +298,8 @@ static void test_close(void)
     struct client c = client_connect(MQTT_V3_1_1, "stays");
     broker_close(rig.broker);
     broker_close(rig.broker);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(rig.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(rig.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     bool refused = false;
     for (uint64_t until = clock_now_us() + RIG_WAIT_MS * US_PER_MS; !refused && clock_now_us() < until;) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -315,7 +319,9 @@ static void test_listen(void)
     uint16_t port = 0;
     OK_INT(broker_listen(rig.broker, NULL, &port), 0);
     OK(port != 0 && port != rig.port);
-    OK(broker_listen(rig.broker, "not an address", &port) != 0);
+    OK_INT(broker_listen(rig.broker, "not an address", &port), EINVAL);
+    OK_INT(broker_listen(rig.broker, NULL, &port), EADDRINUSE);
+    OK_INT(broker_listen(rig.broker, "127.0.0.1", &port), EADDRINUSE);
     rig_run();
     rig.port = port;
     struct client c = client_connect(MQTT_V3_1_1, "any address");

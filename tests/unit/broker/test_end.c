@@ -74,7 +74,8 @@ static void test_normal_end(void)
     struct mqtt_packet p = with_will(MQTT_V5, "c", 1, false);
     struct client c = client_open(MQTT_V5);
     OK_INT(client_connack(&c, &p), 0);
-    client_send(&c, &(struct mqtt_packet){.type = MQTT_DISCONNECT, .disconnect = {.reason = MQTT_DISCONNECT_WITH_WILL}});
+    client_send(&c,
+                &(struct mqtt_packet){.type = MQTT_DISCONNECT, .disconnect = {.reason = MQTT_DISCONNECT_WITH_WILL}});
     OK(client_ends(&c));
     OK(client_gets(&watcher, "w/t", "gone", 1, false));
     client_close(&c);

@@ -15,8 +15,9 @@ static void on_message(void *ctx, const char *topic, const struct slice *payload
 {
     struct tester *t = ctx;
     char text[RIG_TEXT];
-    snprintf(text, sizeof(text), "%s %s=%.*s%s from %u%s", t->name, topic, (int)payload->len, (const char *)payload->data,
-             retained ? "(r)" : "", origin, worker_index(worker_self()) == t->home ? "" : " on the wrong worker");
+    snprintf(text, sizeof(text), "%s %s=%.*s%s from %u%s", t->name, topic, (int)payload->len,
+             (const char *)payload->data, retained ? "(r)" : "", origin,
+             worker_index(worker_self()) == t->home ? "" : " on the wrong worker");
     rig_note(text);
     if (t->reply != NULL)
         broker_line_publish(t->line, t->reply, slice_ref(payload), false);

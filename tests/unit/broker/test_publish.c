@@ -31,7 +31,8 @@ static void exchange_qos2(struct client *from, struct client *to)
     OK(client_gets(to, "q/2", "twice", 1, false));
 }
 
-static void exchange(unsigned from_shard, unsigned to_shard, enum mqtt_version from_version, enum mqtt_version to_version)
+static void exchange(unsigned from_shard, unsigned to_shard, enum mqtt_version from_version,
+                     enum mqtt_version to_version)
 {
     rig_start(2);
     struct client to = client_connect_at(to_version, "to", to_shard, NULL);

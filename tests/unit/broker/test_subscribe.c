@@ -10,7 +10,8 @@ static struct mqtt_filter filter(const char *text, unsigned qos)
 static void test_overlapping(void)
 {
     rig_start(2);
-    struct client to = client_connect_at(MQTT_V3_1_1, "to", 0, NULL), from = client_connect_at(MQTT_V3_1_1, "from", 1, NULL);
+    struct client to = client_connect_at(MQTT_V3_1_1, "to", 0, NULL),
+                  from = client_connect_at(MQTT_V3_1_1, "from", 1, NULL);
     OK_INT(client_subscribe(&to, "a/+", 0), 0);
     OK_INT(client_subscribe(&to, "a/b", 1), 1);
     OK_INT(client_subscribe(&to, "#", 0), 0);

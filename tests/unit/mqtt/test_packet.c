@@ -242,9 +242,13 @@ static void test_encode_limits(void)
 int main(void)
 {
     static const struct tap_case cases[] = {
-        {"fixed header", test_header},       {"CONNECT", test_connect}, {"CONNECT that is refused", test_connect_refused},
-        {"PUBLISH", test_publish},           {"PUBACK and its kin", test_acks},
-        {"SUBSCRIBE and UNSUBSCRIBE", test_subscribe}, {"answers and the rest", test_answers},
+        {"fixed header", test_header},
+        {"CONNECT", test_connect},
+        {"CONNECT that is refused", test_connect_refused},
+        {"PUBLISH", test_publish},
+        {"PUBACK and its kin", test_acks},
+        {"SUBSCRIBE and UNSUBSCRIBE", test_subscribe},
+        {"answers and the rest", test_answers},
         {"limits of encoding", test_encode_limits},
     };
     return TAP_RUN(cases);

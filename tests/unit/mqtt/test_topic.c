@@ -28,9 +28,10 @@ static void test_names(void)
 
 static void test_filters(void)
 {
-    const char *good[] = {"#", "+", "/", "a/#", "+/+", "/+", "+/b/#", "a//b", "$SYS/#", "$share/g/a/#", "$shared", "$share"};
-    const char *bad[] = {"", "a#", "#/a", "a/#/b", "a+", "+a", "a/b+/c", "##", "$share//a", "$share/g", "$share/g/", "$share/+/a",
-                         "$share/g#/a"};
+    const char *good[] = {"#",     "+",    "/",      "a/#",          "+/+",     "/+",
+                          "+/b/#", "a//b", "$SYS/#", "$share/g/a/#", "$shared", "$share"};
+    const char *bad[] = {"",   "a#",        "#/a",      "a/#/b",     "a+",         "+a",         "a/b+/c",
+                         "##", "$share//a", "$share/g", "$share/g/", "$share/+/a", "$share/g#/a"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         tap_check(is_filter(good[i]), __FILE__, __LINE__, good[i]);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
