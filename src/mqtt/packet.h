@@ -101,7 +101,7 @@ struct mqtt_packet {
 
 /*
  * Decodes the `h->length` bytes behind a complete header. `version` is the connection's; CONNECT brings its own.
- * False: *fault (else undefined) says why; of a CONNECT with an unknown protocol, connect.version is that of the answer.
+ * False: *fault (else undefined) says why; of a CONNECT with an unknown protocol, connect.version is the answer's.
  */
 bool mqtt_decode(struct mqtt_packet *p, enum mqtt_version version, const struct mqtt_header *h, const uint8_t *body,
                  struct mqtt_fault *fault);
