@@ -125,10 +125,9 @@ def memory(column, options):
     finally:
         for sock in sockets:
             sock.close()
-    result = {f"RSS MiB: {group}": value / (1 << 20) for group, value in before.items()}
-    for group, value in after.items():
-        result[f"RSS KiB per idle WebSocket: {group}"] = (value - before[group]) / 1024 / IDLE_WEBSOCKETS
-    return result
+    result = {f"RSS MiB, fresh: {group}": value / (1 << 20) for group, value in with_sum(before).items()}
+    added = {group: (value - before[group]) / 1024 / IDLE_WEBSOCKETS for group, value in after.items()}
+    return {**result, **{f"RSS KiB per idle WebSocket: {group}": value for group, value in with_sum(added).items()}}
 
 
 def websocket(column):
@@ -147,7 +146,9 @@ def websocket(column):
     return sock
 
 
-LOADS = (small_one, small_fifty, small_new, download_one, download_eight, upload, small_beside_bulk, memory)
+# Memory comes first and once: later, what the heap kept of other loads would be counted, or reused.
+LOADS = (memory, small_one, small_fifty, small_new, download_one, download_eight, upload, small_beside_bulk)
+ONCE = (memory,)
 
 
 # -- what processes take ------------------------------------------------------------------------------------------------
@@ -190,9 +191,12 @@ def rss_by_group(column):
 
 
 def cpu_spent(column, before, factor):
-    """By process, and together, which is what compares."""
-    spent = {group: (after - before[group]) * factor for group, after in cpu_by_group(column).items()}
-    return {**spent, "together": sum(spent.values())} if spent else {}
+    """By process, and together, which is what can be compared."""
+    return with_sum({group: (after - before[group]) * factor for group, after in cpu_by_group(column).items()})
+
+
+def with_sum(values):
+    return {"together": sum(values.values()), **values} if values else {}
 
 
 # -- the table ----------------------------------------------------------------------------------------------------------
@@ -212,6 +216,7 @@ def cell(value, base, is_base):
 
 def table(medians, names):
     metrics = list(dict.fromkeys(metric for name in names for metric in medians[name]))
+    metrics.sort(key=lambda metric: (": together" not in metric and metric.startswith(("CPU", "RSS"))))
     rows = [["", *names]]
     for metric in metrics:
         base = medians.get(BASE, {}).get(metric)
@@ -232,7 +237,7 @@ def measure_all(running, options):
     results = {column.name: {} for column in running}
     for number_of_round in range(options.rounds):
         for load in options.loads:
-            for column in running:
+            for column in running if number_of_round == 0 or load not in ONCE else ():
                 print(f"round {number_of_round + 1} of {options.rounds}: {load.__name__}: {column.name}", file=sys.stderr)
                 try:
                     for metric, value in load(column, options).items():

@@ -92,6 +92,7 @@ class Direct(Column):
 
 
 NGINX = """
+{user}
 worker_processes {workers};
 worker_rlimit_nofile 65536;
 daemon off;
@@ -113,8 +114,9 @@ http {{
 }}
 """
 
+NGINX_MAP = "map $http_upgrade $connection_out { default upgrade; '' ''; }"
+
 NGINX_PROXY = """
-    map $http_upgrade $connection_out {{ default upgrade; '' ''; }}
     upstream next_{service} {{ server 127.0.0.1:{next}; keepalive 128; keepalive_requests 100000000; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -134,7 +136,8 @@ NGINX_PROXY = """
 
 def nginx_spawn(column, name, rest):
     path = column.directory / f"{name}.conf"
-    path.write_text(NGINX.format(workers=NGINX_WORKERS, directory=column.directory, name=name, rest=rest))
+    user = "user root;" if os.geteuid() == 0 else ""  # the private directory is its
+    path.write_text(NGINX.format(user=user, workers=NGINX_WORKERS, directory=column.directory, name=name, rest=rest))
     return column.spawn(name, "nginx", "-p", column.directory, "-e", column.directory / f"{name}.start", "-c", path)
 
 
@@ -149,8 +152,7 @@ class Nginx(Column):
         for hop in range(self.hops):
             after, ports = ports, {service: free_port() for service in SERVICES}
             servers = [NGINX_PROXY.format(service=s, next=after[s], port=ports[s]) for s in SERVICES]
-            once, rest = servers[0], "".join(part.replace("map $http_upgrade", "#", 1) for part in servers[1:])
-            nginx_spawn(self, f"nginx{hop + 1}", once + rest)
+            nginx_spawn(self, f"nginx{hop + 1}", NGINX_MAP + "".join(servers))
         self.ports = ports
         self.ready()
 
@@ -299,6 +301,7 @@ class Origin(Column):
         (files / "small").write_bytes(b"s" * 100)
         with open(files / "big", "wb") as big:
             big.truncate(self.size)
+        subprocess.run(["cat", files / "big"], stdout=subprocess.DEVNULL, check=True)  # into the page cache
         self.ports = {service: free_port() for service in ("web", "sink")}
         nginx_spawn(self, "web", f"server {{ listen 127.0.0.1:{self.ports['web']} backlog=4096; root {files}; }}")
         self.spawn("sink", "/usr/bin/python3", pathlib.Path(__file__).parent / "sink.py", self.ports["sink"])
