@@ -98,7 +98,7 @@ def _(t):
 def _(t):
     origin = t.origin(files)
     tunnel = t.tunnel({"hello": origin})
-    out = curl(tunnel, "/cookies?[1-200]", "--parallel", "--parallel-immediate", "--parallel-max", "200", "-o", "/dev/null", "-w",
+    out = curl(tunnel, "/cookies?[1-200]", "--no-progress-meter", "--parallel", "--parallel-immediate", "--parallel-max", "200", "-o", "/dev/null", "-w",
                "%{http_code}\n", check_status=True)
     same((out.split().count(b"200"), len(origin.requests)), (200, 200), "answers and requests")
 

@@ -10,7 +10,7 @@ from lib import check, main, response, same, seconds, skip, story
 ATTACKS = {
     "slow headers": ["-H"],
     "slow body": ["-B", "-s", "100000"],
-    "range": ["-R", "-a", "0", "-b", "500"],
+    "range": ["-R", "-a", "10", "-b", "500"],
     "slow read": ["-X", "-w", "1", "-y", "10", "-n", "1", "-z", "5"],
 }
 DURATION = 6

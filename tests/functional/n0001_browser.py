@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A real browser: the examples, Vite's hot module replacement, socket.io."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from lib import main, same, seconds, skip, story, wait_until
+from lib.program import BUILD, Program
+
+HERE = pathlib.Path(__file__).resolve().parent / "browser"
+CHROMIUM = os.environ.get("MDM_CHROMIUM", "/usr/bin/chromium")
+
+
+class Node(Program):
+    """A service in Node.js."""
+
+    @staticmethod
+    def find(name):
+        return shutil.which(name)
+
+
+def needs_browser():
+    for path, what in ((CHROMIUM, "chromium"), (shutil.which("node") or "", "node"),
+                       (HERE / "node_modules/playwright-core", "npm ci in tests/functional/browser")):
+        if not pathlib.Path(path).exists() or not str(path):
+            skip(f"{what} is missing")
+
+
+def start(t, program):
+    t.programs.append(program)
+    line = wait_until(lambda: re.search(r"listening on (?:127\.0\.0\.1:)?(\d+)\n", program.stdout), f"{program.label} listens", 30)
+    program.exit_matters = False
+    return int(line[1])
+
+
+def example(t, name):
+    path = f"examples/{name}/{name}"
+    if not (BUILD / path).exists():
+        skip(f"{path} is not built")
+    return start(t, Program(path, ["0"], t.directory, label=name))
+
+
+def node_service(t, *arguments):
+    return start(t, Node("node", [HERE / "service.mjs", *arguments], t.directory, label=arguments[0]))
+
+
+def visit(t, tunnel, what, service, *arguments):
+    url = f"http://{service}.tim.localhost:{tunnel.server.http}/"
+    done = subprocess.run(["node", HERE / "visitor.mjs", what, url, *arguments], capture_output=True, text=True, timeout=seconds(90))
+    same((done.returncode, done.stderr), (0, ""), f"the visit of {url}")
+
+
+@story("the examples and an error page in Chromium")
+def _(t):
+    needs_browser()
+    tunnel = t.tunnel({"hello-world": example(t, "hello-world"), "websockets": example(t, "websockets")})
+    visit(t, tunnel, "hello", "hello-world")
+    visit(t, tunnel, "websockets", "websockets")
+    visit(t, tunnel, "error", "nothing")
+
+
+@story("Vite: an edit reaches the page in Chromium without a reload")
+def _(t):
+    needs_browser()
+    project = t.directory / "project"
+    project.mkdir()
+    (project / "index.html").write_text('<!doctype html><body><p id="out"></p><script type="module" src="/main.js"></script>\n')
+    (project / "value.js").write_text("export const value = 'one';\n")
+    (project / "main.js").write_text(
+        "import { value } from './value.js';\n"
+        "const show = value => { document.getElementById('out').textContent = 'value: ' + value; };\n"
+        "show(value);\n"
+        "if (import.meta.hot) import.meta.hot.accept('./value.js', module => show(module.value));\n")
+    tunnel = t.tunnel({"vite": node_service(t, "vite", str(project))})
+    visit(t, tunnel, "vite", "vite", str(project))
+
+
+@story("socket.io in Chromium: polling, the upgrade, binary data")
+def _(t):
+    needs_browser()
+    tunnel = t.tunnel({"socket": node_service(t, "socket.io")})
+    visit(t, tunnel, "socket.io", "socket")
+
+
+main()
