@@ -229,6 +229,13 @@ void directory_avoid(struct directory *d, const char *instance, uint64_t until_u
         i->avoid_until_us = until_us;
 }
 
+void directory_new_edition(struct directory *d, const char *instance)
+{
+    struct instance *i = instance_find(d, instance);
+    if (i != NULL)
+        i->shown.edition++;
+}
+
 void directory_doubt(struct directory *d)
 {
     LIST_FOREACH(n, &d->present) {

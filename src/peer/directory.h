@@ -19,6 +19,7 @@ struct directory_instance {
     char text[INSTANCE_TEXT_BYTES + 1];
     const char *id;
     unsigned origin; /* the worker nearest to it */
+    unsigned edition; /* of what it offers: another one may mean other targets */
 };
 
 enum directory_change {
@@ -49,6 +50,9 @@ unsigned directory_id_count(const struct directory *d);
 const struct directory_instance *directory_pick(struct directory *d, const char *id, uint64_t now_us);
 /* Prefer others until `until_us` (CLOCK_NEVER: until it is added again). */
 void directory_avoid(struct directory *d, const char *instance, uint64_t until_us);
+
+/* What the instance offers has changed. */
+void directory_new_edition(struct directory *d, const char *instance);
 
 /* After news may have been missed: all are in doubt until added again. */
 void directory_doubt(struct directory *d);

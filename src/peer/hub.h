@@ -16,6 +16,7 @@
 
 #include "base/worker.h"
 #include "link/link.h"
+#include "mdm-tunnel/limits.h"
 #include "peer/conduit.h"
 #include "wire/error.h"
 #include "wire/frame.h"
@@ -86,11 +87,21 @@ enum hub_presence { HUB_UNKNOWN, HUB_OFFLINE, HUB_PRESENT };
 enum hub_presence hub_presence(struct hub_shard *s, const char *id);
 unsigned hub_client_count(struct hub_shard *s);
 
+/* An instance of a client. A stream that was opened under another edition may lead to a target that is no longer the
+ * service's. */
+struct hub_choice {
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    unsigned edition;
+};
+
+/* The instance of `id` whose turn it is. False and *why: unknown_client, client_offline, shutting_down. */
+bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, const struct error **why);
+
 /*
- * Opens a stream to a service of `id`; several instances take turns. Never blocks; returns a conduit at once (data may
- * be written at once), or NULL and *why (unknown_client, client_offline, limit, no_memory).
+ * Opens a stream to a service of that instance. Never blocks; returns a conduit at once (data may be written at once), or
+ * NULL and *why (client_offline, limit, no_memory, shutting_down).
  */
-struct conduit *hub_open(struct hub_shard *s, const char *id, const struct open_head *head,
+struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
                          const struct conduit_events *events, void *ctx, const struct error **why);
 
 /* Asks what `id` offers. `answer` is called once on this worker, never from inside this call: with the list, or with

@@ -70,34 +70,48 @@ static struct opening *opening_create(const struct directory_instance *to, const
     return o;
 }
 
-const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, struct hub_shard **owner,
-                                          const struct error **why)
+const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why)
 {
-    const struct directory_instance *to = directory_pick(s->directory, id, worker_now_us(s->worker));
+    const struct directory_instance *to = NULL;
     if (s->closing)
         *why = &error_shutting_down;
-    else if (to == NULL)
+    else if ((to = directory_pick(s->directory, id, worker_now_us(s->worker))) == NULL)
         *why =
             directory_presence(s->directory, id) == DIRECTORY_UNKNOWN ? &error_unknown_client : &error_client_offline;
-    if (s->closing || to == NULL)
-        return NULL;
-    const struct list *routes = routes_of(&s->routes, to->text);
-    unsigned index =
-        routes != NULL ? CONTAINER_OF(routes->next, struct route, node)->owner : hub_owner(s->hub, to->origin);
-    *owner = s->hub->shards[index];
     return to;
 }
 
-struct conduit *hub_open(struct hub_shard *s, const char *id, const struct open_head *head,
+struct hub_shard *shard_owner(const struct hub_shard *s, const struct directory_instance *to)
+{
+    const struct list *routes = routes_of(&s->routes, to->text);
+    unsigned index =
+        routes != NULL ? CONTAINER_OF(routes->next, struct route, node)->owner : hub_owner(s->hub, to->origin);
+    return s->hub->shards[index];
+}
+
+bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, const struct error **why)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    const struct directory_instance *to = hub_pick(s, id, why);
+    if (to == NULL)
+        return false;
+    memcpy(out->instance, to->text, sizeof(out->instance));
+    out->edition = to->edition;
+    return true;
+}
+
+struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
                          const struct conduit_events *events, void *ctx, const struct error **why)
 {
-    struct hub_shard *owner;
     struct conduit *c;
     struct tap *t;
     CHECK_OBJECT(s, SHARD_MAGIC);
-    const struct directory_instance *to = hub_pick(s, id, &owner, why);
-    if (to == NULL)
+    const struct directory_instance *to = directory_find(s->directory, choice->instance);
+    if (to == NULL || s->closing) {
+        *why = to == NULL ? &error_client_offline : &error_shutting_down;
         return NULL;
+    }
+    struct hub_shard *owner = shard_owner(s, to);
     struct opening *o = opening_create(to, head);
     if (o == NULL || !stream_ends_create(s, s, owner, &c, &t)) {
         free(o);

@@ -97,6 +97,8 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
         free(payload);
     ps->services_len = ps->services == NULL ? 0 : len;
     ps->services_count = ps->services == NULL ? 0 : count;
+    if (ps->services_known)
+        shard_new_edition(ps->shard, ps->instance);
     ps->services_known = true;
     questions_answer(ps, NULL);
 }

@@ -94,11 +94,12 @@ static void question_deliver(struct worker *self, struct mail *m);
 static void question_ask(struct hub_shard *s, const char *id, struct question *q)
 {
     const struct error *why = NULL;
-    const struct directory_instance *to = hub_pick(s, id, &q->owner, &why);
+    const struct directory_instance *to = hub_pick(s, id, &why);
     if (to == NULL) {
         question_send_back(q, why);
         return;
     }
+    q->owner = shard_owner(s, to);
     memcpy(q->id, to->id, strlen(to->id) + 1);
     memcpy(q->instance, to->text, sizeof(q->instance));
     if (!worker_post_new(q->owner->worker, &q->mail))

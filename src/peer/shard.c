@@ -82,6 +82,17 @@ void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us)
         log_debug(instance, "no memory to say that it is to be avoided");
 }
 
+static void edition_read(struct hub_shard *s, const struct note *n) { directory_new_edition(s->directory, n->instance); }
+
+void shard_new_edition(struct hub_shard *s, const char *instance)
+{
+    struct note n = note_about(s, instance, 0);
+    n.read = edition_read;
+    directory_new_edition(s->directory, instance);
+    if (!note_send(s, &n, NOTE_TO_ALL))
+        log_debug(instance, "no memory to say that its offer has changed");
+}
+
 /* -- presence ------------------------------------------------------------------------------------------------------ */
 
 static void presence_tell(struct hub_shard *s, const char *id, enum directory_change change)

@@ -69,9 +69,10 @@ struct hub {
 /* The worker that owns sessions with a peer near `origin`: one with a link. */
 unsigned hub_owner(const struct hub *h, unsigned origin);
 
-/* The instance of `id` whose turn it is, and the shard that owns (or will own) the session with it. NULL and *why. */
-const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, struct hub_shard **owner,
-                                          const struct error **why);
+/* The instance of `id` whose turn it is. NULL and *why. */
+const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why);
+/* The shard that owns (or will own) the session with an instance. */
+struct hub_shard *shard_owner(const struct hub_shard *s, const struct directory_instance *to);
 
 /* NULL without memory. */
 struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t key[static 2]);
@@ -85,6 +86,9 @@ bool shard_route_add(struct hub_shard *s, const char *instance, uint32_t session
 void shard_route_remove(struct hub_shard *s, const char *instance, uint32_t session);
 /* New streams go to other instances of the id until then, if there are any; every shard gets to know. */
 void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us);
+
+/* What the instance offers has changed; every shard gets to know. */
+void shard_new_edition(struct hub_shard *s, const char *instance);
 
 /* Says BYE for a session that has no object here. Bounded by GOODBYES_PER_SECOND_MAX. */
 void shard_goodbye(struct hub_shard *s, const char *instance, uint32_t session, const struct error *reason);

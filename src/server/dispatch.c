@@ -67,9 +67,9 @@ static void connect_head(const struct exchange *ex, struct open_head *head)
     strcpy(head->host, ex->request.host);
 }
 
-static struct upstream *connect_reuse(struct exchange *ex)
+static struct upstream *connect_reuse(struct exchange *ex, const struct hub_choice *at)
 {
-    struct upstream *u = upstream_reuse(ex->front, ex, ex->route.client, ex->route.service);
+    struct upstream *u = upstream_reuse(ex->front, ex, at, ex->route.service);
 
     if (u != NULL && conduit_room(u->conduit) < ex->head.len)
         upstream_close(&u, &error_cancelled);
@@ -79,17 +79,22 @@ static struct upstream *connect_reuse(struct exchange *ex)
 void exchange_connect(struct exchange *ex, bool fresh)
 {
     const struct error *why = &error_limit;
+    struct hub_choice at;
     struct open_head head;
 
     if (ex->request.upgrade && ex->front->upgrade_count + ex->front->visitor_count > VISITORS_PER_WORKER_MAX) {
         exchange_fail(ex, why, NULL);
         return;
     }
+    if (!hub_choose(ex->front->shard, ex->route.client, &at, &why)) {
+        exchange_fail(ex, why, NULL);
+        return;
+    }
     if (!fresh && ex->request.repeatable)
-        ex->upstream = connect_reuse(ex);
+        ex->upstream = connect_reuse(ex, &at);
     if (ex->upstream == NULL) {
         connect_head(ex, &head);
-        ex->upstream = upstream_open(ex->front, ex, ex->route.client, &head, &why);
+        ex->upstream = upstream_open(ex->front, ex, &at, &head, &why);
     }
     if (ex->upstream == NULL) {
         exchange_fail(ex, why, NULL);

@@ -8,11 +8,12 @@
 #include "server/exchange.h"
 #include "server/front.h"
 
-/* The idle streams to one service. Exists while it has any. */
+/* The idle streams to one service of one instance, under one edition of its offer. Exists while it has any. */
 struct lane {
     struct list bucket_node;
     struct list idle; /* the one that became idle last is the last */
     unsigned count;
+    struct hub_choice at;
     char client[64], service[64];
 };
 
@@ -69,35 +70,37 @@ void pool_init(struct pool *p)
         list_init(&p->bucket[i]);
 }
 
-static struct list *pool_bucket(struct pool *p, const char *client, const char *service)
+static struct list *pool_bucket(struct pool *p, const struct hub_choice *at, const char *service)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
 
-    for (const char *c = client; *c != '\0'; c++)
+    for (const char *c = at->instance; *c != '\0'; c++)
         hash = (hash ^ (uint8_t)*c) * 16777619u;
     for (const char *c = service; *c != '\0'; c++)
         hash = (hash ^ (uint8_t)*c) * 16777619u;
     return &p->bucket[(hash ^ hash >> 16) % POOL_BUCKETS];
 }
 
-static struct lane *lane_find(struct list *bucket, const char *client, const char *service)
+static struct lane *lane_find(struct list *bucket, const struct hub_choice *at, const char *service)
 {
     LIST_FOREACH(node, bucket) {
         struct lane *l = CONTAINER_OF(node, struct lane, bucket_node);
-        if (strcmp(l->client, client) == 0 && strcmp(l->service, service) == 0)
+        if (l->at.edition == at->edition && strcmp(l->at.instance, at->instance) == 0 &&
+            strcmp(l->service, service) == 0)
             return l;
     }
     return NULL;
 }
 
-static struct lane *lane_create(struct list *bucket, const char *client, const char *service)
+static struct lane *lane_create(struct list *bucket, const struct upstream *u)
 {
     struct lane *l = calloc(1, sizeof(*l));
 
     if (l == NULL)
         return NULL;
-    strcpy(l->client, client);
-    strcpy(l->service, service);
+    l->at = u->at;
+    strcpy(l->client, u->client);
+    strcpy(l->service, u->service);
     list_init(&l->idle);
     list_append(bucket, &l->bucket_node);
     return l;
@@ -123,11 +126,11 @@ static void lane_leave(struct upstream *u)
 static bool lane_enter(struct upstream *u)
 {
     struct pool *p = &u->front->pool;
-    struct list *bucket = pool_bucket(p, u->client, u->service);
-    struct lane *l = lane_find(bucket, u->client, u->service);
+    struct list *bucket = pool_bucket(p, &u->at, u->service);
+    struct lane *l = lane_find(bucket, &u->at, u->service);
 
     if (p->idle >= IDLE_STREAMS_PER_WORKER_MAX || (l != NULL && l->count >= IDLE_STREAMS_PER_SERVICE_MAX) ||
-        (l == NULL && (l = lane_create(bucket, u->client, u->service)) == NULL))
+        (l == NULL && (l = lane_create(bucket, u)) == NULL))
         return false;
     list_append(&l->idle, &u->lane_node);
     l->count++;
@@ -156,9 +159,9 @@ void pool_drop(struct pool *p, const char *client, const struct error *reason)
 
 /* -- a stream's life ------------------------------------------------------------------------------------------------ */
 
-struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const char *client, const char *service)
+struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const struct hub_choice *at, const char *service)
 {
-    struct lane *l = lane_find(pool_bucket(&f->pool, client, service), client, service);
+    struct lane *l = lane_find(pool_bucket(&f->pool, at, service), at, service);
 
     if (l == NULL)
         return NULL;
@@ -169,8 +172,8 @@ struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const char
     return u;
 }
 
-struct upstream *upstream_open(struct front *f, struct exchange *ex, const char *client, const struct open_head *head,
-                               const struct error **why)
+struct upstream *upstream_open(struct front *f, struct exchange *ex, const struct hub_choice *at,
+                               const struct open_head *head, const struct error **why)
 {
     struct upstream *u;
 
@@ -179,7 +182,7 @@ struct upstream *upstream_open(struct front *f, struct exchange *ex, const char 
         *why = &error_no_memory;
         return NULL;
     }
-    u->conduit = hub_open(f->shard, client, head, &upstream_events, u, why);
+    u->conduit = hub_open(f->shard, at, head, &upstream_events, u, why);
     if (u->conduit == NULL) {
         FREE_OBJECT(u);
         return NULL;
@@ -188,7 +191,8 @@ struct upstream *upstream_open(struct front *f, struct exchange *ex, const char 
     u->exchange = ex;
     list_init(&u->lane_node);
     deadline_init(&u->deadline);
-    strcpy(u->client, client);
+    u->at = *at;
+    strcpy(u->client, ex->route.client);
     strcpy(u->service, head->service);
     return u;
 }

@@ -27,11 +27,12 @@ struct upstream {
     struct list lane_node;
     struct deadline deadline;
     bool reused; /* has served another exchange before: it may have ended meanwhile */
+    struct hub_choice at;
     char client[64], service[64];
 };
 
 struct pool {
-    struct list bucket[POOL_BUCKETS]; /* lanes with idle streams, one a service */
+    struct list bucket[POOL_BUCKETS]; /* lanes with idle streams, one a service of an instance */
     unsigned idle;
 };
 
@@ -40,10 +41,10 @@ void pool_init(struct pool *p);
 void pool_drop(struct pool *p, const char *client, const struct error *reason);
 
 /* An idle stream for `ex`, or NULL. The one that was idle for the shortest time is taken. */
-struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const char *client, const char *service);
+struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const struct hub_choice *at, const char *service);
 /* A new stream; NULL and *why. */
-struct upstream *upstream_open(struct front *f, struct exchange *ex, const char *client, const struct open_head *head,
-                               const struct error **why);
+struct upstream *upstream_open(struct front *f, struct exchange *ex, const struct hub_choice *at,
+                               const struct open_head *head, const struct error **why);
 /* Between two exchanges: into the pool, or closed when it is full. *u becomes NULL. */
 void upstream_keep(struct upstream **u);
 /* Ends it (a stream that has not finished is reset with `reason`). *u becomes NULL; NULL is allowed. */

@@ -281,7 +281,9 @@ static inline void visitor_open_run(void *arg)
     struct open_head head = {.kind = o->kind};
     strcpy(head.service, o->text);
     strcpy(head.visitor, "192.0.2.7:1234");
-    o->v->conduit = hub_open(hub_shard(o->v->stage->front, 0), "tim", &head, &visitor_events, o->v, &o->why);
+    struct hub_shard *shard = hub_shard(o->v->stage->front, 0);
+    struct hub_choice at;
+    o->v->conduit = hub_choose(shard, "tim", &at, &o->why) ? hub_open(shard, &at, &head, &visitor_events, o->v, &o->why) : NULL;
     o->opened = o->v->conduit != NULL;
 }
 

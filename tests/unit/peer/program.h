@@ -487,7 +487,10 @@ static void call_open(struct program *p, unsigned worker, void *arg)
     struct open_head head = {.kind = STREAM_KIND_TCP};
     snprintf(head.service, sizeof(head.service), "%s", k->service);
     snprintf(head.host, sizeof(head.host), "%s", k->host != NULL ? k->host : "");
-    k->c = hub_open(hub_shard(p->hub, worker), k->id, &head, &call_events, k, &k->why);
+    struct hub_choice at;
+    k->c = hub_choose(hub_shard(p->hub, worker), k->id, &at, &k->why)
+               ? hub_open(hub_shard(p->hub, worker), &at, &head, &call_events, k, &k->why)
+               : NULL;
     if (k->c != NULL)
         call_send(k);
     else
