@@ -27,13 +27,18 @@ static void body_down_add_trailers(struct exchange *ex)
     }
 }
 
-/* A body that was cut must not look complete: with neither a length nor chunks only a reset tells. */
+/*
+ * A body that was cut must not look complete: with neither a length nor chunks only a reset tells. libmicrohttpd may leave
+ * a connection that it has given up open until its next event: the end of the socket is one.
+ */
 static ssize_t body_down_cut(struct exchange *ex)
 {
     if (ex->error == NULL)
         ex->error = &error_service_reset;
     if (ex->request.old)
         visitor_reset_at_close(ex->visitor);
+    else
+        visitor_cut(ex->visitor);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
@@ -54,6 +59,8 @@ ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max)
     }
     if (a->complete) {
         body_down_add_trailers(ex);
+        if (ex->request.old)
+            visitor_closing(ex->visitor); /* the end of the connection is the end of the body */
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (a->cut || ex->visitor->left)

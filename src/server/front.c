@@ -117,7 +117,7 @@ static void front_set_deadlines(struct front *f)
 
     deadlines_kind(&f->deadlines, DEADLINE_HEAD, 30 * US_PER_S, visitor_expired);
     deadlines_kind(&f->deadlines, DEADLINE_IDLE, 75 * US_PER_S, visitor_expired);
-    deadlines_kind(&f->deadlines, DEADLINE_CONTINUE, 1 * US_PER_S, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_CONTINUE, 250 * US_PER_MS, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_ANSWER, s->service_timeout_us, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_STALL, 120 * US_PER_S, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_HOLD, s->hold_us, exchange_hold_expired);

@@ -15,6 +15,7 @@ struct request_fields {
     struct http_field *list;
     size_t count;
     bool full;
+    bool strange; /* a transfer coding that libmicrohttpd does not read as we do */
 };
 
 static enum MHD_Result request_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
@@ -27,6 +28,8 @@ static enum MHD_Result request_field(void *ctx, enum MHD_ValueKind kind, const c
     if (f->full)
         return MHD_NO;
     struct http_text text = {value == NULL ? "" : value, value == NULL ? 0 : value_len};
+    if (http_text_is((struct http_text){name, name_len}, "transfer-encoding") && !http_text_is(text, "chunked"))
+        f->strange = true;
     f->list[f->count++] = (struct http_field){{name, name_len}, http_text_trim(text)};
     return MHD_YES;
 }
@@ -47,6 +50,14 @@ static bool request_wants_websocket(const struct http_request *r)
         if (http_text_is(r->fields[i].name, "upgrade") && http_list_has(r->fields[i].value, "websocket"))
             return true;
     return false;
+}
+
+/* libmicrohttpd sees the chunks of exactly this value only (one with blanks behind it is valid, too), and else no end. */
+static bool request_chunks_seen(struct MHD_Connection *c)
+{
+    const char *coding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+
+    return coding != NULL && strcasecmp(coding, "chunked") == 0;
 }
 
 static bool method_idempotent(const char *method)
@@ -125,6 +136,8 @@ const struct error *request_read(struct exchange *ex, struct MHD_Connection *c, 
     const struct error *e = http_request_check(&r, &facts, detail);
     if (e != NULL)
         return e;
+    if (facts.framing == HTTP_FRAMING_CHUNKED && !request_chunks_seen(c))
+        return &error_not_implemented;
     if (!request_take_facts(ex, &r, method, &facts)) {
         *detail = "the Host is too long";
         return &error_bad_request;

@@ -190,7 +190,7 @@ static bool create_workers(struct server *s, struct config_error *err)
 static bool create_broker(struct server *s, struct config_error *err)
 {
     const struct server_settings *set = s->settings;
-    char what[64];
+    char what[96];
 
     if (!tunnel_policy_init(&s->policy, TOPIC_PREFIX))
         return server_failed(err, "topic prefix", EINVAL);
@@ -206,7 +206,7 @@ static bool create_broker(struct server *s, struct config_error *err)
         return server_failed(err, "broker", ENOMEM);
     s->client_port = (uint16_t)set->client_port;
     int failure = broker_listen(s->broker, set->client_bind, &s->client_port);
-    snprintf(what, sizeof(what), "client-port %u", set->client_port);
+    snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*", set->client_port);
     return failure == 0 || server_failed(err, what, failure);
 }
 
@@ -241,10 +241,11 @@ static bool create_hub(struct server *s, struct config_error *err)
 static bool create_front(struct server *s, unsigned index, struct config_error *err)
 {
     struct server_part *p = &s->part[index];
-    char what[64];
+    const char *bind = s->settings->bind;
+    char what[128];
     int failure;
 
-    snprintf(what, sizeof(what), "port %u", s->port);
+    snprintf(what, sizeof(what), "%s port %u", bind != NULL ? bind : "*", s->port);
     int fd = listener_open(s->settings->bind, &s->port);
     if (fd < 0)
         return server_failed(err, what, errno);

@@ -76,10 +76,10 @@ void upgrade_expired(struct deadline *d)
     upgrade_cut(u, &error_visitor_gone);
 }
 
-/* Ends it when both directions have; true if so. */
+/* Ends it when both directions have, and all that was said is sent; true if so. */
 static bool upgrade_finished(struct upgrade *u)
 {
-    if (!u->read_done || !u->write_done)
+    if (!u->read_done || !u->write_done || conduit_ended(u->conduit) == NULL)
         return false;
     upgrade_end(u, &error_none);
     return true;

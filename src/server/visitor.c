@@ -113,6 +113,13 @@ void visitor_reset_at_close(struct visitor *v)
     setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
+/* Connections with a timeout of their own are all looked at in each run, and one that is closed is freed then. */
+void visitor_closing(struct visitor *v)
+{
+    MHD_set_connection_option(v->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+    front_due(v->front);
+}
+
 void visitor_expired(struct deadline *d)
 {
     struct visitor *v = CONTAINER_OF(d, struct visitor, deadline);

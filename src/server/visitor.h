@@ -42,6 +42,8 @@ void visitor_resume(struct visitor *v);
 void visitor_cut(struct visitor *v);
 /* The next close sends a reset: a body that ends with the connection must not look complete. */
 void visitor_reset_at_close(struct visitor *v);
+/* A reader is about to end the connection: libmicrohttpd closes it, but would not look at it again to free it. */
+void visitor_closing(struct visitor *v);
 void visitor_expired(struct deadline *d);
 /* "192.0.2.1:4711", "[2001:db8::1]:4711" */
 void visitor_text(const struct visitor *v, char out[static 64]);
