@@ -61,10 +61,14 @@ def _(t):
 @story("an edit adds, changes and removes within a second, and drops no stream")
 def _(t):
     one, two = t.origin(named("one")), t.origin(named("two"))
-    go_on = threading.Event()
+    opened, go_on = threading.Event(), threading.Event()
 
     def serve(peer, origin):
         peer.read_request()
+        if opened.is_set():
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain")
+            return
+        opened.set()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
         go_on.wait(seconds(30))
         peer.send(b"later")
