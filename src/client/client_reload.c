@@ -30,8 +30,18 @@ static void catalog_offer(struct client *c, const struct services *services)
     free(list);
 }
 
+static void services_log(const struct client *c, const struct services *s)
+{
+    char target[PATH_TEXT_MAX];
+    for (size_t i = 0; i < s->count && log_wanted(LOG_LEVEL_INFO); i++) {
+        target_text(&s->list[i].target, target, sizeof(target));
+        log_info(c->id, "service %s at %s", s->list[i].name, target);
+    }
+}
+
 void client_publish_catalog(struct client *c, struct catalog *catalog)
 {
+    services_log(c, catalog_services(catalog));
     for (unsigned i = 0; i < c->worker_count; i++)
         if (!client_run_on(c, i, catalog_change, catalog_ref(catalog), catalog_discard))
             log_warning(c->id, "no memory for the services on worker %u", i);

@@ -15,7 +15,6 @@ struct request_fields {
     struct http_field *list;
     size_t count;
     bool full;
-    bool strange; /* a transfer coding that libmicrohttpd does not read as we do */
 };
 
 static enum MHD_Result request_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
@@ -28,8 +27,6 @@ static enum MHD_Result request_field(void *ctx, enum MHD_ValueKind kind, const c
     if (f->full)
         return MHD_NO;
     struct http_text text = {value == NULL ? "" : value, value == NULL ? 0 : value_len};
-    if (http_text_is((struct http_text){name, name_len}, "transfer-encoding") && !http_text_is(text, "chunked"))
-        f->strange = true;
     f->list[f->count++] = (struct http_field){{name, name_len}, http_text_trim(text)};
     return MHD_YES;
 }

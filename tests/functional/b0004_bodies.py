@@ -174,6 +174,9 @@ def _(t):
         for target, status in (("/a", 304), ("/b", 204), ("/c", 205), ("/d", 200), ("/a", 304)):
             got = visitor.ask(target=target, host=tunnel.host("hello"))
             same((got.status, got.body), (status, b""), target)
+            if got.has_token("Connection", "close"):
+                check(visitor.is_closed(), f"{target}: closed as announced")
+                visitor = t.keep(tunnel.visit())
 
 
 @story("a close-delimited response ends cleanly, and comes as it is sent")

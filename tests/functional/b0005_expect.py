@@ -18,7 +18,7 @@ def read_100_then_send(visitor, body):
     return visitor.read_response()
 
 
-@story("a visitor that waits for 100 gets it at once, and its body arrives")
+@story("a visitor that waits for 100 gets it, also of a service that never says it, and its body arrives")
 def _(t):
     origin = t.origin(lambda r: response(200, r.body))
     tunnel = t.tunnel({"hello": origin})
@@ -28,7 +28,7 @@ def _(t):
             visitor.send(tunnel.request(method="POST", fields=FIELDS))
             answer = read_100_then_send(visitor, b"12345")
             same((answer.status, answer.body), (200, b"12345"), "answer")
-            check(time.monotonic() - began < seconds(0.5), f"it took {time.monotonic() - began:.2f} s")
+            check(time.monotonic() - began < seconds(1.5), f"it took {time.monotonic() - began:.2f} s")
 
 
 @story("a service that sends 100 itself, and one that waits for the body first")

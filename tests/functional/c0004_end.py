@@ -40,7 +40,7 @@ def _(t):
 @story("SIGTERM to the client: what is in flight is finished, new requests are refused, exit status 0")
 def _(t):
     origin, go_on = slow(t)
-    tunnel = t.tunnel({"hello": origin})
+    tunnel = t.tunnel({"hello": origin}, client=["--drain", "10"], server=["--drain", "10"])
     with tunnel.visit() as visitor:
         in_flight(tunnel, origin, visitor)
         tunnel.client.signal(signal.SIGTERM)
@@ -54,7 +54,7 @@ def _(t):
 @story("SIGTERM to the server: what is in flight is finished, no new connections, exit status 0")
 def _(t):
     origin, go_on = slow(t)
-    tunnel = t.tunnel({"hello": origin})
+    tunnel = t.tunnel({"hello": origin}, client=["--drain", "10"], server=["--drain", "10"])
     with tunnel.visit() as visitor:
         in_flight(tunnel, origin, visitor)
         tunnel.server.signal(signal.SIGTERM)
@@ -75,7 +75,7 @@ def _(t):
 @story("a second signal ends each program at once")
 def _(t):
     origin, _ = slow(t)
-    tunnel = t.tunnel({"hello": origin})
+    tunnel = t.tunnel({"hello": origin}, client=["--drain", "10"], server=["--drain", "10"])
     with tunnel.visit() as visitor:
         in_flight(tunnel, origin, visitor)
         for program in (tunnel.client, tunnel.server):

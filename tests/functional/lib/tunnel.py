@@ -12,6 +12,11 @@ DOMAIN = "example.com"
 PROBE = "zz-no-such-service"
 
 
+def drain(options):
+    """Most stories do not want to wait for what they leave behind."""
+    return [] if "--drain" in options else ["--drain", "1"]
+
+
 def target_of(value):
     return value.target if isinstance(value, Origin) else value
 
@@ -23,7 +28,8 @@ class Server(Program):
         bind = [] if "--any-address" in options else ["--bind", "127.0.0.1"]
         options = [option for option in options if option != "--any-address"]
         arguments = [*bind, "--client-bind", "127.0.0.1", "--port", ports[0], "--client-port", ports[1],
-                     "--ports-file", self.ports_file, "--state-dir", directory / f"{label}.state", *(["-v"] if verbose else []), *options]
+                     "--ports-file", self.ports_file, "--state-dir", directory / f"{label}.state",
+                     *(["-v"] if verbose else []), *drain(options), *options]
         super().__init__("mdm-tunnel-server", arguments, directory, label, environment)
         self.http = self.mqtt = 0
 
@@ -64,7 +70,8 @@ class Client(Program):
         if services is not None:
             self.write_services(services)
         arguments = ["--host", "127.0.0.1", "--port", server_port, "--id", client_id,
-                     *(["--config", self.services_file] if services is not None else []), "--state-dir", directory / f"{label}.state", *(["-v"] if verbose else []), *options]
+                     *(["--config", self.services_file] if services is not None else []), "--state-dir", directory / f"{label}.state",
+                     *(["-v"] if verbose else []), *drain(options), *options]
         super().__init__("mdm-tunnel-client", arguments, directory, label, environment)
 
     def write_services(self, services):
