@@ -90,8 +90,11 @@ bool body_up_take(struct exchange *ex, const char *data, size_t len)
     if (!body_up_send(ex, r->framing == HTTP_FRAMING_CHUNKED ? body_up_chunk(data, len) : slice_copy(data, len)))
         return false;
     bool last = r->framing == HTTP_FRAMING_LENGTH && ex->received == r->content_length;
-    if (ex->out.bytes > 0 && !last)
-        visitor_suspend(ex->visitor);
+    if (ex->out.bytes == 0 || last)
+        return true;
+    if (visitor_cannot_finish(ex->visitor))
+        return false;
+    visitor_suspend(ex->visitor);
     return true;
 }
 

@@ -3,27 +3,58 @@
 #include "server/visitor.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <stdio.h>
-#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/counters.h"
 #include "server/exchange.h"
 #include "server/front.h"
 
+bool visitor_cannot_finish(const struct visitor *v)
+{
+    const struct exchange *ex = v->exchange;
+    const struct request *r = &ex->request;
+    int waiting = 0;
+
+    return v->finished && r->framing == HTTP_FRAMING_LENGTH && ioctl(v->fd, SIOCINQ, &waiting) == 0 &&
+           (uint64_t)waiting < r->content_length - ex->received;
+}
+
+/* libmicrohttpd waits for the next edge after a short read, and this one has been. A resume makes it read again. */
+static void visitor_nudge(struct visitor *v)
+{
+    if (v->suspended)
+        return;
+    visitor_suspend(v);
+    visitor_resume(v);
+}
+
+/* The visitor has finished sending: it left, or it waits for the answer (`nc -N`). */
+static void visitor_finished(struct visitor *v)
+{
+    struct exchange *ex = v->exchange;
+    enum exchange_state state = ex == NULL ? EXCHANGE_HEAD : ex->state;
+
+    v->finished = true;
+    v->left = state == EXCHANGE_ANSWER;
+    bool lost = state == EXCHANGE_BODY && v->suspended && visitor_cannot_finish(v);
+    if (state == EXCHANGE_CONTINUE || (v->left && v->suspended) || lost)
+        exchange_abort(ex, &error_visitor_gone);
+    else if (state == EXCHANGE_HEAD || state == EXCHANGE_BODY)
+        visitor_nudge(v);
+}
+
 static void visitor_news(struct hangup *w, enum hangup_news news)
 {
     struct visitor *v = CONTAINER_OF(w, struct visitor, hangup);
-    struct exchange *ex = v->exchange;
 
     CHECK_OBJECT(v, VISITOR_MAGIC);
-    if (ex == NULL)
-        return; /* libmicrohttpd reads it and finds out itself */
-    if (news == HANGUP_FINISHED && ex->state == EXCHANGE_ANSWER)
-        v->left = true;
-    bool unfinished = ex->state == EXCHANGE_CONTINUE || (v->left && v->suspended);
-    if (news != HANGUP_FINISHED || unfinished)
-        exchange_abort(ex, &error_visitor_gone);
+    if (news == HANGUP_FINISHED)
+        visitor_finished(v);
+    else if (v->exchange != NULL)
+        exchange_abort(v->exchange, &error_visitor_gone);
 }
 
 static void visitor_set_address(struct visitor *v, const struct sockaddr *address)

@@ -23,6 +23,7 @@ struct visitor {
     struct deadline deadline;
     struct hangup hangup;
     bool suspended;
+    bool finished; /* has finished sending */
     bool left;    /* finished sending after its answer had begun: nobody is there */
     bool trusted; /* a proxy whose forwarding fields are believed */
     int fd;
@@ -34,10 +35,13 @@ struct visitor {
 /* NULL without memory (the connection then gets no exchange and is closed at its first request). */
 struct visitor *visitor_create(struct front *f, struct MHD_Connection *c);
 void visitor_free(struct visitor **v);
-/* From inside libmicrohttpd's callbacks only. */
+/* Until visitor_resume(). */
 void visitor_suspend(struct visitor *v);
 /* Any time; nothing happens when it is not suspended. */
 void visitor_resume(struct visitor *v);
+/* Its request's body cannot become complete: fewer bytes are left to read than are missing. While suspended, or about to
+ * be: then libmicrohttpd holds none back. */
+bool visitor_cannot_finish(const struct visitor *v);
 /* Shuts the connection down, whatever it is doing. */
 void visitor_cut(struct visitor *v);
 /* The next close sends a reset: a body that ends with the connection must not look complete. */
