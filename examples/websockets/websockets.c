@@ -28,8 +28,10 @@
 
 #define PORT_DEFAULT 9001
 #define CONNECTIONS_MAX 20000
-#define MESSAGE_MAX (16u * 1024 * 1024) /* the largest message that is taken, bytes */
-#define ECHO_MAX (1024u * 1024)         /* echoes that wait for a slow reader, bytes; beyond it, nothing is read from it */
+/* The largest message that is taken, bytes. */
+#define MESSAGE_MAX (16u * 1024 * 1024)
+/* Echoes that wait for a slow reader, bytes; beyond it, nothing is read from it. */
+#define ECHO_MAX (1024u * 1024)
 #define EVENTS_PER_TURN 64
 
 /* One visitor's WebSocket. Lives in the list of the echo until it is closed. */

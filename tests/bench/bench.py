@@ -26,20 +26,36 @@ BASE = columns.NginxTwice.name
 IDLE_WEBSOCKETS = 1000
 
 
-# -- loads: each returns {metric: value} --------------------------------------------------------------------------------
+# -- loads: each returns {metric: value} -----------------------------------------------------------------------------
 
 
 def wrk(column, options, connections, *fields):
     port, host = column.where("web")
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{options.seconds}s", "--timeout", "10s", "--latency", "-H", f"Host: {host}"]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{options.seconds}s",
+        "--timeout",
+        "10s",
+        "--latency",
+        "-H",
+        f"Host: {host}",
+    ]
     for field in fields:
         command += ["-H", field]
-    out = subprocess.run([*command, f"http://127.0.0.1:{port}/small"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/small"], capture_output=True, text=True, check=True
+    ).stdout
     errors = re.search(r"Socket errors: (.*)|Non-2xx or 3xx responses: (\d+)", out)
     if errors and not errors[0].endswith("read 0, write 0, timeout 0"):
         print(f"  {column.name}: wrk says: {errors[0].strip()}", file=sys.stderr)
     latency = {p: in_milliseconds(re.search(rf"{p}%\s+(\S+)", out)[1]) for p in (50, 99)}
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]), latency, int(re.search(r"(\d+) requests in", out)[1])
+    return (
+        float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
+        latency,
+        int(re.search(r"(\d+) requests in", out)[1]),
+    )
 
 
 def in_milliseconds(text):
@@ -56,8 +72,11 @@ def small_fifty(column, options):
     before = cpu_by_group(column)
     rate, latency, count = wrk(column, options, 50)
     spent = cpu_spent(column, before, 100_000 / max(count, 1))
-    return {"small GET, 50 connections: requests/s": rate, "small GET, 50 connections: p99 ms": latency[99],
-            **{f"CPU s per 100,000 requests: {group}": value for group, value in spent.items()}}
+    return {
+        "small GET, 50 connections: requests/s": rate,
+        "small GET, 50 connections: p99 ms": latency[99],
+        **{f"CPU s per 100,000 requests: {group}": value for group, value in spent.items()},
+    }
 
 
 def small_new(column, options):
@@ -67,8 +86,22 @@ def small_new(column, options):
 
 def curl(column, service, path, *arguments):
     port, host = column.where(service)
-    return subprocess.Popen(["curl", "-sS", "-f", "-o", "/dev/null", "-H", f"Host: {host}", "-H", "Expect:", *arguments,
-                             f"http://127.0.0.1:{port}{path}"], stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [
+            "curl",
+            "-sS",
+            "-f",
+            "-o",
+            "/dev/null",
+            "-H",
+            f"Host: {host}",
+            "-H",
+            "Expect:",
+            *arguments,
+            f"http://127.0.0.1:{port}{path}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def transfer(processes, size):
@@ -88,7 +121,11 @@ def download_one(column, options):
 
 def download_eight(column, options):
     last = options.size // 8 - 1
-    return {"8 downloads: MiB/s": transfer(lambda: [curl(column, "web", "/big", "-r", f"0-{last}") for _ in range(8)], options.size)}
+    return {
+        "8 downloads: MiB/s": transfer(
+            lambda: [curl(column, "web", "/big", "-r", f"0-{last}") for _ in range(8)], options.size
+        )
+    }
 
 
 def upload(column, options):
@@ -110,8 +147,10 @@ def small_beside_bulk(column, options):
         finally:
             os.killpg(process.pid, 15)
             process.wait()
-    return {"small GET beside a download and a stalled one: p50 ms": latency[50],
-            "small GET beside a download and a stalled one: p99 ms": latency[99]}
+    return {
+        "small GET beside a download and a stalled one: p50 ms": latency[50],
+        "small GET beside a download and a stalled one: p99 ms": latency[99],
+    }
 
 
 def memory(column, options):
@@ -133,8 +172,12 @@ def memory(column, options):
 def websocket(column):
     port, host = column.where("ws")
     sock = socket.create_connection(("127.0.0.1", port), 20)
-    sock.sendall((f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode())
+    sock.sendall(
+        (
+            f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ).encode()
+    )
     answer = b""
     while b"\r\n\r\n" not in answer:
         data = sock.recv(4096)
@@ -151,7 +194,7 @@ LOADS = (memory, small_one, small_fifty, small_new, download_one, download_eight
 ONCE = (memory,)
 
 
-# -- what processes take ------------------------------------------------------------------------------------------------
+# -- what processes take ---------------------------------------------------------------------------------------------
 
 
 def family(pids):
@@ -199,7 +242,7 @@ def with_sum(values):
     return {"together": sum(values.values()), **values} if values else {}
 
 
-# -- the table ----------------------------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------------------------
 
 
 def number(value):
@@ -222,15 +265,20 @@ def table(medians, names):
         base = medians.get(BASE, {}).get(metric)
         rows.append([metric, *(cell(medians[name].get(metric), base, name == BASE) for name in names)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths))).rstrip()
-                     for row in rows)
+    return "\n".join(
+        "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths))).rstrip()
+        for row in rows
+    )
 
 
 def medians_of(results):
-    return {name: {metric: statistics.median(values) for metric, values in metrics.items()} for name, metrics in results.items()}
+    return {
+        name: {metric: statistics.median(values) for metric, values in metrics.items()}
+        for name, metrics in results.items()
+    }
 
 
-# -- the run ------------------------------------------------------------------------------------------------------------
+# -- the run ---------------------------------------------------------------------------------------------------------
 
 
 def measure_all(running, options):
@@ -238,7 +286,10 @@ def measure_all(running, options):
     for number_of_round in range(options.rounds):
         for load in options.loads:
             for column in running if number_of_round == 0 or load not in ONCE else ():
-                print(f"round {number_of_round + 1} of {options.rounds}: {load.__name__}: {column.name}", file=sys.stderr)
+                print(
+                    f"round {number_of_round + 1} of {options.rounds}: {load.__name__}: {column.name}",
+                    file=sys.stderr,
+                )
                 try:
                     for metric, value in load(column, options).items():
                         results[column.name].setdefault(metric, []).append(value)

@@ -55,8 +55,15 @@ class Column:
 
     def spawn(self, group, *command, **rest):
         log = open(self.directory / f"{group}.log", "ab")
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   cwd=self.directory, preexec_fn=raise_limits, **rest)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            preexec_fn=raise_limits,
+            **rest,
+        )
         log.close()
         self.processes.append(process)
         self.groups.setdefault(group, []).append(process.pid)
@@ -172,13 +179,38 @@ class MdmTunnel(Column):
 
     def start(self):
         ports_file = self.directory / "ports.json"
-        self.spawn("server", self.build / "mdm-tunnel-server", "--bind", "127.0.0.1", "--client-bind", "127.0.0.1",
-                   "--port", 0, "--client-port", 0, "--ports-file", ports_file, "--state-dir", self.directory / "server")
+        self.spawn(
+            "server",
+            self.build / "mdm-tunnel-server",
+            "--bind",
+            "127.0.0.1",
+            "--client-bind",
+            "127.0.0.1",
+            "--port",
+            0,
+            "--client-port",
+            0,
+            "--ports-file",
+            ports_file,
+            "--state-dir",
+            self.directory / "server",
+        )
         wait_for(lambda: ports_file.exists() and ports_file.read_text().strip(), "the server writes its ports")
         ports = json.loads(ports_file.read_text())
         self.ports = dict.fromkeys(SERVICES, ports["port"])
-        self.spawn("client", self.build / "mdm-tunnel-client", "-i", "bench", "-H", "127.0.0.1", "-p", ports["client_port"],
-                   "--state-dir", self.directory / "client", *(f"{s}={self.origin.ports[s]}" for s in SERVICES))
+        self.spawn(
+            "client",
+            self.build / "mdm-tunnel-client",
+            "-i",
+            "bench",
+            "-H",
+            "127.0.0.1",
+            "-p",
+            ports["client_port"],
+            "--state-dir",
+            self.directory / "client",
+            *(f"{s}={self.origin.ports[s]}" for s in SERVICES),
+        )
         wait_for(self.serves, "a request passes")
 
     def serves(self):
@@ -212,11 +244,15 @@ class Frp(PortTunnel):
     name, program = "frp", "frps"
 
     def start_programs(self):
-        (self.directory / "frps.toml").write_text(f'bindAddr = "127.0.0.1"\nbindPort = {self.control}\nlog.level = "error"\n')
+        (self.directory / "frps.toml").write_text(
+            f'bindAddr = "127.0.0.1"\nbindPort = {self.control}\nlog.level = "error"\n'
+        )
         client = f'serverAddr = "127.0.0.1"\nserverPort = {self.control}\nlog.level = "error"\n'
         for s in SERVICES:
-            client += (f'[[proxies]]\nname = "{s}"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = {self.origin.ports[s]}\n'
-                       f"remotePort = {self.ports[s]}\n")
+            client += (
+                f'[[proxies]]\nname = "{s}"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = {self.origin.ports[s]}\n'
+                f"remotePort = {self.ports[s]}\n"
+            )
         (self.directory / "frpc.toml").write_text(client)
         self.spawn("server", "frps", "-c", "frps.toml")
         wait_for(lambda: listens(self.control), "frps listens")
@@ -244,8 +280,13 @@ class Chisel(PortTunnel):
     def start_programs(self):
         self.spawn("server", "chisel", "server", "--host", "127.0.0.1", "-p", self.control, "--reverse")
         wait_for(lambda: listens(self.control), "chisel listens")
-        self.spawn("client", "chisel", "client", f"127.0.0.1:{self.control}",
-                   *(f"R:127.0.0.1:{self.ports[s]}:127.0.0.1:{self.origin.ports[s]}" for s in SERVICES))
+        self.spawn(
+            "client",
+            "chisel",
+            "client",
+            f"127.0.0.1:{self.control}",
+            *(f"R:127.0.0.1:{self.ports[s]}:127.0.0.1:{self.origin.ports[s]}" for s in SERVICES),
+        )
 
 
 class Bore(PortTunnel):
@@ -266,16 +307,34 @@ class Ssh(PortTunnel):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.directory / key], check=True)
         (self.directory / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1\nPort {self.control}\nHostKey {self.directory}/host\nPidFile none\nUsePAM no\n"
-            f"StrictModes no\nPermitRootLogin yes\nAuthorizedKeysFile {self.directory}/user.pub\n")
+            f"StrictModes no\nPermitRootLogin yes\nAuthorizedKeysFile {self.directory}/user.pub\n"
+        )
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)
         sshd = shutil.which("sshd") or "/usr/sbin/sshd"
         self.spawn("server", sshd, "-D", "-e", "-f", self.directory / "sshd_config")
         wait_for(lambda: listens(self.control), "sshd listens")
-        self.spawn("client", "ssh", "-N", "-p", self.control, "-i", self.directory / "user", "-o", "StrictHostKeyChecking=no",
-                   "-o", f"UserKnownHostsFile={self.directory}/known", "-o", "ExitOnForwardFailure=yes",
-                   *(word for s in SERVICES for word in ("-R", f"127.0.0.1:{self.ports[s]}:127.0.0.1:{self.origin.ports[s]}")),
-                   "127.0.0.1")
+        self.spawn(
+            "client",
+            "ssh",
+            "-N",
+            "-p",
+            self.control,
+            "-i",
+            self.directory / "user",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            f"UserKnownHostsFile={self.directory}/known",
+            "-o",
+            "ExitOnForwardFailure=yes",
+            *(
+                word
+                for s in SERVICES
+                for word in ("-R", f"127.0.0.1:{self.ports[s]}:127.0.0.1:{self.origin.ports[s]}")
+            ),
+            "127.0.0.1",
+        )
 
     @classmethod
     def available(cls):

@@ -14,8 +14,15 @@ SERVER, CLIENT = "mdm-tunnel-server", "mdm-tunnel-client"
 
 def run(t, name, *arguments):
     environment = {"HOME": str(t.directory), "PATH": "/usr/bin:/bin"}
-    return subprocess.run([Program.find(name), *map(str, arguments)], capture_output=True, text=True, cwd=t.directory,
-                          env=environment, timeout=seconds(10), stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        [Program.find(name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=t.directory,
+        env=environment,
+        timeout=seconds(10),
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def refused(t, status, names, name, *arguments):
@@ -32,12 +39,17 @@ def refused(t, status, names, name, *arguments):
 
 @story("--help prints the options on stdout and exits with 0")
 def _(t):
-    for name, options in ((SERVER, ["--port", "--client-port", "--domain", "--ports-file", "--state-dir", "--verbose"]),
-                          (CLIENT, ["--id", "--host", "--port", "--config", "--state-dir", "--verbose"])):
+    for name, options in (
+        (SERVER, ["--port", "--client-port", "--domain", "--ports-file", "--state-dir", "--verbose"]),
+        (CLIENT, ["--id", "--host", "--port", "--config", "--state-dir", "--verbose"]),
+    ):
         for flag in ("--help", "-h"):
             done = run(t, name, flag)
             same((done.returncode, done.stderr), (0, ""), f"{name} {flag}")
-            check(done.stdout.startswith(f"usage: {name}") or name in done.stdout.splitlines()[0], f"{name}: {done.stdout[:100]!r}")
+            check(
+                done.stdout.startswith(f"usage: {name}") or name in done.stdout.splitlines()[0],
+                f"{name}: {done.stdout[:100]!r}",
+            )
             for option in options:
                 check(option in done.stdout, f"{name} {flag} tells of {option}")
             check(max(map(len, done.stdout.splitlines())) <= 120, f"{name} {flag}: no line is over 120 columns")
@@ -73,9 +85,30 @@ def _(t):
 def _(t):
     for bad in ("-tim", "t_m", "a.b", "", "x" * 64, "a--b", "tim/"):
         refused(t, 2, "id", CLIENT, "--id", bad, "hello=9000")
-    for bad in ("hello", "=9000", "hello=", "hello=0", "hello=70000", "hello=9000x", "hel lo=9000", "-=1", "a.b=1",
-                "hello=host:", "hello=unix:", "hello=host:0"):
-        refused(t, 2, bad.split("=")[0] if bad[0] not in "=-" else "", CLIENT, "--id", "tim", *(["--"] if bad[0] == "-" else []), bad)
+    for bad in (
+        "hello",
+        "=9000",
+        "hello=",
+        "hello=0",
+        "hello=70000",
+        "hello=9000x",
+        "hel lo=9000",
+        "-=1",
+        "a.b=1",
+        "hello=host:",
+        "hello=unix:",
+        "hello=host:0",
+    ):
+        refused(
+            t,
+            2,
+            bad.split("=")[0] if bad[0] not in "=-" else "",
+            CLIENT,
+            "--id",
+            "tim",
+            *(["--"] if bad[0] == "-" else []),
+            bad,
+        )
 
 
 @story("a services file that is missing or wrong ends the client with a message that says where")
@@ -83,11 +116,24 @@ def _(t):
     path = t.directory / "services.json"
     done = run(t, CLIENT, "-i", "tim", "-c", path)
     check(done.returncode in (1, 2) and "services.json" in done.stderr, f"missing: {done.returncode} {done.stderr!r}")
-    for text, place in (('{"hello-world": 70000}', "hello-world"), ('{"hello": 0}', "hello"), ('{"hello": "x"}', "hello"),
-                        ("{", "services.json"), ("[]", "services.json"), ("", "services.json"),
-                        ('{"a": {"target": 1, "colour": 2}}', "colour"), ('{"a": {}}', "a"), ('{"a": 1, "a": 2}', "a"),
-                        ('{"b_d": 1}', "b_d"), ('{"a": true}', "a"), ('{"a": 1.5}', "a"), ('{"a": 9000} x', "services.json"),
-                        ('{"a": "unix:"}', "a"), ('{"a": null}', "a"), ('{"\\u0000": 1}', "services.json")):
+    for text, place in (
+        ('{"hello-world": 70000}', "hello-world"),
+        ('{"hello": 0}', "hello"),
+        ('{"hello": "x"}', "hello"),
+        ("{", "services.json"),
+        ("[]", "services.json"),
+        ("", "services.json"),
+        ('{"a": {"target": 1, "colour": 2}}', "colour"),
+        ('{"a": {}}', "a"),
+        ('{"a": 1, "a": 2}', "a"),
+        ('{"b_d": 1}', "b_d"),
+        ('{"a": true}', "a"),
+        ('{"a": 1.5}', "a"),
+        ('{"a": 9000} x', "services.json"),
+        ('{"a": "unix:"}', "a"),
+        ('{"a": null}', "a"),
+        ('{"\\u0000": 1}', "services.json"),
+    ):
         path.write_text(text)
         done = run(t, CLIENT, "-i", "tim", "-c", path)
         check(done.returncode in (1, 2), f"{text}: status {done.returncode}")

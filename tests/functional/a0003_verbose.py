@@ -48,7 +48,10 @@ def _(t):
     check(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", raw), "no control byte in the logs")
     check(b"\nforged" not in raw, "no forged line")
     for line in tunnel.server.log.splitlines():
-        check(re.match(r"\S*\d\d:\d\d:\d\d\S* \w+ \S.*?: ", line) or re.match(r"\S+ \S+ \S+.*: ", line), f"form of {line!r}")
+        check(
+            re.match(r"\S*\d\d:\d\d:\d\d\S* \w+ \S.*?: ", line) or re.match(r"\S+ \S+ \S+.*: ", line),
+            f"form of {line!r}",
+        )
 
 
 main()

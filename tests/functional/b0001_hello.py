@@ -10,17 +10,24 @@ from lib.program import BUILD, Program
 
 @story("GET answers with the service's status, header and bytes")
 def _(t):
-    origin = t.origin(b"HTTP/1.1 201 Created\r\nContent-Type: text/x-odd\r\nX-One: 1\r\nContent-Length: 3\r\n\r\nab\0")
+    origin = t.origin(
+        b"HTTP/1.1 201 Created\r\nContent-Type: text/x-odd\r\nX-One: 1\r\nContent-Length: 3\r\n\r\nab\0"
+    )
     tunnel = t.tunnel({"hello": origin})
     answer = tunnel.ask(target="/some/where?x=y")
-    same((answer.status, answer.get("Content-Type"), answer.get("X-One"), answer.body), (201, "text/x-odd", "1", b"ab\0"))
+    same(
+        (answer.status, answer.get("Content-Type"), answer.get("X-One"), answer.body),
+        (201, "text/x-odd", "1", b"ab\0"),
+    )
     same([(r.method, r.target) for r in origin.requests], [("GET", "/some/where?x=y")], "what the service was asked")
     same(answer.error, None, "X-Mdm-Tunnel-Error")
 
 
 @story("a keep-alive connection takes many requests, and so does the one to the service")
 def _(t):
-    origin = t.origin(lambda r: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(r.target), r.target.encode()))
+    origin = t.origin(
+        lambda r: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(r.target), r.target.encode())
+    )
     tunnel = t.tunnel({"hello": origin})
     with tunnel.visit() as visitor:
         for number in range(100):
@@ -54,9 +61,17 @@ def _(t):
     tunnel = t.tunnel({"websockets": example(t, "websockets")})
     check(b"new WebSocket" in tunnel.ask("websockets").body, "page")
     with tunnel.visit() as visitor:
-        visitor.send(tunnel.request("websockets", fields=[
-            ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]))
+        visitor.send(
+            tunnel.request(
+                "websockets",
+                fields=[
+                    ("Connection", "Upgrade"),
+                    ("Upgrade", "websocket"),
+                    ("Sec-WebSocket-Version", "13"),
+                    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ],
+            )
+        )
         answer = visitor.read_response()
         same((answer.status, answer.get("Sec-WebSocket-Accept")), (101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "handshake")
         visitor.send(bytes([0x81, 0x82, 0, 0, 0, 0]) + b"hi")

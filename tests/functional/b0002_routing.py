@@ -14,8 +14,16 @@ def named(name):
 def _(t):
     origin = t.origin(named("hello"))
     tunnel = t.tunnel({"hello": origin, "hello-world": t.origin(named("world"))})
-    for host in ("hello.tim.example.com", "hello--tim.example.com", "HELLO.Tim.EXAMPLE.com", "hello.tim.example.com:8000",
-                 "hello.tim.example.com.", "hello.tim.localhost", "hello--tim.localhost", "Hello--TIM.a.b.c.d.example.org:80"):
+    for host in (
+        "hello.tim.example.com",
+        "hello--tim.example.com",
+        "HELLO.Tim.EXAMPLE.com",
+        "hello.tim.example.com:8000",
+        "hello.tim.example.com.",
+        "hello.tim.localhost",
+        "hello--tim.localhost",
+        "Hello--TIM.a.b.c.d.example.org:80",
+    ):
         same(tunnel.server.ask(host=host).body, b"hello", host)
         same(origin.requests[-1].get("Host"), host, "the Host that the service sees")
     same(tunnel.server.ask(host="hello-world.tim.example.com").body, b"world", "a name with a hyphen")
@@ -24,7 +32,9 @@ def _(t):
 
 @story("the client's bare name goes to its service `default`")
 def _(t):
-    tunnel = t.tunnel({"default": t.origin(named("default")), "hello": t.origin()}, server=["--domain", "example.com"])
+    tunnel = t.tunnel(
+        {"default": t.origin(named("default")), "hello": t.origin()}, server=["--domain", "example.com"]
+    )
     same(tunnel.server.ask(host="tim.example.com", target="/x").body, b"default", "tim.example.com")
     same(tunnel.server.ask(host="hello.tim.example.com").body, b"hello\n", "hello.tim.example.com")
 
@@ -74,8 +84,13 @@ def _(t):
     origin = t.origin()
     tunnel = t.tunnel({"hello": origin}, server=["--domain", "example.com"])
     same(tunnel.ask().body, b"hello\n", "the domain's own")
-    for host in ("hello.tim.example.org", "hello.tim.badexample.com", "hello.tim.example.com.evil.org", "hello.tim",
-                 "a.hello.tim.example.com"):
+    for host in (
+        "hello.tim.example.org",
+        "hello.tim.badexample.com",
+        "hello.tim.example.com.evil.org",
+        "hello.tim",
+        "a.hello.tim.example.com",
+    ):
         answer = tunnel.server.ask(host=host)
         check(answer.status == 404, f"{host}: {answer.status} {answer.error}")
     same(len(origin.requests), 1, "requests at the service")
@@ -94,10 +109,27 @@ def _(t):
 @story("a host made of an address or of odd labels finds nothing and hurts nobody")
 def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
-    for host in ("127.0.0.1", "[::1]", "[::1]:8000", "a.constructor.x.y", "__proto__.tim.example.com", ".", "..", "tim",
-                 "hello..tim.example.com", ".hello.tim.example.com", "--tim.example.com", "hello--.example.com",
-                 "hello--tim--x.example.com", "xn--hello.tim.example.com", "x" * 64 + ".tim.example.com",
-                 ".".join(["a"] * 120), "hello.tim.example.com:", "hello.tim.example.com:99999", "%00.tim.example.com"):
+    for host in (
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:8000",
+        "a.constructor.x.y",
+        "__proto__.tim.example.com",
+        ".",
+        "..",
+        "tim",
+        "hello..tim.example.com",
+        ".hello.tim.example.com",
+        "--tim.example.com",
+        "hello--.example.com",
+        "hello--tim--x.example.com",
+        "xn--hello.tim.example.com",
+        "x" * 64 + ".tim.example.com",
+        ".".join(["a"] * 120),
+        "hello.tim.example.com:",
+        "hello.tim.example.com:99999",
+        "%00.tim.example.com",
+    ):
         answer = tunnel.server.ask(host=host)
         check(answer.status in (200, 400, 404), f"{host}: {answer.status} {answer.error}")
     same(tunnel.ask().body, b"hello\n", "afterwards")

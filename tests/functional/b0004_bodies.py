@@ -34,7 +34,11 @@ def _(t):
     tunnel = t.tunnel({"hello": origin})
     same(tunnel.ask(body=b"query").body, b"query", "GET with a body")
     tunnel.ask()
-    same((origin.requests[-1].all("Content-Length"), origin.requests[-1].all("Transfer-Encoding")), ([], []), "framing of a GET")
+    same(
+        (origin.requests[-1].all("Content-Length"), origin.requests[-1].all("Transfer-Encoding")),
+        ([], []),
+        "framing of a GET",
+    )
     tunnel.ask(method="POST", body=b"")
     same(origin.requests[-1].all("Content-Length"), ["0"], "an empty POST")
 
@@ -68,10 +72,16 @@ def _(t):
 def _(t):
     tunnel = t.tunnel({"hello": t.origin(echo)})
     with tunnel.visit() as visitor:
-        for body in (b"00A\r\n0123456789\r\n0\r\n\r\n", b"a;x=y\r\n0123456789\r\n0;z\r\n\r\n", b"A;q=\"a b\"\r\n0123456789\r\n000\r\n\r\n"):
+        for body in (
+            b"00A\r\n0123456789\r\n0\r\n\r\n",
+            b"a;x=y\r\n0123456789\r\n0;z\r\n\r\n",
+            b'A;q="a b"\r\n0123456789\r\n000\r\n\r\n',
+        ):
             visitor.send(tunnel.request(method="POST", fields=[("Transfer-Encoding", "Chunked")]) + body)
             same(visitor.read_response().body, b"0123456789", f"{body!r}")
-        for byte in tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")]) + chunk(b"slow") + b"0\r\n\r\n":
+        for byte in (
+            tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")]) + chunk(b"slow") + b"0\r\n\r\n"
+        ):
             visitor.send(bytes([byte]))
         same(visitor.read_response().body, b"slow", "one byte at a time")
 
@@ -109,8 +119,11 @@ def _(t):
 
 @story("trailers of a request and of a response arrive")
 def _(t):
-    answer = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + chunk(b"abc")
-              + b"0\r\nX-Sum: 6\r\nX-More: a b\r\n\r\n")
+    answer = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+        + chunk(b"abc")
+        + b"0\r\nX-Sum: 6\r\nX-More: a b\r\n\r\n"
+    )
     origin = t.origin(answer)
     tunnel = t.tunnel({"hello": origin})
     with tunnel.visit() as visitor:
@@ -127,8 +140,11 @@ def _(t):
     origin = t.origin()
     tunnel = t.tunnel({"hello": origin})
     with tunnel.visit() as visitor:
-        visitor.send(tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")]) + chunk(b"xyz")
-                     + b"0\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\nHost: evil\r\nX-Good: 1\r\n\r\n")
+        visitor.send(
+            tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")])
+            + chunk(b"xyz")
+            + b"0\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\nHost: evil\r\nX-Good: 1\r\n\r\n"
+        )
         same(visitor.read_response().status, 200, "status")
     names = {name.lower() for name, _ in origin.requests[0].trailers}
     check(not names & {"content-length", "transfer-encoding", "host"}, f"trailers at the service: {names}")
@@ -142,9 +158,9 @@ def _(t):
             "/head-chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-K: 1\r\n\r\n",
             "/head-nothing": b"HTTP/1.1 200 OK\r\nX-K: 1\r\n\r\n",
             "/204": b"HTTP/1.1 204 No Content\r\nX-K: 1\r\n\r\n",
-            "/304": b"HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nX-K: 1\r\n\r\n",
-            "/304-length": b"HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nContent-Length: 1234\r\nX-K: 1\r\n\r\n",
-            "/304-chunked": b"HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nTransfer-Encoding: chunked\r\nX-K: 1\r\n\r\n",
+            "/304": b'HTTP/1.1 304 Not Modified\r\nETag: "e"\r\nX-K: 1\r\n\r\n',
+            "/304-length": b'HTTP/1.1 304 Not Modified\r\nETag: "e"\r\nContent-Length: 1234\r\nX-K: 1\r\n\r\n',
+            "/304-chunked": b'HTTP/1.1 304 Not Modified\r\nETag: "e"\r\nTransfer-Encoding: chunked\r\nX-K: 1\r\n\r\n',
             "/last": response(200, b"last"),
         }[request.target]
 
@@ -155,7 +171,10 @@ def _(t):
             got = visitor.ask(method, target, host=tunnel.host("hello"))
             same((got.status, got.get("X-K")), (int(target[1:4]) if target[1].isdigit() else 200, "1"), target)
             if target in ("/head", "/304-length"):
-                check(got.get("Content-Length") in ("1234", None), f"{target}: Content-Length {got.get('Content-Length')}")
+                check(
+                    got.get("Content-Length") in ("1234", None),
+                    f"{target}: Content-Length {got.get('Content-Length')}",
+                )
             if target == "/head":
                 same(got.get("Content-Length"), "1234", f"{target}: Content-Length")
             if got.has_token("Connection", "close"):
@@ -167,8 +186,12 @@ def _(t):
 
 @story("a 304 to If-None-Match keeps its ETag; a 204 to DELETE; a 205; an empty 200")
 def _(t):
-    answers = {"/a": b"HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\n\r\n", "/b": b"HTTP/1.1 204 No Content\r\n\r\n",
-               "/c": b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", "/d": response(200, b"")}
+    answers = {
+        "/a": b'HTTP/1.1 304 Not Modified\r\nETag: "e"\r\n\r\n',
+        "/b": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "/c": b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n",
+        "/d": response(200, b""),
+    }
     tunnel = t.tunnel({"hello": t.origin(lambda r: answers[r.target])})
     with tunnel.visit() as visitor:
         for target, status in (("/a", 304), ("/b", 204), ("/c", 205), ("/d", 200), ("/a", 304)):
@@ -214,8 +237,13 @@ def _(t):
 
 @story("an HTTP/1.0 visitor gets plain bytes and a close; with keep-alive it stays")
 def _(t):
-    answers = {"/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"abc") + chunk(b"def") + b"0\r\n\r\n",
-               "/length": response(200, b"abcdef")}
+    answers = {
+        "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunk(b"abc")
+        + chunk(b"def")
+        + b"0\r\n\r\n",
+        "/length": response(200, b"abcdef"),
+    }
     tunnel = t.tunnel({"hello": t.origin(lambda r: answers[r.target])})
     for target in answers:
         with tunnel.visit() as visitor:
@@ -225,18 +253,27 @@ def _(t):
             same(visitor.read_rest(), b"abcdef", f"{target}: body")
     with tunnel.visit() as visitor:
         for _ in range(3):
-            got = visitor.ask(target="/length", host=tunnel.host("hello"), version="HTTP/1.0", fields=[("Connection", "keep-alive")])
+            got = visitor.ask(
+                target="/length", host=tunnel.host("hello"), version="HTTP/1.0", fields=[("Connection", "keep-alive")]
+            )
             same(got.body, b"abcdef", "keep-alive")
 
 
 @story("three pipelined requests to two services are answered in order")
 def _(t):
-    tunnel = t.tunnel({"one": t.origin(lambda r: response(200, b"one" + r.target.encode())),
-                       "two": t.origin(lambda r: response(200, b"two" + r.target.encode() + r.body))})
+    tunnel = t.tunnel(
+        {
+            "one": t.origin(lambda r: response(200, b"one" + r.target.encode())),
+            "two": t.origin(lambda r: response(200, b"two" + r.target.encode() + r.body)),
+        }
+    )
     with tunnel.visit() as visitor:
         for _ in range(20):
-            visitor.send(tunnel.request("one", target="/1") + tunnel.request("two", "POST", target="/2", body=b"body")
-                         + tunnel.request("one", target="/3"))
+            visitor.send(
+                tunnel.request("one", target="/1")
+                + tunnel.request("two", "POST", target="/2", body=b"body")
+                + tunnel.request("one", target="/3")
+            )
             same([visitor.read_response().body for _ in range(3)], [b"one/1", b"two/2body", b"one/3"], "answers")
 
 
@@ -260,8 +297,10 @@ def _(t):
 
 @story("1xx of a service stay away or pass, and the final answer comes")
 def _(t):
-    answer = (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
-              + response(200, b"final"))
+    answer = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        + response(200, b"final")
+    )
     tunnel = t.tunnel({"hello": t.origin(answer)})
     with tunnel.visit() as visitor:
         for _ in range(3):

@@ -54,6 +54,7 @@ def _(t):
             peer.read_head()
             peer.send(response(status, b"no", ("Connection", "close"), reason="No"))
             peer.is_closed(5)
+
         return serve
 
     tunnel = t.tunnel({f"s{status}": t.origin(refusing(status)) for status in (417, 413)})
@@ -70,8 +71,10 @@ def _(t):
     with tunnel.visit() as visitor:
         visitor.send(tunnel.request(method="POST", fields=FIELDS) + b"12345")
         same(visitor.read_response().body, b"12345", "answer")
-        visitor.send(tunnel.request(method="POST", fields=[("Expect", "100-continue"), ("Transfer-Encoding", "chunked")])
-                     + b"3\r\nabc\r\n0\r\n\r\n")
+        visitor.send(
+            tunnel.request(method="POST", fields=[("Expect", "100-continue"), ("Transfer-Encoding", "chunked")])
+            + b"3\r\nabc\r\n0\r\n\r\n"
+        )
         same(visitor.read_response().body, b"abc", "answer to a chunked one")
 
 

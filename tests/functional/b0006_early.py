@@ -18,7 +18,7 @@ def upload(visitor, size, stop=None):
         left, block = size, b"u" * 65536
         try:
             while left > 0 and not (stop and stop.is_set()):
-                visitor.send(block[:min(left, len(block))])
+                visitor.send(block[: min(left, len(block))])
                 left -= len(block)
         except OSError:
             pass
@@ -173,10 +173,18 @@ def _(t):
     body = b"n" * 3000000
     for target in ("/fast", "/slow"):
         go_on.clear()
-        process = subprocess.Popen(["nc", "-N", "127.0.0.1", str(tunnel.server.http)], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE)
-        threading.Thread(target=lambda: (process.stdin.write(tunnel.request(method="POST", target=target, body=body,
-                                         fields=[("Connection", "close")])), process.stdin.close()), daemon=True).start()
+        process = subprocess.Popen(
+            ["nc", "-N", "127.0.0.1", str(tunnel.server.http)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        threading.Thread(
+            target=lambda: (
+                process.stdin.write(
+                    tunnel.request(method="POST", target=target, body=body, fields=[("Connection", "close")])
+                ),
+                process.stdin.close(),
+            ),
+            daemon=True,
+        ).start()
         wait_until(lambda: origin.requests and origin.requests[-1].target == target, "the request arrives")
         go_on.set()
         out = process.stdout.read()

@@ -173,7 +173,9 @@ def _(t):
     for visitor in visitors:
         visitor.close()
     go_on.set()
-    wait_until(lambda: all(p.fds() <= b + 3 for p, b in zip(tunnel.programs, before)), "descriptors are closed again", 5)
+    wait_until(
+        lambda: all(p.fds() <= b + 3 for p, b in zip(tunnel.programs, before)), "descriptors are closed again", 5
+    )
     same(tunnel.ask(target="/quick").body, b"quick", "afterwards")
 
 

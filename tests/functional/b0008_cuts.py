@@ -24,7 +24,10 @@ def cut_by(t, sent, reset):
         try:
             visitor.read_body(head, request=False)
         except Cut as cut:
-            check(b"some" in cut.partial or cut.partial.startswith(b"4\r\n") or not cut.partial, f"partial: {cut.partial!r}")
+            check(
+                b"some" in cut.partial or cut.partial.startswith(b"4\r\n") or not cut.partial,
+                f"partial: {cut.partial!r}",
+            )
             return
         if head.get("Content-Length") is None and not head.has_token("Transfer-Encoding", "chunked"):
             check(False, "the visitor cannot tell the cut from an end: close-delimited, closed cleanly")
@@ -107,7 +110,9 @@ def _(t):
 
 @story("the bytes behind a complete response do not reach the next visitor")
 def _(t):
-    tunnel = t.tunnel({"hello": t.origin(response(200, b"right") + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")})
+    tunnel = t.tunnel(
+        {"hello": t.origin(response(200, b"right") + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")}
+    )
     for _ in range(10):
         same(tunnel.ask().body, b"right", "answer")
 

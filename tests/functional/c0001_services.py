@@ -27,9 +27,17 @@ def takes_effect(tunnel, what, condition):
 def _(t):
     unix = t.origin(named("unix"), path=t.directory / "service.sock")
     tcp = t.origin(named("tcp"))
-    tunnel = t.tunnel({"number": tcp.port, "pair": f"127.0.0.1:{tcp.port}", "name": f"localhost:{tcp.port}", "sock": unix,
-                       "object": {"target": tcp.port}, "object-pair": {"target": f"127.0.0.1:{tcp.port}"},
-                       "object-sock": {"target": f"unix:{unix.path}"}})
+    tunnel = t.tunnel(
+        {
+            "number": tcp.port,
+            "pair": f"127.0.0.1:{tcp.port}",
+            "name": f"localhost:{tcp.port}",
+            "sock": unix,
+            "object": {"target": tcp.port},
+            "object-pair": {"target": f"127.0.0.1:{tcp.port}"},
+            "object-sock": {"target": f"unix:{unix.path}"},
+        }
+    )
     for service in ("number", "pair", "name", "object", "object-pair"):
         same(tunnel.ask(service).body, b"tcp", service)
     for service in ("sock", "object-sock"):
@@ -51,8 +59,12 @@ def _(t):
     tunnel = t.tunnel({"hello": origin})
     same(tunnel.client.stop(), 0, "exit status")
     state = t.directory / "client-tim.state"
-    again = Program("mdm-tunnel-client", ["-H", "127.0.0.1", "-p", tunnel.server.mqtt, "--state-dir", state, "-v",
-                                          f"hello={origin.port}"], t.directory, "again")
+    again = Program(
+        "mdm-tunnel-client",
+        ["-H", "127.0.0.1", "-p", tunnel.server.mqtt, "--state-dir", state, "-v", f"hello={origin.port}"],
+        t.directory,
+        "again",
+    )
     t.programs.append(again)
     tunnel.wait_connected("tim", again)
     same(tunnel.ask().body, b"hello\n", "answer")
@@ -86,7 +98,11 @@ def _(t):
         takes_effect(tunnel, "a service moves", lambda: tunnel.ask("hello").body == b"two")
         takes_effect(tunnel, "a service is removed", lambda: tunnel.ask("added").error == "unknown-service")
         tunnel.client.write_services({"hello": two})
-        takes_effect(tunnel, "the service of the open stream is removed", lambda: tunnel.ask("stream").error == "unknown-service")
+        takes_effect(
+            tunnel,
+            "the service of the open stream is removed",
+            lambda: tunnel.ask("stream").error == "unknown-service",
+        )
         go_on.set()
         same((head.status, visitor.read_exact(5)), (200, b"later"), "the rest of the open stream")
 
@@ -133,7 +149,10 @@ def _(t):
     for n in (0, 499, 999):
         same(tunnel.ask(f"service-{n}").body, b"one", f"service-{n}")
     listing = tunnel.server.ask(host="tim.localhost", fields=[("Accept", "application/json")])
-    check(listing.status == 200 and b"service-999" in listing.body, f"listing: {listing.status}, {len(listing.body)} bytes")
+    check(
+        listing.status == 200 and b"service-999" in listing.body,
+        f"listing: {listing.status}, {len(listing.body)} bytes",
+    )
 
 
 main()

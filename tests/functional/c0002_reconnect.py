@@ -68,7 +68,9 @@ def _(t):
     client = hopeless(t, "--max-attempts", "3")
     same(client.wait_exit(), 1, "exit status")
     same(client.log.count("cannot connect"), 3, "attempts")
-    check(any(line.startswith("mdm-tunnel-client: ") for line in client.log.splitlines()), f"a reason: {client.log!r}")
+    check(
+        any(line.startswith("mdm-tunnel-client: ") for line in client.log.splitlines()), f"a reason: {client.log!r}"
+    )
 
 
 @story("a server that accepts and says nothing, or closes at once, is tried again, not hammered")

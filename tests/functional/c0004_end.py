@@ -81,7 +81,9 @@ def _(t):
         for program in (tunnel.client, tunnel.server):
             lines = len(program.log.splitlines())
             program.signal(signal.SIGTERM)
-            wait_until(lambda p=program, n=lines: len(p.log.splitlines()) > n or not p.running, f"{program.label} says so")
+            wait_until(
+                lambda p=program, n=lines: len(p.log.splitlines()) > n or not p.running, f"{program.label} says so"
+            )
             began = time.monotonic()
             program.signal(signal.SIGTERM)
             program.wait_exit()

@@ -20,9 +20,19 @@ def _(t):
     origin = t.origin()
     tunnel = t.tunnel({"hello": origin})
     host = tunnel.host("hello")
-    for fields in ([], [("Host", "")], [("Host", host), ("Host", host)], [("Host", host), ("host", "other.tim.example.com")],
-                   [("Host", "a b.tim.example.com")], [("Host", "<script>.tim.example.com")], [("Host", "user@" + host)],
-                   [("Host", host + "/x")], [("Host", host + ":port")], [("Host", f"{host}, {host}")], [("Host", "hello\\.tim.x.y")]):
+    for fields in (
+        [],
+        [("Host", "")],
+        [("Host", host), ("Host", host)],
+        [("Host", host), ("host", "other.tim.example.com")],
+        [("Host", "a b.tim.example.com")],
+        [("Host", "<script>.tim.example.com")],
+        [("Host", "user@" + host)],
+        [("Host", host + "/x")],
+        [("Host", host + ":port")],
+        [("Host", f"{host}, {host}")],
+        [("Host", "hello\\.tim.x.y")],
+    ):
         answer = tunnel.server.ask(host=None, fields=fields)
         is_error(answer, 400, "bad-request")
         check(b"<script>" not in answer.body, "nothing is echoed unescaped")
@@ -85,7 +95,10 @@ def _(t):
     tunnel = t.tunnel({"once": t.origin(at_once), "head": t.origin(in_head), "blind": t.origin(without_reading)})
     for service in ("once", "head", "blind"):
         answer = tunnel.ask(service)
-        check(answer.status == 502 and answer.error in ("service-closed", "service-reset"), f"{service}: {answer.status} {answer.error}")
+        check(
+            answer.status == 502 and answer.error in ("service-closed", "service-reset"),
+            f"{service}: {answer.status} {answer.error}",
+        )
 
 
 @story("502 bad-answer: it speaks no HTTP")
@@ -138,15 +151,24 @@ def _(t):
     tunnel.server.stop()
     tunnel.restart_server()
     answer = tunnel.ask()
-    check((answer.status, answer.error) == (503, "client-offline"), f"after a restart: {answer.status} {answer.error}")
+    check(
+        (answer.status, answer.error) == (503, "client-offline"), f"after a restart: {answer.status} {answer.error}"
+    )
 
 
 @story("pages are HTML, JSON or plain text by Accept")
 def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
     host = "nothing.tim.example.com"
-    for accept, kind in ((HTML, "text/html"), (JSON, "application/json"), (ANY, "text/plain"), (None, "text/plain"),
-                         ("text/plain", "text/plain"), ("image/png", "text/plain"), ("application/json, text/html;q=0.1", "application/json")):
+    for accept, kind in (
+        (HTML, "text/html"),
+        (JSON, "application/json"),
+        (ANY, "text/plain"),
+        (None, "text/plain"),
+        ("text/plain", "text/plain"),
+        ("image/png", "text/plain"),
+        ("application/json, text/html;q=0.1", "application/json"),
+    ):
         answer = tunnel.server.ask(host=host, fields=[("Accept", accept)] if accept else [])
         is_error(answer, 404, "unknown-service")
         check(answer.get("Content-Type").startswith(kind), f"Accept {accept}: {answer.get('Content-Type')}")
@@ -165,7 +187,11 @@ def _(t):
         for _ in range(3):
             same(visitor.ask(host="nothing.tim.example.com").status, 404, "unknown service")
             same(visitor.ask(host=tunnel.host("hello")).body, b"hello\n", "answer")
-            same(visitor.ask("POST", host="nothing.tim.example.com", body=b"z" * 200000).status, 404, "POST to an unknown service")
+            same(
+                visitor.ask("POST", host="nothing.tim.example.com", body=b"z" * 200000).status,
+                404,
+                "POST to an unknown service",
+            )
             same(visitor.ask(host=tunnel.host("hello")).body, b"hello\n", "answer")
 
 

@@ -16,7 +16,9 @@ REFUSED = {
     "CL and TE": HEAD + b"Content-Length: 5\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + SMUGGLED,
     "TE and CL": HEAD + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + SMUGGLED,
     "two differing CL": HEAD + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
-    "two differing CL, reversed": HEAD + b"Content-Length: %d\r\nContent-Length: 0\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "two differing CL, reversed": HEAD
+    + b"Content-Length: %d\r\nContent-Length: 0\r\n\r\n" % len(SMUGGLED)
+    + SMUGGLED,
     "CL list that differs": HEAD + b"Content-Length: 0, 5\r\n\r\nhello",
     "CL with a plus": HEAD + b"Content-Length: +5\r\n\r\nhello",
     "CL negative": HEAD + b"Content-Length: -5\r\n\r\nhello",
@@ -34,13 +36,15 @@ REFUSED = {
     "TE chunked, chunked": HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
     "TE twice": HEAD + CHUNKED + b"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
     "TE with a parameter": HEAD + b"Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n" + SMUGGLED,
-    "TE in quotes": HEAD + b"Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "TE in quotes": HEAD + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n' + SMUGGLED,
     "TE with a vertical tab": HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
     "TE empty": HEAD + b"Transfer-Encoding:\r\n\r\n" + SMUGGLED,
     "TE in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: " + HOST.encode() + b"\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + SMUGGLED,
     "two Hosts": GET + b"Host: other.tim.example.com\r\n\r\n",
     "two equal Hosts": GET + b"Host: " + HOST.encode() + b"\r\n\r\n",
-    "absolute-form with another Host": b"GET http://other.tim.example.com/ HTTP/1.1\r\nHost: " + HOST.encode() + b"\r\n\r\n",
+    "absolute-form with another Host": b"GET http://other.tim.example.com/ HTTP/1.1\r\nHost: "
+    + HOST.encode()
+    + b"\r\n\r\n",
     "Host with a space": b"GET / HTTP/1.1\r\nHost: " + HOST.encode() + b" x\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\n\r\n",
     "control byte in the target": b"GET /\x01x HTTP/1.1\r\nHost: " + HOST.encode() + b"\r\n\r\n",
@@ -147,7 +151,10 @@ def one_reading(data, what):
     """Everything that an HTTP parser may see differently is absent from what the service got."""
     head, _, _ = bytes(data).partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
-    check(re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP/1\.1", lines[0]), f"{what}: request line {lines[0]!r}")
+    check(
+        re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP/1\.1", lines[0]),
+        f"{what}: request line {lines[0]!r}",
+    )
     names = []
     for line in lines[1:]:
         match = re.fullmatch(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t !-~\x80-\xff]*)", line)
@@ -203,7 +210,10 @@ def _(t):
         try:
             check(all(s in (200, 400, 405, 501, 505) for s in statuses), f"{what}: answers {statuses}")
             check(served <= 1 and len(statuses) <= 2, f"{what}: answers {statuses}")
-            check(len(origin.requests) == served, f"{what}: {len(origin.requests)} requests at the service, {served} answers")
+            check(
+                len(origin.requests) == served,
+                f"{what}: {len(origin.requests)} requests at the service, {served} answers",
+            )
             everything = b"".join(map(bytes, seen))
             check(b"GET /smuggled" not in everything, f"{what}: the service saw {everything!r}")
             for request in origin.requests:

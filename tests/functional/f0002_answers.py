@@ -45,7 +45,12 @@ def _(t):
 def _(t):
     current = {}
     tunnel = t.tunnel({"hello": t.origin(lambda r: current["answer"])})
-    for body in (b"5\r\nhelloXX\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n", b"zz\r\n\r\n"):
+    for body in (
+        b"5\r\nhelloXX\r\n0\r\n\r\n",
+        b"-5\r\nhello\r\n0\r\n\r\n",
+        b"FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
+        b"zz\r\n\r\n",
+    ):
         current["answer"] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
         try:
             answer = tunnel.ask()

@@ -45,8 +45,11 @@ def _(t):
         requests(tunnel, 50, keep)
         before = [program.fds() for program in tunnel.programs]
         requests(tunnel, 1000, keep)
-        wait_until(lambda before=before: all(p.fds() <= b + 2 for p, b in zip(tunnel.programs, before)),
-                   f"descriptors are as before: {before}", 5)
+        wait_until(
+            lambda before=before: all(p.fds() <= b + 2 for p, b in zip(tunnel.programs, before)),
+            f"descriptors are as before: {before}",
+            5,
+        )
 
 
 @story("1,000 requests in 20 threads")
@@ -117,6 +120,7 @@ def _(t):
 
 
 if BIG:
+
     @story("1 GiB down and up arrive as they were sent")
     def _(t):
         large(t, 1 << 30)
@@ -128,7 +132,11 @@ def _(t):
 
     def serve(peer, origin):
         while (request := peer.read_request()) is not None:
-            body = BLOCK * (size // len(BLOCK)) if request.target == "/big" else hashlib.sha256(request.body).hexdigest().encode()
+            body = (
+                BLOCK * (size // len(BLOCK))
+                if request.target == "/big"
+                else hashlib.sha256(request.body).hexdigest().encode()
+            )
             peer.send(response(200, body))
 
     tunnel = t.tunnel({"hello": t.origin(serve)})

@@ -16,7 +16,9 @@ def has_sanitizer():
     return bool(re.search(rb"__(asan|tsan)_init", (BUILD / "mdm-tunnel-server").read_bytes()))
 
 
-@story(f"{COUNT:,} idle WebSockets: all live, the server takes under {SERVER_KIB} KiB each, the client under {CLIENT_KIB}")
+@story(
+    f"{COUNT:,} idle WebSockets: all live, the server takes under {SERVER_KIB} KiB each, the client under {CLIENT_KIB}"
+)
 def _(t):
     raise_limits()
     echo = t.keep(BareEcho())
@@ -43,7 +45,9 @@ def _(t):
     finally:
         for visitor in visitors:
             visitor.close()
-    wait_until(lambda: tunnel.server.fds() < 100 and tunnel.client.fds() < 100, "all descriptors are closed again", 10)
+    wait_until(
+        lambda: tunnel.server.fds() < 100 and tunnel.client.fds() < 100, "all descriptors are closed again", 10
+    )
     if has_sanitizer():
         skip("memory says nothing under a sanitizer; all WebSockets lived")
     check(each[0] < SERVER_KIB and each[1] < CLIENT_KIB, f"KiB each: server {each[0]:.1f}, client {each[1]:.1f}")

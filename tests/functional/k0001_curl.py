@@ -15,7 +15,9 @@ ETAG = '"v1"'
 def files(request):
     """A file with ranges and an ETag; an echo for everything that is not GET or HEAD."""
     if request.method not in ("GET", "HEAD"):
-        return response(200, f"{request.method} {len(request.body)} {hashlib.sha256(request.body).hexdigest()}".encode())
+        return response(
+            200, f"{request.method} {len(request.body)} {hashlib.sha256(request.body).hexdigest()}".encode()
+        )
     if request.target.startswith("/cookies"):
         return response(200, b"c", ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2; Path=/"), ("set-cookie", "c=3"))
     if request.target == "/form":
@@ -27,19 +29,38 @@ def files(request):
         return head_or(request, response(200, DATA, ("ETag", ETAG), ("Accept-Ranges", "bytes")))
     begin = int(span[1]) if span[1] else len(DATA) - int(span[2])
     end = int(span[2]) if span[1] and span[2] else len(DATA) - 1
-    return head_or(request, response(206, DATA[begin:end + 1], ("Content-Range", f"bytes {begin}-{end}/{len(DATA)}"),
-                                     reason="Partial Content"))
+    return head_or(
+        request,
+        response(
+            206,
+            DATA[begin : end + 1],
+            ("Content-Range", f"bytes {begin}-{end}/{len(DATA)}"),
+            reason="Partial Content",
+        ),
+    )
 
 
 def head_or(request, data):
-    return data if request.method == "GET" else data[:data.index(b"\r\n\r\n") + 4]
+    return data if request.method == "GET" else data[: data.index(b"\r\n\r\n") + 4]
 
 
 def curl(tunnel, target, *arguments, check_status=True, service="hello"):
     if shutil.which("curl") is None:
         skip("curl is missing")
-    done = subprocess.run(["curl", "-sS", "-H", f"Host: {tunnel.host(service)}", "--max-time", str(int(seconds(30))), *arguments,
-                           f"http://127.0.0.1:{tunnel.server.http}{target}"], capture_output=True, cwd=tunnel.directory)
+    done = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-H",
+            f"Host: {tunnel.host(service)}",
+            "--max-time",
+            str(int(seconds(30))),
+            *arguments,
+            f"http://127.0.0.1:{tunnel.server.http}{target}",
+        ],
+        capture_output=True,
+        cwd=tunnel.directory,
+    )
     if check_status:
         same((done.returncode, done.stderr), (0, b""), f"curl {' '.join(arguments)}")
     return done.stdout
@@ -72,25 +93,46 @@ def _(t):
     (t.directory / "up").write_bytes(DATA)
     digest = hashlib.sha256(DATA).hexdigest()
     same(curl(tunnel, "/", "-T", "up").decode(), f"PUT {len(DATA)} {digest}", "PUT")
-    same(curl(tunnel, "/", "-T", "-", "-H", "Transfer-Encoding: chunked", "-X", "POST").decode()[:6], "POST 0", "POST chunked, empty")
+    same(
+        curl(tunnel, "/", "-T", "-", "-H", "Transfer-Encoding: chunked", "-X", "POST").decode()[:6],
+        "POST 0",
+        "POST chunked, empty",
+    )
     same(curl(tunnel, "/", "--data-binary", "@up").decode(), f"POST {len(DATA)} {digest}", "POST")
-    same(curl(tunnel, "/", "--data-binary", "@up", "-H", "Transfer-Encoding: chunked").decode(), f"POST {len(DATA)} {digest}", "chunked")
-    same(curl(tunnel, "/", "-H", "Expect: 100-continue", "--data-binary", "@up").decode(), f"POST {len(DATA)} {digest}", "Expect")
+    same(
+        curl(tunnel, "/", "--data-binary", "@up", "-H", "Transfer-Encoding: chunked").decode(),
+        f"POST {len(DATA)} {digest}",
+        "chunked",
+    )
+    same(
+        curl(tunnel, "/", "-H", "Expect: 100-continue", "--data-binary", "@up").decode(),
+        f"POST {len(DATA)} {digest}",
+        "Expect",
+    )
     for method in ("PATCH", "DELETE", "OPTIONS", "PROPFIND"):
         same(curl(tunnel, "/", "-X", method).decode().split()[0], method, method)
     curl(tunnel, "/", "-F", "file=@up;type=text/x", "-F", "name=value")
     request = origin.requests[-1]
-    check(request.get("Content-Type").startswith("multipart/form-data; boundary=") and DATA in request.body, "multipart")
+    check(
+        request.get("Content-Type").startswith("multipart/form-data; boundary=") and DATA in request.body, "multipart"
+    )
 
 
 @story("--http1.0, three Set-Cookie, compressed responses stay as they are")
 def _(t):
-    tunnel = t.tunnel({"hello": t.origin(files),
-                       "gzip": t.origin(response(200, b"\x1f\x8b not really", ("Content-Encoding", "gzip")))})
+    tunnel = t.tunnel(
+        {
+            "hello": t.origin(files),
+            "gzip": t.origin(response(200, b"\x1f\x8b not really", ("Content-Encoding", "gzip"))),
+        }
+    )
     check(curl(tunnel, "/file", "--http1.0") == DATA, "HTTP/1.0")
     head = curl(tunnel, "/cookies", "-i").split(b"\r\n\r\n")[0].splitlines()
-    same([line for line in head if line.lower().startswith(b"set-cookie")],
-         [b"Set-Cookie: a=1", b"Set-Cookie: b=2; Path=/", b"set-cookie: c=3"], "cookies")
+    same(
+        [line for line in head if line.lower().startswith(b"set-cookie")],
+        [b"Set-Cookie: a=1", b"Set-Cookie: b=2; Path=/", b"set-cookie: c=3"],
+        "cookies",
+    )
     same(curl(tunnel, "/", service="gzip"), b"\x1f\x8b not really", "bytes of a compressed answer")
 
 
@@ -98,8 +140,20 @@ def _(t):
 def _(t):
     origin = t.origin(files)
     tunnel = t.tunnel({"hello": origin})
-    out = curl(tunnel, "/cookies?[1-200]", "--no-progress-meter", "--parallel", "--parallel-immediate", "--parallel-max", "200", "-o", "/dev/null", "-w",
-               "%{http_code}\n", check_status=True)
+    out = curl(
+        tunnel,
+        "/cookies?[1-200]",
+        "--no-progress-meter",
+        "--parallel",
+        "--parallel-immediate",
+        "--parallel-max",
+        "200",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}\n",
+        check_status=True,
+    )
     same((out.split().count(b"200"), len(origin.requests)), (200, 200), "answers and requests")
 
 
@@ -123,7 +177,9 @@ def _(t):
         with tunnel.visit() as visitor:
             visitor.send(tunnel.request())
             visitor.read_exact(5000)
-    wait_until(lambda: all(p.fds() <= b + 3 for p, b in zip(tunnel.programs, before)), "descriptors are closed again", 5)
+    wait_until(
+        lambda: all(p.fds() <= b + 3 for p, b in zip(tunnel.programs, before)), "descriptors are closed again", 5
+    )
     same(curl(tunnel, "/small"), b"small", "afterwards")
 
 

@@ -18,7 +18,9 @@ def git(t, *arguments, cwd=None):
     environment = {**os.environ, "HOME": str(t.directory), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         environment.update({f"GIT_{role}_NAME": "Tim", f"GIT_{role}_EMAIL": "tim@example.com"})
-    done = subprocess.run(["git", *map(str, arguments)], cwd=cwd or t.directory, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", *map(str, arguments)], cwd=cwd or t.directory, env=environment, capture_output=True, text=True
+    )
     same(done.returncode, 0, f"git {' '.join(map(str, arguments))}: {done.stderr}")
     return done.stdout
 

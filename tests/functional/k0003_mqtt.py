@@ -17,6 +17,7 @@ OWN = "0123456789abcdef0123456789abcdef"
 def paho():
     try:
         import paho.mqtt.client as module
+
         return module
     except ImportError:
         skip("python3-paho-mqtt is missing")
@@ -29,11 +30,15 @@ class Subscriber:
         module = paho()
         self.messages, self.granted, self.closed = [], {}, threading.Event()
         self.connected = threading.Event()
-        self.client = module.Client(client_id, protocol=version or module.MQTTv311, **({} if version == 5 else {"clean_session": True}))
+        self.client = module.Client(
+            client_id, protocol=version or module.MQTTv311, **({} if version == 5 else {"clean_session": True})
+        )
         self.client.on_connect = lambda *_: self.connected.set()
         self.client.on_disconnect = lambda *_: self.closed.set()
         self.client.on_message = lambda _c, _u, m: self.messages.append((m.topic, m.payload, m.retain))
-        self.client.on_subscribe = lambda _c, _u, mid, codes, *_: self.granted.update({mid: [int(getattr(c, "value", c)) for c in codes]})
+        self.client.on_subscribe = lambda _c, _u, mid, codes, *_: self.granted.update(
+            {mid: [int(getattr(c, "value", c)) for c in codes]}
+        )
         if will:
             self.client.will_set(**will)
         self.client.connect("127.0.0.1", port)
@@ -73,8 +78,21 @@ def _(t):
 @story("paho: others' topics and wildcards over all ids are refused")
 def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
-    for topic in ("#", "mdm/#", "mdm/at/#", "mdm/at/+/+", "+/at/tim/+", "mdm/to/#", "mdm/to/+/+", "mdm/+/tim/+", f"mdm/to/{'f' * 32}/+",
-                  f"mdm/to/+/{OWN}", "$SYS/#", "other/topic", "$share/group/mdm/at/tim/+"):
+    for topic in (
+        "#",
+        "mdm/#",
+        "mdm/at/#",
+        "mdm/at/+/+",
+        "+/at/tim/+",
+        "mdm/to/#",
+        "mdm/to/+/+",
+        "mdm/+/tim/+",
+        f"mdm/to/{'f' * 32}/+",
+        f"mdm/to/+/{OWN}",
+        "$SYS/#",
+        "other/topic",
+        "$share/group/mdm/at/tim/+",
+    ):
         with Subscriber(tunnel.server.mqtt) as subscriber:
             code = subscriber.subscribe(topic)
             check(code >= REFUSED, f"{topic}: granted {code}")
@@ -107,7 +125,10 @@ def _(t):
         instance = stranger.messages[0][0].rsplit("/", 1)[1]
         rng = random.Random(7)
         for _ in range(300):
-            stranger.client.publish(f"mdm/to/{instance}/{OWN}", bytes([rng.choice((0x11, 0x12, 0x13, 0x14, 0x15, 0x16))]) + rng.randbytes(rng.randrange(200)))
+            stranger.client.publish(
+                f"mdm/to/{instance}/{OWN}",
+                bytes([rng.choice((0x11, 0x12, 0x13, 0x14, 0x15, 0x16))]) + rng.randbytes(rng.randrange(200)),
+            )
         stranger.publish(f"mdm/to/{instance}/{OWN}", rng.randbytes(60000))
     for _ in range(20):
         same(tunnel.ask().body, b"hello\n", "the tunnel afterwards")
@@ -134,15 +155,38 @@ def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
     port = str(tunnel.server.mqtt)
     for version in ("mqttv311", "mqttv5"):
-        done = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-V", version, "-t", "mdm/at/tim/+", "-C", "1", "-W",
-                               str(int(seconds(5)))], capture_output=True, text=True)
+        done = subprocess.run(
+            [
+                "mosquitto_sub",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                port,
+                "-V",
+                version,
+                "-t",
+                "mdm/at/tim/+",
+                "-C",
+                "1",
+                "-W",
+                str(int(seconds(5))),
+            ],
+            capture_output=True,
+            text=True,
+        )
         same(done.returncode, 0, f"mosquitto_sub {version}: {done.stderr}")
         check(isinstance(json.loads(done.stdout), dict), f"{done.stdout!r} is a JSON object")
-        done = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-V", version, "-t", "#", "-C", "1", "-W", "2"],
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            ["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-V", version, "-t", "#", "-C", "1", "-W", "2"],
+            capture_output=True,
+            text=True,
+        )
         same(done.stdout, "", f"mosquitto_sub {version} of everything")
-        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", port, "-V", version, "-t", "mdm/at/tim/x", "-m", "x", "-r"],
-                       capture_output=True, timeout=seconds(10))
+        subprocess.run(
+            ["mosquitto_pub", "-h", "127.0.0.1", "-p", port, "-V", version, "-t", "mdm/at/tim/x", "-m", "x", "-r"],
+            capture_output=True,
+            timeout=seconds(10),
+        )
     same(tunnel.ask().body, b"hello\n", "the tunnel afterwards")
 
 
@@ -180,9 +224,9 @@ MALFORMED = {
     "a NUL in a topic": connect_packet() + packet(0x30, b"\0\2a\0x"),
     "CONNACK from a client": connect_packet() + packet(0x20, b"\0\0"),
     "packet type 0": connect_packet() + packet(0x00, b""),
-    "packet type 15 on 3.1.1": connect_packet() + packet(0xf0, b""),
+    "packet type 15 on 3.1.1": connect_packet() + packet(0xF0, b""),
     "PUBLISH larger than allowed": connect_packet() + b"\x30\xff\xff\xff\x7f",
-    "PINGREQ with a body": connect_packet() + packet(0xc0, b"x"),
+    "PINGREQ with a body": connect_packet() + packet(0xC0, b"x"),
     "a zero-length client id that wants to be kept": connect_packet(b"", flags=0),
 }
 
@@ -216,7 +260,7 @@ def _(t):
             data[rng.randrange(len(data))] = rng.randrange(256)
         with connect(tunnel.server.mqtt) as stranger:
             try:
-                stranger.send(data[:rng.randrange(1, len(data))])
+                stranger.send(data[: rng.randrange(1, len(data))])
             except OSError:
                 pass
     same(tunnel.ask().body, b"hello\n", "the tunnel afterwards")

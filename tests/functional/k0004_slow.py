@@ -19,11 +19,29 @@ DURATION = 6
 def attack(t, options):
     if not shutil.which("slowhttptest"):
         skip("slowhttptest is missing")
-    tunnel = t.tunnel({"hello": t.origin(lambda request: response(200, b"small" if request.target == "/" else b"x" * 1000000))})
+    tunnel = t.tunnel(
+        {"hello": t.origin(lambda request: response(200, b"small" if request.target == "/" else b"x" * 1000000))}
+    )
     same(tunnel.ask().body, b"small", "before")
     # As through a proxy: absolute-form, so that Host is the service's.
-    command = ["slowhttptest", *options, "-c", "300", "-r", "150", "-i", "2", "-l", str(DURATION), "-x", "20",
-               "-d", f"127.0.0.1:{tunnel.server.http}", "-u", f"http://{tunnel.host('hello')}/large"]
+    command = [
+        "slowhttptest",
+        *options,
+        "-c",
+        "300",
+        "-r",
+        "150",
+        "-i",
+        "2",
+        "-l",
+        str(DURATION),
+        "-x",
+        "20",
+        "-d",
+        f"127.0.0.1:{tunnel.server.http}",
+        "-u",
+        f"http://{tunnel.host('hello')}/large",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     slowest, count = 0, 0
     try:

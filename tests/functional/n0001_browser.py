@@ -23,15 +23,20 @@ class Node(Program):
 
 
 def needs_browser():
-    for path, what in ((CHROMIUM, "chromium"), (shutil.which("node") or "", "node"),
-                       (HERE / "node_modules/playwright-core", "npm ci in tests/functional/browser")):
+    for path, what in (
+        (CHROMIUM, "chromium"),
+        (shutil.which("node") or "", "node"),
+        (HERE / "node_modules/playwright-core", "npm ci in tests/functional/browser"),
+    ):
         if not pathlib.Path(path).exists() or not str(path):
             skip(f"{what} is missing")
 
 
 def start(t, program):
     t.programs.append(program)
-    line = wait_until(lambda: re.search(r"listening on (?:127\.0\.0\.1:)?(\d+)\n", program.stdout), f"{program.label} listens", 30)
+    line = wait_until(
+        lambda: re.search(r"listening on (?:127\.0\.0\.1:)?(\d+)\n", program.stdout), f"{program.label} listens", 30
+    )
     program.exit_matters = False
     return int(line[1])
 
@@ -49,7 +54,9 @@ def node_service(t, *arguments):
 
 def visit(t, tunnel, what, service, *arguments):
     url = f"http://{service}.tim.localhost:{tunnel.server.http}/"
-    done = subprocess.run(["node", HERE / "visitor.mjs", what, url, *arguments], capture_output=True, text=True, timeout=seconds(90))
+    done = subprocess.run(
+        ["node", HERE / "visitor.mjs", what, url, *arguments], capture_output=True, text=True, timeout=seconds(90)
+    )
     same((done.returncode, done.stderr), (0, ""), f"the visit of {url}")
 
 
@@ -67,13 +74,16 @@ def _(t):
     needs_browser()
     project = t.directory / "project"
     project.mkdir()
-    (project / "index.html").write_text('<!doctype html><body><p id="out"></p><script type="module" src="/main.js"></script>\n')
+    (project / "index.html").write_text(
+        '<!doctype html><body><p id="out"></p><script type="module" src="/main.js"></script>\n'
+    )
     (project / "value.js").write_text("export const value = 'one';\n")
     (project / "main.js").write_text(
         "import { value } from './value.js';\n"
         "const show = value => { document.getElementById('out').textContent = 'value: ' + value; };\n"
         "show(value);\n"
-        "if (import.meta.hot) import.meta.hot.accept('./value.js', module => show(module.value));\n")
+        "if (import.meta.hot) import.meta.hot.accept('./value.js', module => show(module.value));\n"
+    )
     tunnel = t.tunnel({"vite": node_service(t, "vite", str(project))})
     visit(t, tunnel, "vite", "vite", str(project))
 

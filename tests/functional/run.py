@@ -23,11 +23,20 @@ POINT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
 def run_file(path, environment):
     limit = FILE_LIMIT * float(environment.get("MDM_TEST_SLOW", "1"))
     try:
-        done = subprocess.run(["/usr/bin/python3", str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, env=environment, timeout=limit)
+        done = subprocess.run(
+            ["/usr/bin/python3", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            timeout=limit,
+        )
         return done.returncode, done.stdout.decode("utf-8", "replace")
     except subprocess.TimeoutExpired as late:
-        return 1, (late.stdout or b"").decode("utf-8", "replace") + f"\nnot ok 0 - {path.stem} took over {limit:g} s\n"
+        return (
+            1,
+            (late.stdout or b"").decode("utf-8", "replace") + f"\nnot ok 0 - {path.stem} took over {limit:g} s\n",
+        )
 
 
 class Report:

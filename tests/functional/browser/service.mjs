@@ -34,7 +34,7 @@ const page = `<!doctype html><title>socket.io</title><pre id="log"></pre><script
     const log = line => { document.getElementById('log').textContent += line + '\\n'; };
     const socket = io();
     socket.io.engine.on('upgrade', transport => log('upgraded to ' + transport.name));
-    socket.on('connect', () => { log('connected'); socket.emit('echo', { text: 'hello', bytes: new Uint8Array(100000) }); });
+    socket.on('connect', () => socket.emit('echo', { text: 'hello', bytes: new Uint8Array(100000) }));
     socket.on('echo', data => log('echo ' + data.text + ' ' + (data.bytes.byteLength ?? data.bytes.length)));
 </script>`;
 

@@ -7,6 +7,22 @@ from .story import Failure, check, main, same, skip, story
 from .tunnel import Tunnel
 
 __all__ = [
-    "Closed", "Cut", "Failure", "Message", "Origin", "Peer", "Tunnel", "answering", "check", "connect", "main",
-    "request_bytes", "response", "same", "seconds", "skip", "story", "wait_until",
+    "Closed",
+    "Cut",
+    "Failure",
+    "Message",
+    "Origin",
+    "Peer",
+    "Tunnel",
+    "answering",
+    "check",
+    "connect",
+    "main",
+    "request_bytes",
+    "response",
+    "same",
+    "seconds",
+    "skip",
+    "story",
+    "wait_until",
 ]

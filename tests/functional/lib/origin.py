@@ -15,7 +15,7 @@ def response(status=200, body=b"", *fields, reason="OK", length=True):
 
 
 def answering(answer):
-    """A well-behaved keep-alive service. `answer`: bytes, or a function of the request that gives them (None: close)."""
+    """A well-behaved keep-alive service. `answer`: bytes, or a function of the request that gives them or None to close."""
 
     def serve(peer, origin):
         while (request := peer.read_request()) is not None:
@@ -38,7 +38,7 @@ def serving(what):
 
 
 class Origin:
-    """Each connection has a thread and is closed when its function returns. A story's own mistakes stand in `troubles`."""
+    """Each connection has a thread, and is closed when that returns. A story's own mistakes stand in `troubles`."""
 
     def __init__(self, serve=None, *, path=None, backlog=1024):
         self.serve = serving(serve)

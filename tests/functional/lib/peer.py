@@ -27,7 +27,9 @@ class Message:
         lines = raw.decode("latin-1").split("\r\n")
         self.start = lines[0]
         self.fields = [tuple(line.split(":", 1)) for line in lines[1:] if line]
-        self.fields = [(name, value.strip(" \t")) for name, value in (f if len(f) == 2 else (f[0], "") for f in self.fields)]
+        self.fields = [
+            (name, value.strip(" \t")) for name, value in (f if len(f) == 2 else (f[0], "") for f in self.fields)
+        ]
         self.body = b""
         self.trailers = []
         self.chunks = []

@@ -29,8 +29,14 @@ class Program:
         self.out = directory / f"{self.label}.{count}.out"
         with open(self.err, "wb") as err, open(self.out, "wb") as out:
             self.process = subprocess.Popen(
-                [self.binary, *self.arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory,
-                env={**os.environ, **(environment or {})}, preexec_fn=raise_limits)
+                [self.binary, *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=directory,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=raise_limits,
+            )
         self.ended_by_story = False
         self.exit_matters = True
 

@@ -27,16 +27,31 @@ class Server(Program):
         self.ports_file.unlink(missing_ok=True)
         bind = [] if "--any-address" in options else ["--bind", "127.0.0.1"]
         options = [option for option in options if option != "--any-address"]
-        arguments = [*bind, "--client-bind", "127.0.0.1", "--port", ports[0], "--client-port", ports[1],
-                     "--ports-file", self.ports_file, "--state-dir", directory / f"{label}.state",
-                     *(["-v"] if verbose else []), *drain(options), *options]
+        arguments = [
+            *bind,
+            "--client-bind",
+            "127.0.0.1",
+            "--port",
+            ports[0],
+            "--client-port",
+            ports[1],
+            "--ports-file",
+            self.ports_file,
+            "--state-dir",
+            directory / f"{label}.state",
+            *(["-v"] if verbose else []),
+            *drain(options),
+            *options,
+        ]
         super().__init__("mdm-tunnel-server", arguments, directory, label, environment)
         self.http = self.mqtt = 0
 
     def wait_ready(self):
         def ready():
             if not self.running:
-                raise AssertionError(f"{self.label} did not start: status {self.process.returncode}: {self.log.strip()}")
+                raise AssertionError(
+                    f"{self.label} did not start: status {self.process.returncode}: {self.log.strip()}"
+                )
             return self.ports_file.exists() and self.read_ports()
 
         wait_until(ready, f"{self.label} writes {self.ports_file.name}")
@@ -52,8 +67,8 @@ class Server(Program):
     def visit(self, **rest):
         return connect(self.http, **rest)
 
-    def ask(self, method="GET", target="/", **rest):
-        with self.visit() as peer:
+    def ask(self, method="GET", target="/", timeout=10, **rest):
+        with self.visit(timeout=timeout) as peer:
             return peer.ask(method, target, **rest)
 
     def knows(self, client_id, domain=DOMAIN):
@@ -62,16 +77,28 @@ class Server(Program):
 
 
 class Client(Program):
-    def __init__(self, directory, client_id, server_port, services=None, options=(), label=None, verbose=True,
-                 environment=None):
+    def __init__(
+        self, directory, client_id, server_port, services=None, options=(), label=None, verbose=True, environment=None
+    ):
         label = label or f"client-{client_id}"
         self.client_id = client_id
         self.services_file = directory / f"{label}.json"
         if services is not None:
             self.write_services(services)
-        arguments = ["--host", "127.0.0.1", "--port", server_port, "--id", client_id,
-                     *(["--config", self.services_file] if services is not None else []), "--state-dir", directory / f"{label}.state",
-                     *(["-v"] if verbose else []), *drain(options), *options]
+        arguments = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            server_port,
+            "--id",
+            client_id,
+            *(["--config", self.services_file] if services is not None else []),
+            "--state-dir",
+            directory / f"{label}.state",
+            *(["-v"] if verbose else []),
+            *drain(options),
+            *options,
+        ]
         super().__init__("mdm-tunnel-client", arguments, directory, label, environment)
 
     def write_services(self, services):
@@ -115,7 +142,9 @@ class Tunnel:
     def wait_connected(self, client_id="tim", program=None, limit=15):
         def there():
             if program is not None and not program.running:
-                raise AssertionError(f"{program.label} ended with {program.process.returncode}: {program.log.strip()}")
+                raise AssertionError(
+                    f"{program.label} ended with {program.process.returncode}: {program.log.strip()}"
+                )
             return self.server.knows(client_id)
 
         wait_until(there, f"{client_id} is connected", limit)

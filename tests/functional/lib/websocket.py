@@ -8,11 +8,16 @@ import threading
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-HANDSHAKE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", KEY)]
+HANDSHAKE = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", KEY),
+]
 
 
 class Loop:
-    """An asyncio loop in a thread of its own, with one server. `serve(loop_thread)` is awaited and returns the server."""
+    """An asyncio loop in a thread of its own, with one server, which `serve()` makes."""
 
     def __init__(self, serve):
         self.serve = serve
@@ -26,9 +31,10 @@ class Loop:
         self.port = self.server.sockets[0].getsockname()[1]
         self.started.set()
         self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
             task.cancel()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     def __enter__(self):
         self.thread.start()
@@ -51,10 +57,12 @@ class Echo(Loop):
 
     async def _serve(self):
         import websockets
+
         return await websockets.serve(self._echo, "127.0.0.1", 0, max_size=None, compression=None, **self.options)
 
     async def _echo(self, connection):
         import websockets
+
         self.paths.append(connection.path)
         try:
             async for message in connection:
@@ -81,8 +89,10 @@ class BareEcho(Loop):
             head = await reader.readuntil(b"\r\n\r\n")
             key = re.search(rb"(?i)\r\nsec-websocket-key: *(\S+)", head)[1]
             accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            )
             while data := await reader.read(1024):
                 writer.write(data)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -98,6 +108,11 @@ def run(coroutine, limit):
 def open_socket(tunnel, path="/", service="hello", **options):
     """A visitor's WebSocket, as an async context manager."""
     import websockets
+
     options = {"max_size": None, "compression": None, "open_timeout": 60, "ping_interval": None, **options}
-    return websockets.connect(f"ws://{tunnel.host(service)}:{tunnel.server.http}{path}", host="127.0.0.1",
-                              port=tunnel.server.http, **options)
+    return websockets.connect(
+        f"ws://{tunnel.host(service)}:{tunnel.server.http}{path}",
+        host="127.0.0.1",
+        port=tunnel.server.http,
+        **options,
+    )
