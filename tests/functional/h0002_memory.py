@@ -2,18 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an idle WebSocket costs."""
 import os
-import re
 
 from lib import check, main, same, skip, story, wait_until
-from lib.program import BUILD, raise_limits
+from lib.program import raise_limits, sanitized
 from lib.websocket import HANDSHAKE, BareEcho
 
 COUNT = 10000 if os.environ.get("MDM_TEST_BIG") == "1" else 1000
 SERVER_KIB, CLIENT_KIB = 40, 20
-
-
-def has_sanitizer():
-    return bool(re.search(rb"__(asan|tsan)_init", (BUILD / "mdm-tunnel-server").read_bytes()))
 
 
 @story(
@@ -23,7 +18,7 @@ def _(t):
     raise_limits()
     echo = t.keep(BareEcho())
     tunnel = t.tunnel({"hello": echo.port})
-    count = COUNT // 10 if has_sanitizer() else COUNT
+    count = COUNT // 10 if sanitized() else COUNT
     first = tunnel.visit()
     first.send(tunnel.request(fields=HANDSHAKE))
     same(first.read_response().status, 101, "status")
@@ -48,7 +43,7 @@ def _(t):
     wait_until(
         lambda: tunnel.server.fds() < 100 and tunnel.client.fds() < 100, "all descriptors are closed again", 10
     )
-    if has_sanitizer():
+    if sanitized():
         skip("memory says nothing under a sanitizer; all WebSockets lived")
     check(each[0] < SERVER_KIB and each[1] < CLIENT_KIB, f"KiB each: server {each[0]:.1f}, client {each[1]:.1f}")
 

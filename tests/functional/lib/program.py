@@ -10,8 +10,18 @@ import subprocess
 from .clock import seconds, wait_until
 
 BUILD = pathlib.Path(os.environ.get("MDM_BUILDDIR", pathlib.Path(__file__).resolve().parents[3])).resolve()
+# Memory that was freed is kept aside for a while, which must not count as memory that grows.
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "quarantine_size_mb=8:thread_local_quarantine_size_kb=64",
+    "TSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).resolve().parents[2] / 'tsan.supp'}",
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion|Assertion|SUMMARY: ")
+
+
+def sanitized():
+    """Was it built with a sanitizer that has memory of its own?"""
+    return bool(re.search(rb"__(asan|tsan)_init", (BUILD / "mdm-tunnel-server").read_bytes()))
 
 
 def raise_limits():
@@ -34,7 +44,7 @@ class Program:
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**os.environ, **(environment or {})},
+                env={**SANITIZER_OPTIONS, **os.environ, **(environment or {})},
                 preexec_fn=raise_limits,
             )
         self.ended_by_story = False
