@@ -13,7 +13,7 @@
 #include "mdm-tunnel/limits.h"
 
 #define TOPIC_PREFIX "mdm"
-#define KEEP_ALIVE_US (20 * US_PER_S)
+#define KEEP_ALIVE_US (10 * US_PER_S)
 #define IDLE_US (10 * US_PER_S)
 #define GRACE_US (60 * US_PER_S)
 /* For every goodbye to be said, and how often it is looked for. */

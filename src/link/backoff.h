@@ -9,12 +9,15 @@
 
 #define BACKOFF_FIRST_US (100 * US_PER_MS)
 #define BACKOFF_LAST_US (30 * US_PER_S)
-/* A connection that lived so long was a good one: counting starts anew. */
+/* A connection that lived so long was a good one: the next loss is the first again. */
 #define BACKOFF_LIVED_US (5 * US_PER_S)
+/* The last step after connections that were up for a shorter time: streams are waiting. */
+#define BACKOFF_SHORT_US (400 * US_PER_MS)
 
 struct backoff {
-    unsigned max_failures; /* consecutive; 0: no end */
-    unsigned failures;
+    unsigned max_failures; /* 0: no end */
+    unsigned failures;     /* attempts in a row that did not come up */
+    unsigned short_lives;  /* connections in a row that were up, but not for long */
 };
 
 /*

@@ -17,6 +17,8 @@
 #define PACKET_OVERHEAD 16
 /* When the kernel calls a socket writable that has less room than we want. */
 #define ROOM_RETRY_US (5 * US_PER_MS)
+/* Without any received byte for so many keep-alive times the connection is given up. */
+#define SILENCE_KEEP_ALIVES 2
 /* link_free() waits so long for a thread that is stuck in the resolver or the library. */
 #define FREE_WAIT_S 3
 
@@ -105,6 +107,24 @@ static void on_socket_closed(evutil_socket_t fd, short what, void *arg)
     link_mqtt_of(arg)->broken = true;
 }
 
+/* The library asks for a sign of life after each keep-alive time of silence; after two the path is dead. Closing our duplicate
+ * for both directions is what the library notices at once. */
+static void on_silence_due(evutil_socket_t fd, short what, void *arg)
+{
+    struct link_mqtt *l = link_mqtt_of(arg);
+    (void)fd;
+    (void)what;
+    uint64_t silent_us = socket_silent_us(l->fd), dead_us = SILENCE_KEEP_ALIVES * l->keep_alive_us;
+    if (silent_us >= dead_us) {
+        l->broken = true;
+        shutdown(l->fd, SHUT_RDWR);
+        return;
+    }
+    uint64_t left_us = dead_us - silent_us;
+    const struct timeval left = {(time_t)(left_us / US_PER_S), (suseconds_t)(left_us % US_PER_S)};
+    event_add(&l->silence_timer, &left);
+}
+
 /* -- messages ------------------------------------------------------------------------------------------------------ */
 
 static void message_free(struct link_message *m)
@@ -177,7 +197,9 @@ static void mqtt_attach(struct link_mqtt *l, struct paho *p, int fd)
     event_assign(&l->writable_event, events, fd, EV_WRITE | EV_ET, on_socket_writable, &l->base);
     event_assign(&l->closed_event, events, fd, EV_CLOSED | EV_ET, on_socket_closed, &l->base);
     evtimer_assign(&l->room_timer, events, on_socket_writable, &l->base);
+    evtimer_assign(&l->silence_timer, events, on_silence_due, &l->base);
     event_add(&l->closed_event, NULL);
+    on_silence_due(fd, EV_TIMEOUT, &l->base);
 }
 
 /* While the loop runs, the library has closed its descriptor before (`down` comes after the disconnect): only so
@@ -189,6 +211,7 @@ static void mqtt_detach(struct link_mqtt *l)
     event_del(&l->writable_event);
     event_del(&l->closed_event);
     event_del(&l->room_timer);
+    event_del(&l->silence_timer);
     close(l->fd);
     l->fd = -1;
     l->paho = NULL;

@@ -42,7 +42,7 @@ struct link_mqtt {
     /* the worker's */
     struct paho *paho; /* from `up` to `down`, else NULL */
     int fd;            /* a duplicate of its socket, for room and events only; -1 */
-    struct event writable_event, closed_event, room_timer;
+    struct event writable_event, closed_event, room_timer, silence_timer;
     size_t payload_max; /* of this connection */
     size_t room;        /* of the socket when last asked, less what was published since */
     bool broken;        /* the other end has closed: `down` is on its way, publishing would only wait for it */

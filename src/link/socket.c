@@ -92,6 +92,16 @@ size_t socket_room(int fd)
     return size > used ? (size - used) / 2 : 0;
 }
 
+uint64_t socket_silent_us(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    memset(&info, 0, sizeof(info));
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    return info.tcpi_last_data_recv * US_PER_MS;
+}
+
 static int socket_wait_connected(int fd, int timeout_ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};

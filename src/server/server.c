@@ -223,7 +223,7 @@ static bool create_hub(struct server *s, struct config_error *err)
         .max_envelope = ENVELOPE_MAX_EMBEDDED,
         .window_max = SESSION_WINDOW_MAX,
         .grace_us = 60 * US_PER_S,
-        .idle_us = 15 * US_PER_S,
+        .idle_us = 10 * US_PER_S,
     });
     if (s->hub == NULL)
         return server_failed(err, "hub", ENOMEM);

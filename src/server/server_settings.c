@@ -34,7 +34,7 @@ static const struct setting rows[] = {
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
      .argument = "SECONDS", .help = "how long a service may take to begin its answer"},
-    {.name = "hold", .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "0", .argument = "SECONDS",
+    {.name = "hold", .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "5", .argument = "SECONDS",
      .help = "let visitors wait so long for a client that is away"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N} there once ready"},

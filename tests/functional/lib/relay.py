@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 
 class Relay:
@@ -12,7 +13,9 @@ class Relay:
         self.flowing = threading.Event()
         self.flowing.set()
         self.refusing = False
+        self.rate = None  # bytes a second, each way of each connection; None: as fast as it goes
         self.pairs = []
+        self.dead, self.abandoned, self.over = set(), [], threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,9 +44,15 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self.flowing.wait()
+                while source in self.dead and not self.over.is_set():
+                    self.over.wait()
+                if self.rate is not None:
+                    time.sleep(len(data) / self.rate)
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             self.flowing.wait()
+            if source in self.dead:
+                self.over.wait()
             sink.shutdown(socket.SHUT_WR)
 
     def cut(self):
@@ -55,6 +64,15 @@ class Relay:
                     sock.shutdown(socket.SHUT_RDWR)
                 sock.close()
         self.pairs.clear()
+
+    def abandon(self):
+        """What is open passes nothing any more and is never closed: a path that died. New connections pass."""
+        for pair in self.pairs:
+            self.dead.update(pair)
+        count = len(self.pairs)
+        self.abandoned += self.pairs
+        self.pairs = []
+        return count
 
     def freeze(self):
         self.flowing.clear()
@@ -69,5 +87,7 @@ class Relay:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        self.over.set()
         self.thaw()
+        self.pairs += self.abandoned
         self.cut()

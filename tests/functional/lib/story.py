@@ -72,13 +72,13 @@ class Telling:
 
     def finish(self):
         wrong = []
-        with contextlib.suppress(Exception):
-            self.stack.close()
         for origin in self.origins:
             wrong += [f"origin: {trouble!r}" for trouble in origin.troubles]
             origin.stop()
         for program in reversed(self.all_programs()):
             wrong += program.finish()
+        with contextlib.suppress(Exception):
+            self.stack.close()  # networks and brokers outlive what talks through them
         return wrong
 
     def logs(self):

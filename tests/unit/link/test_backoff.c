@@ -33,10 +33,22 @@ static void only_a_long_life_resets(void)
     struct backoff b = {0};
     for (int i = 0; i < 4; i++)
         backoff_next(&b, 0, 0);
-    OK_INT(backoff_next(&b, BACKOFF_LIVED_US - 1, UINT32_MAX), 16 * BACKOFF_FIRST_US);
+    OK_INT(backoff_next(&b, 0, UINT32_MAX), 16 * BACKOFF_FIRST_US);
+    OK_INT(backoff_next(&b, BACKOFF_LIVED_US - 1, UINT32_MAX), BACKOFF_FIRST_US);
+    OK_INT(backoff_next(&b, BACKOFF_LIVED_US - 1, UINT32_MAX), 2 * BACKOFF_FIRST_US);
+    OK_INT(backoff_next(&b, 0, UINT32_MAX), BACKOFF_FIRST_US);
     OK_INT(backoff_next(&b, BACKOFF_LIVED_US, UINT32_MAX), BACKOFF_FIRST_US);
     OK_INT(backoff_next(&b, 0, UINT32_MAX), BACKOFF_FIRST_US);
     OK_INT(backoff_next(&b, 0, UINT32_MAX), 2 * BACKOFF_FIRST_US);
+}
+
+static void a_short_life_is_no_reason_to_wait_long(void)
+{
+    struct backoff b = {0};
+    OK_INT(backoff_next(&b, 1, UINT32_MAX), BACKOFF_FIRST_US);
+    OK_INT(backoff_next(&b, 1, UINT32_MAX), 2 * BACKOFF_FIRST_US);
+    for (int i = 0; i < 50; i++)
+        OK_INT(backoff_next(&b, 1, UINT32_MAX), BACKOFF_SHORT_US);
 }
 
 static void gives_up_after_max_failures(void)
@@ -64,6 +76,7 @@ int main(void)
         {"doubles up to the last step", doubles_up_to_the_last_step},
         {"jitter is between half and whole", jitter_is_between_half_and_whole},
         {"only a long life resets", only_a_long_life_resets},
+        {"a short life is no reason to wait long", a_short_life_is_no_reason_to_wait_long},
         {"gives up after max_failures", gives_up_after_max_failures},
         {"never gives up without a maximum", never_gives_up_without_a_maximum},
     };

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Streams outlive the connection that carries them."""
+import random
+import signal
+import time
+
+from lib import Cut, Closed, check, connect, main, same, seconds, story, wait_until
+from lib.load import Load
+from lib.relay import Relay
+
+CUTS = 50
+
+
+def relayed(t, services, **rest):
+    """A tunnel whose client comes through a relay."""
+    tunnel = t.tunnel(**rest)
+    relay = t.keep(Relay(tunnel.server.mqtt))
+    relay.tunnel = tunnel
+    tunnel.server.mqtt, direct = relay.port, tunnel.server.mqtt
+    tunnel.client = tunnel.add_client("tim", services)
+    tunnel.server.mqtt = direct
+    return tunnel, relay
+
+
+def loaded(t, **rest):
+    load = Load(**rest)
+    tunnel, relay = relayed(t, {"hello": t.origin(load.serve)})
+    return tunnel, relay, load
+
+
+@story(f"the connection is cut {CUTS} times at random moments under a download, an upload, a WebSocket and events")
+def _(t):
+    tunnel, relay, load = loaded(t)
+    chance = random.Random(50)
+    relay.rate = 1.5e6
+    load.start(tunnel)
+    for _ in range(CUTS):
+        time.sleep(chance.uniform(0, 0.5))  # the random moment
+        relay.cut()
+        load.check_alive()
+        wait_until(lambda: relay.pairs or load.failed, "the client connects again")
+    relay.rate = None
+    load.flows_on()
+    load.finish(600)
+    check(load.echo_longest < seconds(10), f"the longest echo took {load.echo_longest:.1f} s")
+    same(len([line for line in tunnel.server.log.splitlines() if "session has ended" in line]), 0, "sessions that ended")
+
+
+@story("cuts in quick succession, also in the middle of the handshake")
+def _(t):
+    tunnel, relay, load = loaded(t, size=16 << 20)
+    load.start(tunnel)
+    for number in range(24):
+        wait_until(lambda: relay.pairs or load.failed, "the client connects again")
+        time.sleep(0.015 * (number % 24))  # into the handshake, a little further each time
+        relay.cut()
+        if number % 3 == 2:
+            load.flows_on()
+    load.finish()
+
+
+@story("a path that swallows everything for a while, without a reset")
+def _(t):
+    tunnel, relay, load = loaded(t)
+    relay.rate = 8e6
+    load.start(tunnel)
+    relay.freeze()
+    time.sleep(seconds(3))  # the disturbance itself
+    relay.thaw()
+    began = time.monotonic()
+    load.flows_on()
+    check(time.monotonic() - began < seconds(2), f"it took {time.monotonic() - began:.1f} s to go on")
+    relay.rate = None
+    load.finish()
+
+
+@story("a path that is dead for ever is noticed within two keep-alives, and the streams go on over a new one")
+def _(t):
+    tunnel, relay, load = loaded(t, size=16 << 20)
+    relay.rate = 1e6
+    load.start(tunnel)
+    old = relay.abandon()
+    began = time.monotonic()
+    wait_until(lambda: relay.pairs or load.failed, "a new connection", 30)
+    took = time.monotonic() - began
+    check(took < seconds(22), f"noticed after {took:.1f} s")
+    load.flows_on()
+    relay.rate = None
+    load.finish()
+    check(old, "there was a connection to abandon")
+
+
+@story("an idle client notices a dead path within two keep-alives, too")
+def _(t):
+    tunnel, relay = relayed(t, {"hello": t.origin()})
+    same(tunnel.ask().body, b"hello\n", "before")
+    relay.abandon()
+    began = time.monotonic()
+    wait_until(lambda: relay.pairs, "a new connection", 30)
+    check(time.monotonic() - began < seconds(22), f"noticed after {time.monotonic() - began:.1f} s")
+    same(tunnel.ask().body, b"hello\n", "after")
+
+
+@story("either program is stopped for ten seconds (SIGSTOP) and goes on")
+def _(t):
+    tunnel, relay, load = loaded(t)
+    relay.rate = 4e6
+    load.start(tunnel)
+    for program in (tunnel.client, tunnel.server):
+        program.signal(signal.SIGSTOP)
+        time.sleep(seconds(10))  # the disturbance itself
+        program.signal(signal.SIGCONT)
+        began = time.monotonic()
+        load.flows_on()
+        check(time.monotonic() - began < seconds(3), f"{program.label}: {time.monotonic() - began:.1f} s to go on")
+    relay.rate = None
+    load.finish()
+
+
+main()
