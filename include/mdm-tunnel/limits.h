@@ -15,6 +15,10 @@
 /* Random 128-bit instance id, as lower-case hexadecimal digits. */
 #define INSTANCE_BYTES 16
 #define INSTANCE_TEXT_BYTES 32
+/* Its first digits say where it runs: processes that follow one another there have the same ones. */
+#define INSTANCE_PLACE_BYTES 16
+/* Places in one state directory: programs that run at the same time with it. */
+#define INSTANCE_PLACES_MAX 64
 
 /* -- workers ----------------------------------------------------------------------------------------------------- */
 
@@ -59,6 +63,8 @@
 #define IDS_SEEN_MAX 65536
 /* Sessions that one instance may begin with us: one for each worker that cannot know of the others' yet. */
 #define SESSIONS_PER_INSTANCE_MAX 4
+/* Sessions with former processes in a newcomer's place that are looked at: more than one is rare. */
+#define FORMER_SESSIONS_MAX 8
 /* BYEs to strangers that one worker sends in a second: enough after a restart, too few to be of use to anybody else. */
 #define GOODBYES_PER_SECOND_MAX 1000
 /* Questions for a peer's services that wait at one session. */

@@ -141,14 +141,24 @@ static int run(const struct client_config *config, const struct options *o)
     return status;
 }
 
+/* In *state, NULL without a directory, is the instance's place: it is freed at the end. */
+static int instance_make(const struct options *o, struct state **state, char out[static INSTANCE_TEXT_BYTES + 1])
+{
+    struct config_error why;
+    *state = NULL;
+    return state_open(o->state_dir, state, &why) == 0 ? instance_claim(*state, out) : instance_create(out);
+}
+
 static int run_services(struct options *o, const char *id, struct services *services)
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
+    struct state *state = NULL;
     struct catalog *catalog = catalog_create(services);
-    int error = catalog == NULL ? ENOMEM : instance_create(instance);
+    int error = catalog == NULL ? ENOMEM : instance_make(o, &state, instance);
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
         catalog_unref(catalog);
+        state_free(&state);
         return EXIT_FAILED;
     }
     const struct client_config config = {
@@ -163,6 +173,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
     };
     int status = run(&config, o);
     catalog_unref(catalog);
+    state_free(&state);
     return status;
 }
 

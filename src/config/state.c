@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/object.h"
+#include "base/table.h"
 #include "config/path.h"
 
 #define STATE_MAGIC 0x57a7e001u
@@ -20,6 +23,7 @@
 struct state {
     OBJECT_MAGIC;
     int dir_fd;
+    int place_fd; /* the lock of this process's place; -1: none */
     atomic_uint writes; /* names of temporary files */
     char path[];
 };
@@ -92,6 +96,7 @@ static struct state *state_create(const char *path, struct config_error *err)
         return NULL;
     }
     s->magic = STATE_MAGIC;
+    s->place_fd = -1;
     strcpy(s->path, path);
     s->dir_fd = open_own_directory(path);
     if (s->dir_fd >= 0)
@@ -124,6 +129,8 @@ void state_free(struct state **sp)
     struct state *s;
     TAKE_OBJECT(s, sp, STATE_MAGIC);
     close(s->dir_fd);
+    if (s->place_fd >= 0)
+        close(s->place_fd);
     FREE_OBJECT(s);
 }
 
@@ -233,6 +240,8 @@ int state_write(struct state *s, const char *name, const char *text, struct conf
     return config_error_set(err, "%s/%s: %s", s->path, name, strerror(error));
 }
 
+/* -- instances ----------------------------------------------------------------------------------------------------- */
+
 int instance_create(char out[static INSTANCE_TEXT_BYTES + 1])
 {
     unsigned char random[INSTANCE_BYTES];
@@ -244,5 +253,58 @@ int instance_create(char out[static INSTANCE_TEXT_BYTES + 1])
         return n < 0 ? errno : EIO;
     for (size_t i = 0; i < sizeof(random); i++)
         snprintf(out + 2 * i, 3, "%02x", random[i]);
+    return 0;
+}
+
+/* The lock of the first place that is free; -1 when there is none. */
+static int place_lock(const struct state *s)
+{
+    for (unsigned i = 0; i < INSTANCE_PLACES_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "place-%u", i);
+        int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+/* What names a file for as long as the machine runs, so that a copy of the directory is another place. */
+struct place {
+    char boot[64];
+    uint64_t device, inode;
+};
+
+static bool place_read(int fd, struct place *out)
+{
+    struct stat st;
+    int boot_fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    memset(out, 0, sizeof(*out));
+    ssize_t n = boot_fd < 0 ? -1 : read(boot_fd, out->boot, sizeof(out->boot));
+    if (boot_fd >= 0)
+        close(boot_fd);
+    if (n <= 0 || fstat(fd, &st) != 0)
+        return false;
+    out->device = st.st_dev;
+    out->inode = st.st_ino;
+    return true;
+}
+
+int instance_claim(struct state *s, char out[static INSTANCE_TEXT_BYTES + 1])
+{
+    static const uint64_t key[2]; /* the same for every process */
+    struct place place;
+    char digits[INSTANCE_PLACE_BYTES + 1];
+    CHECK_OBJECT(s, STATE_MAGIC);
+    assert(s->place_fd < 0);
+    int error = instance_create(out);
+    s->place_fd = place_lock(s);
+    if (error != 0 || s->place_fd < 0 || !place_read(s->place_fd, &place))
+        return error;
+    snprintf(digits, sizeof(digits), "%016" PRIx64, table_hash(key, &place, sizeof(place)));
+    memcpy(out, digits, INSTANCE_PLACE_BYTES);
     return 0;
 }

@@ -22,7 +22,13 @@ void state_free(struct state **s);
 char *state_read(struct state *s, const char *name);
 int state_write(struct state *s, const char *name, const char *text, struct config_error *err);
 
-/* Fresh random instance id of this run. 0 or an errno. */
+/* A random instance id. 0 or an errno. */
 int instance_create(char out[static INSTANCE_TEXT_BYTES + 1]);
+/*
+ * The instance id of this run: its first INSTANCE_PLACE_BYTES digits are those of the process that ran before in the same
+ * place, if it has ended: a lock in the state directory, which this process holds until state_free(). Without a place (the
+ * directory cannot be written to) all is random. 0 or an errno. Once a state.
+ */
+int instance_claim(struct state *s, char out[static INSTANCE_TEXT_BYTES + 1]);
 
 #endif

@@ -13,6 +13,8 @@
 
 /* How long a handshake may take, unless the configuration says. */
 #define UP_US_DEFAULT (10 * US_PER_S)
+/* How long a peer whose place is taken has to answer. */
+#define FORMER_US (1 * US_PER_S)
 /* How long an instance that did not answer is left alone while there are others. */
 #define AVOID_US (10 * US_PER_S)
 
@@ -120,6 +122,8 @@ static void timer_arm(struct peer_session *ps)
     uint64_t at = session_deadline(ps->session);
     if (!ps->up && ps->up_until_us < at)
         at = ps->up_until_us;
+    if (ps->former_until_us < at)
+        at = ps->former_until_us;
     if (at >= ps->timer_us)
         return; /* too early does no harm: it is set again then */
     uint64_t now = now_us(ps), delay = at > now ? at - now : 0;
@@ -158,6 +162,13 @@ static void on_flush(struct turn *t)
     post_office_post(&s->office); /* what was sent frees room at the conduits, in this turn yet */
 }
 
+static void former_due(struct peer_session *ps, uint64_t now)
+{
+    ps->former_until_us = CLOCK_NEVER;
+    if (session_state(ps->session) != SESSION_UP)
+        session_close(ps->session, &error_session_unknown, now);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
     struct peer_session *ps = session_of(ctx);
@@ -168,6 +179,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
     enter(ps);
     if (!ps->up && now >= ps->up_until_us)
         session_close(ps->session, &error_client_offline, now);
+    else if (now >= ps->former_until_us)
+        former_due(ps, now);
     else if (now >= session_deadline(ps->session))
         session_tick(ps->session, now);
     leave(ps);
@@ -207,6 +220,18 @@ void peer_session_presence(struct peer_session *ps, bool there)
 {
     ps->absent = !there;
     peer_session_carrier(ps);
+}
+
+void peer_session_former(struct peer_session *ps)
+{
+    uint64_t now = now_us(ps);
+    if (ps->former_until_us != CLOCK_NEVER)
+        return;
+    ps->former_until_us = now + FORMER_US;
+    enter(ps);
+    if (ps->carried)
+        session_carrier_back(ps->session, now);
+    leave(ps);
 }
 
 void peer_session_end(struct peer_session *ps, const struct error *reason)
@@ -261,7 +286,7 @@ static struct peer_session *peer_session_alloc(struct hub_shard *s, const char *
         return NULL;
     ps->shard = s;
     ps->carried = true;
-    ps->timer_us = CLOCK_NEVER;
+    ps->timer_us = ps->former_until_us = CLOCK_NEVER;
     list_init(&ps->node);
     list_init(&ps->waiting_node);
     list_init(&ps->questions);

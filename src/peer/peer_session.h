@@ -25,6 +25,7 @@ struct peer_session {
     struct event timer;
     uint64_t timer_us;    /* when the timer is set to; CLOCK_NEVER: it is not */
     uint64_t up_until_us; /* the handshake must be done by then */
+    uint64_t former_until_us; /* another process runs in the peer's place: it must be up then; CLOCK_NEVER: none does */
     const struct error *ended;
     bool up;
     bool absent;           /* its presence was cleared */
@@ -54,6 +55,8 @@ void peer_session_writable(struct peer_session *ps);
 void peer_session_presence(struct peer_session *ps, bool there);
 /* The link of the shard has come or gone. */
 void peer_session_carrier(struct peer_session *ps);
+/* Another process has come to the peer's place, so it has probably ended: it is asked, and has a moment to answer. */
+void peer_session_former(struct peer_session *ps);
 void peer_session_end(struct peer_session *ps, const struct error *reason);
 
 void peer_session_goaway(struct peer_session *ps);

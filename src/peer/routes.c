@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct routed_peer {
-    struct table_node by_instance;
+    struct table_node by_instance, by_place;
     struct list node; /* in routes.all */
     struct list routes;
     unsigned count;
@@ -17,7 +17,7 @@ bool routes_init(struct routes *r, const uint64_t key[static 2])
 {
     list_init(&r->all);
     memcpy(r->key, key, sizeof(r->key));
-    return table_init(&r->peers);
+    return table_init(&r->peers) && table_init(&r->places);
 }
 
 static struct routed_peer *peer_find(const struct routes *r, const char *instance)
@@ -31,6 +31,11 @@ static struct routed_peer *peer_find(const struct routes *r, const char *instanc
     return NULL;
 }
 
+static uint64_t place_hash(const struct routes *r, const char *instance)
+{
+    return table_hash(r->key, instance, INSTANCE_PLACE_BYTES);
+}
+
 static struct routed_peer *peer_create(struct routes *r, const char *instance)
 {
     struct routed_peer *p = calloc(1, sizeof(*p));
@@ -40,6 +45,7 @@ static struct routed_peer *peer_create(struct routes *r, const char *instance)
     list_init(&p->routes);
     list_append(&r->all, &p->node);
     table_add(&r->peers, &p->by_instance, table_hash(r->key, instance, INSTANCE_TEXT_BYTES));
+    table_add(&r->places, &p->by_place, place_hash(r, instance));
     return p;
 }
 
@@ -49,6 +55,7 @@ static void peer_free(struct routes *r, struct routed_peer *p)
         free(CONTAINER_OF(n, struct route, node));
     list_remove(&p->node);
     table_remove(&r->peers, &p->by_instance);
+    table_remove(&r->places, &p->by_place);
     free(p);
 }
 
@@ -57,6 +64,7 @@ void routes_done(struct routes *r)
     while (!list_empty(&r->all))
         peer_free(r, CONTAINER_OF(r->all.next, struct routed_peer, node));
     table_done(&r->peers);
+    table_done(&r->places);
 }
 
 static struct route *route_find(const struct routed_peer *p, uint32_t session)
@@ -109,16 +117,33 @@ const struct list *routes_of(const struct routes *r, const char *instance)
     return p == NULL ? NULL : &p->routes;
 }
 
+static unsigned peer_here(const struct routed_peer *p, struct peer_session **out, unsigned max)
+{
+    unsigned count = 0;
+    LIST_FOREACH(n, &p->routes) {
+        struct route *route = CONTAINER_OF(n, struct route, node);
+        if (route->here != NULL && count < max)
+            out[count++] = route->here;
+    }
+    return count;
+}
+
 unsigned routes_here(const struct routes *r, const char *instance, struct peer_session *out[static ROUTES_HERE_MAX])
 {
     const struct routed_peer *p = peer_find(r, instance);
+    return p == NULL ? 0 : peer_here(p, out, ROUTES_HERE_MAX);
+}
+
+unsigned routes_former(const struct routes *r, const char *instance,
+                       struct peer_session *out[static FORMER_SESSIONS_MAX])
+{
     unsigned count = 0;
-    if (p == NULL)
-        return 0;
-    LIST_FOREACH(n, &p->routes) {
-        struct route *route = CONTAINER_OF(n, struct route, node);
-        if (route->here != NULL && count < ROUTES_HERE_MAX)
-            out[count++] = route->here;
+    for (struct table_node *n = table_first(&r->places, place_hash(r, instance));
+         n != NULL && count < FORMER_SESSIONS_MAX; n = table_next(n)) {
+        const struct routed_peer *p = CONTAINER_OF(n, struct routed_peer, by_place);
+        if (memcmp(p->instance, instance, INSTANCE_PLACE_BYTES) == 0 &&
+            memcmp(p->instance, instance, INSTANCE_TEXT_BYTES) != 0)
+            count += peer_here(p, out + count, FORMER_SESSIONS_MAX - count);
     }
     return count;
 }

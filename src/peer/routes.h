@@ -24,7 +24,7 @@ struct route {
 
 struct routes {
     uint64_t key[2];
-    struct table peers; /* by instance */
+    struct table peers, places; /* by instance; by its place */
     struct list all;
 };
 
@@ -41,6 +41,9 @@ const struct list *routes_of(const struct routes *r, const char *instance);
 /* The sessions with an instance that this shard owns; returns how many, at most ROUTES_HERE_MAX. */
 #define ROUTES_HERE_MAX (SESSIONS_PER_INSTANCE_MAX + 1)
 unsigned routes_here(const struct routes *r, const char *instance, struct peer_session *out[static ROUTES_HERE_MAX]);
+/* The sessions that this shard owns with other instances in the same place, FORMER_SESSIONS_MAX at most. */
+unsigned routes_former(const struct routes *r, const char *instance,
+                       struct peer_session *out[static FORMER_SESSIONS_MAX]);
 /* Wherever they are owned. */
 unsigned routes_count(const struct routes *r, const char *instance);
 

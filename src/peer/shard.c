@@ -114,6 +114,15 @@ static void presence_of_sessions(struct hub_shard *s, const char *instance, bool
         peer_session_presence(here[i], there);
 }
 
+static void place_taken(struct hub_shard *s, const char *instance)
+{
+    struct peer_session *former[FORMER_SESSIONS_MAX];
+    unsigned count = routes_former(&s->routes, instance, former);
+    for (unsigned i = 0; i < count; i++)
+        if (!former[i]->inside)
+            peer_session_former(former[i]);
+}
+
 static void shard_presence(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
 {
     enum directory_change change =
@@ -121,6 +130,8 @@ static void shard_presence(struct hub_shard *s, const char *id, const char *inst
     bool known = there ? change != DIRECTORY_REFUSED : change != DIRECTORY_SAME;
     if (known)
         presence_of_sessions(s, instance, there);
+    if (change == DIRECTORY_CAME || change == DIRECTORY_CAME_FIRST)
+        place_taken(s, instance);
     presence_tell(s, id, change);
 }
 
@@ -254,9 +265,10 @@ static void envelope_of_stranger(struct hub_shard *s, const char *instance, cons
         return;
     if (e->type == ENVELOPE_HELLO && (e->flags & ENVELOPE_FLAG_RESUME) == 0)
         ps = peer_session_answer(s, instance, e->session, &why);
-    if (ps != NULL)
+    if (ps != NULL) {
+        place_taken(s, instance);
         peer_session_receive(ps, payload);
-    else
+    } else
         shard_goodbye(s, instance, e->session, why);
 }
 

@@ -222,7 +222,7 @@ static bool create_hub(struct server *s, struct config_error *err)
         .ctx = s,
         .max_envelope = ENVELOPE_MAX_EMBEDDED,
         .window_max = SESSION_WINDOW_MAX,
-        .grace_us = 60 * US_PER_S,
+        .grace_us = s->settings->grace_us,
         .idle_us = 10 * US_PER_S,
     });
     if (s->hub == NULL)
@@ -273,7 +273,7 @@ static bool server_init(struct server *s, struct config_error *err)
     if (state_open(s->settings->state_dir, &s->state, err) != 0)
         return false;
     s->known = state_read(s->state, CLIENTS_FILE);
-    int failure = instance_create(s->instance);
+    int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
     if (!create_workers(s, err) || !create_broker(s, err) || !create_hub(s, err))

@@ -36,6 +36,8 @@ static const struct setting rows[] = {
      .argument = "SECONDS", .help = "how long a service may take to begin its answer"},
     {.name = "hold", .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "5", .argument = "SECONDS",
      .help = "let visitors wait so long for a client that is away"},
+    {.name = "grace", .kind = SETTING_SECONDS, .offset = AT(grace_us), .min = 1, .max = 3600, .default_text = "60",
+     .argument = "SECONDS", .help = "how long streams outlive the connection to their client"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N} there once ready"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},

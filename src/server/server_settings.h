@@ -18,7 +18,7 @@ struct server_settings {
     char *trusted_proxies_text;
     struct cidr_list trusted_proxies;
     bool no_listing, verbose;
-    uint64_t drain_us, service_timeout_us, hold_us;
+    uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };
 
 enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err);

@@ -8,6 +8,8 @@ import time
 
 
 class Relay:
+    outlives_programs = True
+
     def __init__(self, target_port):
         self.target_port = target_port
         self.flowing = threading.Event()

@@ -48,6 +48,7 @@ class Telling:
     def __init__(self, directory):
         self.directory = directory
         self.stack = contextlib.ExitStack()
+        self.networks = contextlib.ExitStack()
         self.origins = []
         self.tunnels = []
         self.programs = []
@@ -64,21 +65,24 @@ class Telling:
         return tunnel
 
     def keep(self, thing):
-        """Enters a context manager until the story is over."""
-        return self.stack.enter_context(thing)
+        """Enters a context manager until the story is over; networks and brokers outlive the programs that use them."""
+        stack = self.networks if getattr(thing, "outlives_programs", False) else self.stack
+        return stack.enter_context(thing)
 
     def all_programs(self):
         return self.programs + [p for t in self.tunnels for p in getattr(t, "programs", [])]
 
     def finish(self):
         wrong = []
+        with contextlib.suppress(Exception):
+            self.stack.close()
         for origin in self.origins:
             wrong += [f"origin: {trouble!r}" for trouble in origin.troubles]
             origin.stop()
         for program in reversed(self.all_programs()):
             wrong += program.finish()
         with contextlib.suppress(Exception):
-            self.stack.close()  # networks and brokers outlive what talks through them
+            self.networks.close()
         return wrong
 
     def logs(self):

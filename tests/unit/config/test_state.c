@@ -150,12 +150,32 @@ static void instances_are_random(void)
     OK(strcmp(a, b) != 0);
 }
 
+static void a_place_is_taken_by_one_process_after_another(void)
+{
+    struct config_error err;
+    struct state *s[3];
+    char first[INSTANCE_TEXT_BYTES + 1], second[INSTANCE_TEXT_BYTES + 1], third[INSTANCE_TEXT_BYTES + 1];
+    for (int i = 0; i < 3; i++)
+        OK_INT(state_open(in_root("places"), &s[i], &err), 0);
+    OK_INT(instance_claim(s[0], first), 0);
+    OK_INT(instance_claim(s[1], second), 0);
+    OK_INT(strspn(first, "0123456789abcdef"), INSTANCE_TEXT_BYTES);
+    OK(memcmp(first, second, INSTANCE_PLACE_BYTES) != 0); /* both run: two places */
+    state_free(&s[0]);
+    OK_INT(instance_claim(s[2], third), 0);
+    OK(memcmp(first, third, INSTANCE_PLACE_BYTES) == 0); /* the first one has ended */
+    OK(strcmp(first, third) != 0);
+    state_free(&s[1]);
+    state_free(&s[2]);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
         {"directories are made", directories_are_made},
         {"the default comes from the environment", the_default_comes_from_the_environment},
         {"unsafe directories are refused", unsafe_directories_are_refused},
+        {"a place is taken by one process after another", a_place_is_taken_by_one_process_after_another},
         {"files are replaced", files_are_replaced},
         {"what is no file of ours", what_is_no_file_of_ours},
         {"instances are random", instances_are_random},
