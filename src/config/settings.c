@@ -3,6 +3,7 @@
 #include "config/settings.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -173,10 +174,23 @@ static bool defaults_apply(const struct settings_table *t, void *values, struct 
     return true;
 }
 
+/* "max-payload" is "max_payload" and "maxPayload" in a file, too. */
+static bool key_names(const char *name, const char *key)
+{
+    for (;; name++, key++) {
+        name += *name == '-';
+        key += *key == '-' || *key == '_';
+        if (tolower((unsigned char)*key) != *name)
+            return false;
+        if (*name == '\0')
+            return true;
+    }
+}
+
 static const struct setting *row_by_key(const struct settings_table *t, const char *key)
 {
     for (const struct setting *row = t->rows; row->name != NULL; row++)
-        if (strcmp(row->name, key) == 0)
+        if (key_names(row->name, key))
             return row;
     return NULL;
 }

@@ -47,6 +47,10 @@ struct link_mqtt_config {
     const char *host;       /* name or address; tried in the resolver's order */
     uint16_t port;
     const char *client_id;  /* MQTT client identifier */
+    bool tls;               /* the certificate must be `host`'s */
+    const char *path;       /* of MQTT over WebSocket; NULL: plain TCP */
+    const char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's authorities, no certificate, `cert_file` */
+    const char *alpn;       /* NULL: none */
     const char *username, *password; /* NULL: none */
     uint64_t keep_alive_us;
     unsigned max_attempts;  /* consecutive failures before it gives up; 0: never */

@@ -379,6 +379,11 @@ void link_mqtt_destroy(struct link_mqtt *l)
     free(l->host);
     free(l->client_id);
     free(l->username);
+    free(l->path);
+    free(l->ca_file);
+    free(l->cert_file);
+    free(l->key_file);
+    free(l->alpn);
     if (l->password != NULL)
         explicit_bzero(l->password, strlen(l->password));
     free(l->password);
@@ -414,6 +419,13 @@ static void locks_init(struct link_mqtt *l)
     pthread_mutex_init(&l->lock, NULL);
 }
 
+/* False without memory. */
+static bool text_copy(char **out, const char *text)
+{
+    *out = text == NULL ? NULL : strdup(text);
+    return text == NULL || *out != NULL;
+}
+
 static bool settings_copy(struct link_mqtt *l, const struct link_mqtt_config *mqtt)
 {
     l->port = mqtt->port;
@@ -423,10 +435,11 @@ static bool settings_copy(struct link_mqtt *l, const struct link_mqtt_config *mq
     l->version = PAHO_MQTT_5;
     l->host = strdup(mqtt->host);
     l->client_id = strdup(mqtt->client_id);
-    l->username = mqtt->username == NULL ? NULL : strdup(mqtt->username);
-    l->password = mqtt->password == NULL ? NULL : strdup(mqtt->password);
-    return l->host != NULL && l->client_id != NULL && (mqtt->username == NULL || l->username != NULL) &&
-           (mqtt->password == NULL || l->password != NULL);
+    l->tls = mqtt->tls;
+    return l->host != NULL && l->client_id != NULL && text_copy(&l->username, mqtt->username) &&
+           text_copy(&l->password, mqtt->password) && text_copy(&l->path, mqtt->path) &&
+           text_copy(&l->ca_file, mqtt->ca_file) && text_copy(&l->cert_file, mqtt->cert_file) &&
+           text_copy(&l->key_file, mqtt->key_file) && text_copy(&l->alpn, mqtt->alpn);
 }
 
 struct link *link_mqtt_create(const struct link_config *config, const struct link_mqtt_config *mqtt)

@@ -35,6 +35,8 @@ struct link_mqtt {
 
     /* constant from creation on */
     char *host, *client_id, *username, *password;
+    char *path, *ca_file, *cert_file, *key_file, *alpn; /* NULL: none */
+    bool tls;
     uint16_t port;
     uint64_t keep_alive_us;
     size_t max_payload;
@@ -53,6 +55,7 @@ struct link_mqtt {
     pthread_t thread;
     struct backoff backoff;
     enum paho_version version; /* to try first */
+    bool reluctant;            /* the broker takes connections, but did not answer the last CONNECT */
 
     /* everybody's, under the lock */
     pthread_mutex_t lock;

@@ -107,6 +107,14 @@ static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *
     uint64_t seconds = l->keep_alive_us / US_PER_S;
     const struct paho_config config = {
         .client_id = l->client_id,
+        .host = l->host,
+        .port = l->port,
+        .tls = l->tls,
+        .path = l->path,
+        .ca_file = l->ca_file,
+        .cert_file = l->cert_file,
+        .key_file = l->key_file,
+        .alpn = l->alpn,
         .username = l->username,
         .password = l->password,
         .will_topic = l->base.presence_topic,
@@ -117,34 +125,61 @@ static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *
     return paho_connect(&config, version, address->ai_addr, address->ai_addrlen, &link_mqtt_paho_events, &l->base, err);
 }
 
+static enum paho_version version_other(enum paho_version version)
+{
+    return version == PAHO_MQTT_5 ? PAHO_MQTT_3_1_1 : PAHO_MQTT_5;
+}
+
+/* No answer: an old broker may not even refuse MQTT 5. If it takes connections the other version is for the next attempt. */
+static void connect_silent(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
+{
+    int error = l->reluctant ? 0 : socket_probe(address->ai_addr, address->ai_addrlen, PROBE_TIMEOUT_MS);
+    l->reluctant = error == 0;
+    l->version = l->reluctant ? version_other(l->version) : PAHO_MQTT_5;
+    if (error != 0)
+        attempt_why(a, strerror(error));
+}
+
 /* MQTT 5; 3.1.1 where the broker is there but does not take that. */
 static struct paho *connect_address(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
     struct paho_error err;
     struct paho *p = connect_version(l, address, l->version, &err);
     if (p == NULL && err.version) {
-        int error = socket_probe(address->ai_addr, address->ai_addrlen, PROBE_TIMEOUT_MS);
-        if (error != 0) {
-            attempt_why(a, strerror(error));
-            return NULL;
-        }
-        l->version = l->version == PAHO_MQTT_5 ? PAHO_MQTT_3_1_1 : PAHO_MQTT_5;
+        l->version = version_other(l->version);
         p = connect_version(l, address, l->version, &err);
-        if (p == NULL)
-            l->version = PAHO_MQTT_5;
     }
-    if (p == NULL)
-        attempt_why(a, err.text);
-    return p;
+    if (p != NULL) {
+        l->reluctant = false;
+        return p;
+    }
+    attempt_why(a, err.text);
+    if (err.silent)
+        connect_silent(l, address, a);
+    return NULL;
+}
+
+/* By name, the library chooses the address. */
+static bool by_name(const struct link_mqtt *l) { return l->tls || l->path != NULL; }
+
+static int find_socket(const struct link_mqtt *l, const struct addrinfo *address)
+{
+    int fd = -1;
+    for (const struct addrinfo *i = address; i != NULL && fd < 0; i = by_name(l) ? i->ai_next : NULL)
+        fd = socket_find(i->ai_addr, i->ai_addrlen);
+    return fd;
 }
 
 static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
-    paho_address_text(address->ai_addr, address->ai_addrlen, a->note, sizeof(a->note));
+    if (by_name(l))
+        snprintf(a->note, sizeof(a->note), "%.100s:%u", l->host, l->port);
+    else
+        paho_address_text(address->ai_addr, address->ai_addrlen, a->note, sizeof(a->note));
     a->paho = connect_address(l, address, a);
     if (a->paho == NULL)
         return false;
-    a->fd = socket_find(address->ai_addr, address->ai_addrlen);
+    a->fd = find_socket(l, address);
     if (a->fd >= 0) {
         socket_tune(a->fd, 2 * l->keep_alive_us);
         return true;
@@ -166,7 +201,7 @@ static bool connect_any(struct link_mqtt *l, struct attempt *a)
         return false;
     }
     bool done = false;
-    for (struct addrinfo *i = list; i != NULL && !done && !close_is_wanted(l); i = i->ai_next)
+    for (struct addrinfo *i = list; i != NULL && !done && !close_is_wanted(l); i = by_name(l) ? NULL : i->ai_next)
         done = connect_one(l, i, a);
     freeaddrinfo(list);
     return done;

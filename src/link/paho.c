@@ -20,6 +20,7 @@
 /* MQTT 3.1.1 2.2.3, MQTT 5 2.4: a SUBACK's codes from here on refuse. */
 #define SUBACK_REFUSED 0x80
 #define INFLIGHT_MAX 10
+#define URI_MAX 600
 
 struct paho {
     OBJECT_MAGIC;
@@ -91,19 +92,53 @@ void paho_address_text(const struct sockaddr *address, socklen_t len, char *out,
         snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int paho_handle_create(struct paho *p, const char *client_id, const struct sockaddr *address, socklen_t len)
+/* "tcp://127.0.0.1:1883", "wss://broker.example.com:443/mqtt" */
+static void paho_uri(const struct paho_config *config, const struct sockaddr *address, socklen_t len, char *out,
+                     size_t size)
 {
-    char text[160], uri[sizeof(text) + 8];
-    paho_address_text(address, len, text, sizeof(text));
-    snprintf(uri, sizeof(uri), "tcp://%s", text);
+    char text[160];
+    bool v6 = strchr(config->host, ':') != NULL;
+    if (!config->tls && config->path == NULL) {
+        paho_address_text(address, len, text, sizeof(text));
+        snprintf(out, size, "tcp://%s", text);
+        return;
+    }
+    const char *scheme = config->path == NULL ? "ssl" : config->tls ? "wss" : "ws";
+    snprintf(out, size, v6 ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, config->host, config->port,
+             config->path != NULL ? config->path : "");
+}
+
+static int paho_handle_create(struct paho *p, const struct paho_config *config, const struct sockaddr *address,
+                              socklen_t len)
+{
+    char uri[URI_MAX];
+    paho_uri(config, address, len, uri, sizeof(uri));
     MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
     options.MQTTVersion = p->version;
-    int rc = MQTTClient_createWithOptions(&p->handle, uri, client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
+    int rc = MQTTClient_createWithOptions(&p->handle, uri, config->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
     if (rc == MQTTCLIENT_SUCCESS)
         rc = MQTTClient_setCallbacks(p->handle, p, paho_connection_lost, paho_arrived, NULL);
     if (rc == MQTTCLIENT_SUCCESS && p->version == PAHO_MQTT_5)
         rc = MQTTClient_setDisconnected(p->handle, p, paho_dismissed);
     return rc;
+}
+
+/* `protos` is in the form of the wire (RFC 7301 3.1) and must live as long as the options. */
+static void paho_tls(const struct paho_config *config, MQTTClient_SSLOptions *out, unsigned char protos[static 256])
+{
+    out->enableServerCertAuth = 1;
+    out->verify = 1;
+    out->trustStore = config->ca_file;
+    out->keyStore = config->cert_file;
+    out->privateKey = config->key_file;
+    if (config->alpn == NULL)
+        return;
+    size_t len = strlen(config->alpn);
+    assert(len > 0 && len < 256);
+    protos[0] = (unsigned char)len;
+    memcpy(protos + 1, config->alpn, len);
+    out->protos = protos;
+    out->protos_len = (unsigned)len + 1;
 }
 
 static const char *refusal_text(int code, enum paho_version version)
@@ -125,7 +160,7 @@ static const char *refusal_text(int code, enum paho_version version)
  * nothing but the end of the connection; one that knows MQTT 5 with 0x84. */
 static bool refusal_is_version(int code)
 {
-    return code < 0 || code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION;
+    return code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION;
 }
 
 static int paho_connect_5(struct paho *p, MQTTClient_connectOptions *options, size_t max_payload)
@@ -152,6 +187,12 @@ static int paho_handshake(struct paho *p, const struct paho_config *config)
     MQTTClient_connectOptions options3 = MQTTClient_connectOptions_initializer;
     MQTTClient_connectOptions *options = p->version == PAHO_MQTT_5 ? &options5 : &options3;
     MQTTClient_willOptions will = MQTTClient_willOptions_initializer;
+    MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
+    unsigned char protos[256];
+    if (config->tls) {
+        paho_tls(config, &tls, protos);
+        options->ssl = &tls;
+    }
     options->MQTTVersion = p->version;
     options->keepAliveInterval = (int)config->keep_alive_s;
     options->connectTimeout = (int)config->timeout_s;
@@ -185,7 +226,7 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
     p->ctx = ctx;
     p->packet_max = SIZE_MAX;
     atomic_init(&p->lost, false);
-    int rc = paho_handle_create(p, config->client_id, address, address_len);
+    int rc = paho_handle_create(p, config, address, address_len);
     if (rc != MQTTCLIENT_SUCCESS) {
         error_set(err, "cannot make an MQTT client (%d)", rc);
         paho_free(&p);
@@ -195,6 +236,7 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
     if (rc != MQTTCLIENT_SUCCESS) {
         error_set(err, "%s", refusal_text(rc, version));
         err->version = refusal_is_version(rc);
+        err->silent = rc < 0;
         paho_free(&p);
         return NULL;
     }

@@ -24,6 +24,11 @@ struct paho_events {
 
 struct paho_config {
     const char *client_id;
+    const char *host;                /* for TLS and WebSocket: tried by name, which the other end wants to know */
+    uint16_t port;
+    bool tls;
+    const char *path;                /* WebSocket; NULL: none */
+    const char *ca_file, *cert_file, *key_file, *alpn;
     const char *username, *password; /* NULL: none */
     const char *will_topic;          /* the will: an empty retained message, QoS 1; NULL: none */
     unsigned keep_alive_s;
@@ -33,12 +38,13 @@ struct paho_config {
 
 struct paho_error {
     char text[128];
-    bool version; /* it may be the protocol version that the broker does not take */
+    bool version; /* it is the protocol version that the broker does not take */
+    bool silent;  /* there was no answer, which may be for the same reason */
 };
 
 enum paho_version { PAHO_MQTT_3_1_1 = 4, PAHO_MQTT_5 = 5 };
 
-/* Connects with a clean start to an IPv4 or IPv6 address. NULL and *err when not. `config` is not kept; `ctx` is. */
+/* Connects with a clean start to an IPv4 or IPv6 address; with TLS or WebSocket to the configuration's host. NULL and *err when not. `config` is not kept; `ctx` is. */
 struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,
                           socklen_t address_len, const struct paho_events *events, void *ctx, struct paho_error *err);
 /* Subscribes to filters (NULL-terminated). False and *err when the broker refuses one, or is gone. */

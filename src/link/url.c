@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A broker's address taken apart (RFC 3986 3; no user information: secrets do not belong into an address). */
+#include "link/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct scheme {
+    const char *name;
+    bool tls, websocket;
+    uint16_t port;
+} schemes[] = {
+    {"mqtt://", false, false, 1883},
+    {"mqtts://", true, false, 8883},
+    {"ws://", false, true, 80},
+    {"wss://", true, true, 443},
+};
+
+static const struct scheme *scheme_of(const char *text)
+{
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncmp(text, schemes[i].name, strlen(schemes[i].name)) == 0)
+            return &schemes[i];
+    return NULL;
+}
+
+static bool is_host(const char *text, size_t len, bool brackets)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    static const char address[] = "0123456789abcdefABCDEF:.";
+    return len > 0 && len <= LINK_HOST_MAX && strspn(text, brackets ? address : name) >= len;
+}
+
+/* Takes the host at `text`; returns what is behind it, NULL when it is none. */
+static const char *host_parse(const char *text, struct link_url *out)
+{
+    bool brackets = text[0] == '[';
+    text += brackets;
+    size_t len = strcspn(text, brackets ? "]" : ":/");
+    if (!is_host(text, len, brackets) || (brackets && text[len] != ']'))
+        return NULL;
+    memcpy(out->host, text, len);
+    out->host[len] = '\0';
+    return text + len + brackets;
+}
+
+/* Takes ":PORT" if it is there; returns what is behind it, NULL when it is none. */
+static const char *port_parse(const char *text, struct link_url *out)
+{
+    if (text[0] != ':')
+        return text;
+    size_t digits = strspn(text + 1, "0123456789");
+    unsigned long port = strtoul(text + 1, NULL, 10);
+    if (digits == 0 || digits > 5 || port == 0 || port > UINT16_MAX)
+        return NULL;
+    out->port = (uint16_t)port;
+    return text + 1 + digits;
+}
+
+static const char *path_parse(const char *text, struct link_url *out)
+{
+    size_t len = strlen(text);
+    bool none = len == 0 || strcmp(text, "/") == 0;
+    if (!out->websocket)
+        return none ? NULL : "a path is for ws:// and wss:// only";
+    if (none)
+        text = "/mqtt", len = 5;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return "the path is not valid";
+    if (text[0] != '/' || len > LINK_PATH_MAX)
+        return "the path is not valid";
+    memcpy(out->path, text, len + 1);
+    return NULL;
+}
+
+const char *link_url_parse(const char *text, struct link_url *out)
+{
+    const struct scheme *scheme = scheme_of(text);
+    if (scheme == NULL)
+        return "it must begin with mqtt://, mqtts://, ws:// or wss://";
+    *out = (struct link_url){.tls = scheme->tls, .websocket = scheme->websocket, .port = scheme->port};
+    text = host_parse(text + strlen(scheme->name), out);
+    if (text == NULL)
+        return "the host is missing or not valid";
+    text = port_parse(text, out);
+    return text == NULL ? "the port is not valid" : path_parse(text, out);
+}

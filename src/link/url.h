@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A broker's address as people write it: mqtt://host:1883, mqtts://host:8883, ws://host:80/path, wss://host:443/path. */
+#ifndef LINK_URL_H
+#define LINK_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_HOST_MAX 255
+#define LINK_PATH_MAX 255
+
+struct link_url {
+    bool tls, websocket;
+    uint16_t port;                /* the scheme's own when none is said */
+    char host[LINK_HOST_MAX + 1]; /* name or address, IPv6 without brackets */
+    char path[LINK_PATH_MAX + 1]; /* of the WebSocket, "/mqtt" when none is said; "" without WebSocket */
+};
+
+/* NULL, or what is wrong with `text`. */
+const char *link_url_parse(const char *text, struct link_url *out);
+
+#endif
