@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include "client/catalog.h"
+#include "config/broker_settings.h"
+#include "link/url.h"
 
 struct client;
 
@@ -22,6 +24,8 @@ struct client_config {
     const char *instance;
     const char *host;
     uint16_t port;
+    const struct broker_settings *broker;
+    const struct link_url *broker_url; /* NULL: the server's own broker at host and port */
     unsigned max_attempts; /* 0: for ever */
     unsigned workers;
     struct catalog *catalog;   /* a reference is taken */

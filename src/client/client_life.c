@@ -12,7 +12,6 @@
 #include "client/local.h"
 #include "mdm-tunnel/limits.h"
 
-#define TOPIC_PREFIX "mdm"
 #define KEEP_ALIVE_US (10 * US_PER_S)
 #define IDLE_US (10 * US_PER_S)
 #define GRACE_US (60 * US_PER_S)
@@ -110,22 +109,23 @@ static bool workers_create(struct client *c, const struct client_config *config)
 }
 
 /*
- * What the client cannot know is whether the other end is the server's own broker or a foreign one: envelopes are as
+ * What the client cannot know is whether the other end at its host is the server's own broker or a foreign one: envelopes are as
  * large as the server agrees to, and their number is what no broker is known to drop.
  */
 static bool hub_make(struct client *c, const struct client_config *config)
 {
+    bool foreign = config->broker_url != NULL;
     const struct hub_config hub = {
         .workers = c->workers,
         .worker_count = c->worker_count,
-        .prefix = TOPIC_PREFIX,
+        .prefix = config->broker->prefix,
         .instance = config->instance,
         .id = config->id,
         .events = &client_hub_events,
         .ctx = c,
         .place = client_place,
-        .max_envelope = ENVELOPE_MAX_EMBEDDED,
-        .window_max = SESSION_WINDOW_MAX,
+        .max_envelope = foreign ? config->broker->max_payload : ENVELOPE_MAX_EMBEDDED,
+        .window_max = foreign ? SESSION_WINDOW_BROKER : SESSION_WINDOW_MAX,
         .envelopes_max = SESSION_ENVELOPES_BROKER,
         .grace_us = GRACE_US,
         .idle_us = IDLE_US,
@@ -136,15 +136,27 @@ static bool hub_make(struct client *c, const struct client_config *config)
 
 static bool link_make(struct client *c, const struct client_config *config)
 {
+    const struct broker_settings *b = config->broker;
+    const struct link_url *url = config->broker_url;
     struct link_config link;
-    const struct link_mqtt_config mqtt = {
-        .host = config->host,
-        .port = config->port,
+    struct link_mqtt_config mqtt = {
+        .host = url != NULL ? url->host : config->host,
+        .port = url != NULL ? url->port : config->port,
         .client_id = config->instance,
+        .username = b->username,
+        .password = b->password,
         .keep_alive_us = KEEP_ALIVE_US,
         .max_attempts = config->max_attempts,
-        .max_payload = ENVELOPE_MAX_EMBEDDED,
+        .max_payload = url != NULL ? b->max_payload : ENVELOPE_MAX_EMBEDDED,
     };
+    if (url != NULL) {
+        mqtt.tls = url->tls;
+        mqtt.path = url->websocket ? url->path : NULL;
+        mqtt.ca_file = b->ca_cert;
+        mqtt.cert_file = b->client_cert;
+        mqtt.key_file = b->private_key;
+        mqtt.alpn = b->alpn;
+    }
     hub_link_config(c->hub, 0, &link);
     struct link *l = link_mqtt_create(&link, &mqtt);
     if (l != NULL)

@@ -37,6 +37,9 @@ static const struct setting rows[] = {
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
+    BROKER_SETTINGS(struct options, broker),
+    {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
+     .help = "settings file (JSON), read before the command line is applied"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose),
      .help = "say what happens, on stderr"},
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
@@ -52,6 +55,19 @@ const struct settings_table options_table = {
     .rows = rows,
     .positionals = true,
 };
+
+/* -- the broker ------------------------------------------------------------------------------------------------------ */
+
+int options_broker(struct options *o, struct config_error *err)
+{
+    if (!broker_settings_finish(&o->broker, err))
+        return EXIT_USAGE;
+    const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
+    if (why == NULL)
+        return 0;
+    config_error_set(err, "broker: %s", why);
+    return EXIT_USAGE;
+}
 
 /* -- services ------------------------------------------------------------------------------------------------------ */
 

@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/broker_settings.h"
 #include "config/services.h"
 #include "config/settings.h"
+#include "link/url.h"
 
 struct options {
     char *id; /* NULL: as the last time */
@@ -19,12 +21,19 @@ struct options {
     uint64_t drain_us;
     unsigned workers;
     bool verbose;
+    char *settings_file;
+    struct broker_settings broker;
+    struct link_url broker_url; /* valid with broker.url */
 };
 
 extern const struct settings_table options_table;
 
 /* How the program ends: what went wrong while it ran, and what was wrong with how it was called. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Where the client connects to, after the settings were read: from the broker's URL, or from host and port. 0, or EXIT_USAGE
+ * and *err. */
+int options_broker(struct options *o, struct config_error *err);
 
 /*
  * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL:

@@ -67,6 +67,14 @@ static void take_news(const struct wait *w)
     (void)n; /* only resets it */
 }
 
+static void say_gave_up(const struct options *o)
+{
+    if (o->broker.url != NULL)
+        log_fatal(PROGRAM, "no connection to %s after %u attempts", o->broker.url, o->max_attempts);
+    else
+        log_fatal(PROGRAM, "no connection to %s:%u after %u attempts", o->host, o->port, o->max_attempts);
+}
+
 /* Returns the exit status. */
 static int wait_for_end(struct wait *w)
 {
@@ -81,8 +89,7 @@ static int wait_for_end(struct wait *w)
         if (is_draining(w) && (client_streams(w->client) == 0 || clock_now_us() >= w->deadline_us))
             return 0;
         if (client_gave_up(w->client) && !is_draining(w)) {
-            log_fatal(PROGRAM, "no connection to %s:%u after %u attempts", w->options->host, w->options->port,
-                      w->options->max_attempts);
+            say_gave_up(w->options);
             return EXIT_FAILED;
         }
     }
@@ -128,7 +135,10 @@ static int run(const struct client_config *config, const struct options *o)
         close(w.signals);
         return EXIT_FAILED;
     }
-    log_info(config->id, "connecting to %s:%u", config->host, config->port);
+    if (config->broker_url != NULL)
+        log_info(config->id, "connecting to %s", o->broker.url);
+    else
+        log_info(config->id, "connecting to %s:%u", config->host, config->port);
     int error = client_start(w.client), status = EXIT_FAILED;
     if (error != 0)
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
@@ -166,6 +176,8 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .instance = instance,
         .host = o->host,
         .port = (uint16_t)o->port,
+        .broker = &o->broker,
+        .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
         .max_attempts = o->max_attempts,
         .workers = o->workers,
         .catalog = catalog,
@@ -184,7 +196,9 @@ static int run_options(struct options *o, char *const *positionals, int count)
     char *id = NULL;
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
     raise_descriptor_limit();
-    int status = options_id(o, &id, &err);
+    int status = options_broker(o, &err);
+    if (status == 0)
+        status = options_id(o, &id, &err);
     if (status == 0)
         status = options_services(o, positionals, count, &services, &err);
     if (status != 0)

@@ -3,6 +3,7 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@
 
 #define SERVER_MAGIC 0x73727672
 #define CLIENTS_FILE "clients"
-#define TOPIC_PREFIX "mdm"
+#define IDLE_US (10 * US_PER_S) /* keep-alive of sessions and of an MQTT session at another broker */
 #define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
 #define END_US (2 * US_PER_S)      /* for the last words to the clients */
@@ -56,6 +57,8 @@ struct server {
     _Atomic(char *) remember; /* what the clients file should say; heap */
     bool running;
 };
+
+static bool has_own_broker(const struct server *s) { return s->settings->broker.url == NULL; }
 
 static void server_wake(struct server *s)
 {
@@ -106,7 +109,27 @@ static void on_opened(void *ctx, struct hub_shard *shard, struct conduit *c, con
     conduit_refuse(&c, &error_unknown_service);
 }
 
+static void on_link_up(void *ctx, struct hub_shard *shard, const char *note)
+{
+    const struct server *s = ctx;
+
+    (void)shard;
+    if (s->broker == NULL)
+        log_info("broker", "connected to %s", note);
+}
+
+static void on_link_down(void *ctx, struct hub_shard *shard, const char *why, uint64_t retry_us)
+{
+    const struct server *s = ctx;
+
+    (void)shard;
+    if (s->broker == NULL && retry_us != CLOCK_NEVER)
+        log_info("broker", "no connection: %s; trying again in %" PRIu64 " ms", why, retry_us / US_PER_MS);
+}
+
 static const struct hub_events hub_events = {
+    .link_up = on_link_up,
+    .link_down = on_link_down,
     .client_up = on_client_up,
     .client_down = on_client_down,
     .session_up = on_session_up,
@@ -192,7 +215,7 @@ static bool create_broker(struct server *s, struct config_error *err)
     const struct server_settings *set = s->settings;
     char what[96];
 
-    if (!tunnel_policy_init(&s->policy, TOPIC_PREFIX))
+    if (!tunnel_policy_init(&s->policy, set->broker.prefix))
         return server_failed(err, "topic prefix", EINVAL);
     s->broker = broker_create(&(struct broker_config){
         .workers = s->workers,
@@ -210,32 +233,73 @@ static bool create_broker(struct server *s, struct config_error *err)
     return failure == 0 || server_failed(err, what, failure);
 }
 
-static bool create_hub(struct server *s, struct config_error *err)
+/* A line of each worker into our own broker. */
+static struct link *create_line(struct server *s, unsigned index)
 {
-    s->hub = hub_create(&(struct hub_config){
-        .workers = s->workers,
-        .worker_count = s->count,
-        .prefix = TOPIC_PREFIX,
-        .instance = s->instance,
-        .watch_presence = true,
-        .events = &hub_events,
-        .ctx = s,
-        .max_envelope = ENVELOPE_MAX_EMBEDDED,
-        .window_max = SESSION_WINDOW_MAX,
-        .grace_us = s->settings->grace_us,
-        .idle_us = 10 * US_PER_S,
-    });
-    if (s->hub == NULL)
-        return server_failed(err, "hub", ENOMEM);
-    for (unsigned i = 0; i < s->count; i++) {
-        struct link_config config = {0};
-        hub_link_config(s->hub, i, &config);
-        struct link *l = link_direct_create(&config, broker_shard(s->broker, i));
+    struct link_config config = {0};
+
+    hub_link_config(s->hub, index, &config);
+    return link_direct_create(&config, broker_shard(s->broker, index));
+}
+
+/* The one MQTT session of this server at another broker. */
+static struct link *create_mqtt_link(struct server *s)
+{
+    const struct broker_settings *b = &s->settings->broker;
+    const struct link_url *url = &s->settings->broker_url;
+    struct link_config config = {0};
+    const struct link_mqtt_config mqtt = {
+        .host = url->host,
+        .port = url->port,
+        .tls = url->tls,
+        .path = url->websocket ? url->path : NULL,
+        .ca_file = b->ca_cert,
+        .cert_file = b->client_cert,
+        .key_file = b->private_key,
+        .alpn = b->alpn,
+        .username = b->username,
+        .password = b->password,
+        .client_id = s->instance,
+        .keep_alive_us = IDLE_US,
+        .max_payload = b->max_payload,
+    };
+
+    hub_link_config(s->hub, 0, &config);
+    return link_mqtt_create(&config, &mqtt);
+}
+
+static bool create_links(struct server *s, struct config_error *err)
+{
+    unsigned count = has_own_broker(s) ? s->count : 1;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct link *l = has_own_broker(s) ? create_line(s, i) : create_mqtt_link(s);
         if (l == NULL)
             return server_failed(err, "link", ENOMEM);
         hub_set_link(s->hub, i, l);
     }
     return true;
+}
+
+static bool create_hub(struct server *s, struct config_error *err)
+{
+    bool own = has_own_broker(s);
+
+    s->hub = hub_create(&(struct hub_config){
+        .workers = s->workers,
+        .worker_count = s->count,
+        .prefix = s->settings->broker.prefix,
+        .instance = s->instance,
+        .watch_presence = true,
+        .events = &hub_events,
+        .ctx = s,
+        .max_envelope = own ? ENVELOPE_MAX_EMBEDDED : s->settings->broker.max_payload,
+        .window_max = own ? SESSION_WINDOW_MAX : SESSION_WINDOW_BROKER,
+        .envelopes_max = own ? 0 : SESSION_ENVELOPES_BROKER,
+        .grace_us = s->settings->grace_us,
+        .idle_us = IDLE_US,
+    });
+    return s->hub != NULL ? create_links(s, err) : server_failed(err, "hub", ENOMEM);
 }
 
 static bool create_front(struct server *s, unsigned index, struct config_error *err)
@@ -276,7 +340,7 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if (!create_workers(s, err) || !create_broker(s, err) || !create_hub(s, err))
+    if (!create_workers(s, err) || (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
     for (unsigned i = 0; i < s->count; i++)
         if (!create_front(s, i, err))
@@ -370,6 +434,19 @@ static bool ports_write(const struct server *s, struct config_error *err)
     return true;
 }
 
+static void log_listening(const struct server *s)
+{
+    const struct server_settings *set = s->settings;
+    const char *bind = set->bind != NULL ? set->bind : "*", *client_bind = set->client_bind != NULL ? set->client_bind : "*";
+
+    if (has_own_broker(s))
+        log_info("server", "listening on %s port %u for visitors, on %s port %u for clients, %u workers", bind, s->port,
+                 client_bind, s->client_port, s->count);
+    else
+        log_info("server", "listening on %s port %u for visitors, clients at %s, %u workers", bind, s->port, set->broker.url,
+                 s->count);
+}
+
 static bool server_start(struct server *s, struct config_error *err)
 {
     s->running = true;
@@ -379,9 +456,7 @@ static bool server_start(struct server *s, struct config_error *err)
         if (failure != 0)
             return server_failed(err, "thread", failure);
     }
-    log_info("server", "listening on %s port %u for visitors, on %s port %u for clients, %u workers",
-             s->settings->bind != NULL ? s->settings->bind : "*", s->port,
-             s->settings->client_bind != NULL ? s->settings->client_bind : "*", s->client_port, s->count);
+    log_listening(s);
     return ports_write(s, err);
 }
 
@@ -389,7 +464,8 @@ static bool server_start(struct server *s, struct config_error *err)
 static bool server_drain(struct server *s, struct signals *signals)
 {
     log_info("server", "finishing what is in flight");
-    broker_close(s->broker);
+    if (s->broker != NULL)
+        broker_close(s->broker);
     for (unsigned i = 0; i < s->count; i++)
         worker_post(s->workers[i], &s->part[i].drain);
     return server_wait(s, signals, all_drained, s->settings->drain_us);

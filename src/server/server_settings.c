@@ -38,6 +38,7 @@ static const struct setting rows[] = {
      .help = "let visitors wait so long for a client that is away"},
     {.name = "grace", .kind = SETTING_SECONDS, .offset = AT(grace_us), .min = 1, .max = 3600, .default_text = "60",
      .argument = "SECONDS", .help = "how long streams outlive the connection to their client"},
+    BROKER_SETTINGS(struct server_settings, broker),
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N} there once ready"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
@@ -61,6 +62,15 @@ static unsigned cores(void)
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
+static bool url_check(struct server_settings *s, struct config_error *err)
+{
+    const char *why = s->broker.url == NULL ? NULL : link_url_parse(s->broker.url, &s->broker_url);
+
+    if (why != NULL)
+        config_error_set(err, "broker: %s", why);
+    return why == NULL;
+}
+
 static bool settings_check(struct server_settings *s, struct config_error *err)
 {
     const char *bad;
@@ -81,7 +91,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
     }
     if (s->workers == 0)
         s->workers = cores();
-    return true;
+    return broker_settings_finish(&s->broker, err) && url_check(s, err);
 }
 
 enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err)

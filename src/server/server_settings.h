@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/broker_settings.h"
 #include "config/settings.h"
+#include "link/url.h"
 #include "server/cidr.h"
 
 struct server_settings {
@@ -17,6 +19,8 @@ struct server_settings {
     char *config, *state_dir, *ports_file;
     char *trusted_proxies_text;
     struct cidr_list trusted_proxies;
+    struct broker_settings broker;
+    struct link_url broker_url; /* valid with broker.url */
     bool no_listing, verbose;
     uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };

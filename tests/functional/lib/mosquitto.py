@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's mosquitto with its default limits, on a port of the kernel's choice; and a small PKI."""
+import contextlib
+import shutil
+import socket
+import subprocess
+
+from .clock import wait_until
+from .story import skip
+
+BINARY = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Mosquitto:
+    outlives_programs = True
+
+    def __init__(self, directory, *lines, protocol="mqtt", anonymous=True):
+        if BINARY is None:
+            skip("mosquitto is not installed")
+        self.port = free_port()
+        self.directory = directory
+        self.config = directory / "mosquitto.conf"
+        self.config.write_text("\n".join([
+            "user root", "persistence false", "sys_interval 1", f"listener {self.port} 127.0.0.1",
+            *([] if protocol == "mqtt" else [f"protocol {protocol}"]),
+            f"allow_anonymous {'true' if anonymous else 'false'}", *lines, ""]))
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.log = open(self.directory / "mosquitto.log", "ab")
+        self.process = subprocess.Popen([BINARY, "-c", self.config], stdout=self.log, stderr=subprocess.STDOUT)
+
+        def listening():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+
+        wait_until(listening, "mosquitto listens")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.close()
+
+    def system(self, topic):
+        """The next value of a $SYS topic."""
+        out = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", f"$SYS/broker/{topic}", "-C", "1",
+                              "-W", "10"], capture_output=True, text=True, check=True)
+        return out.stdout.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Authority:
+    """A CA and the certificates that it signs."""
+
+    def __init__(self, directory, name="ca"):
+        self.directory, self.name = directory, name
+        self.cert, self.key = directory / f"{name}.crt", directory / f"{name}.key"
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
+                      "-out", self.cert, "-subj", f"/CN={name}", "-days", "2")
+
+    def _openssl(self, *arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+    def sign(self, name, alternative):
+        """Paths of a certificate for `alternative` ("IP:127.0.0.1", "DNS:localhost") and of its key."""
+        cert, key, request = (self.directory / f"{name}.{end}" for end in ("crt", "key", "csr"))
+        extension = self.directory / f"{name}.ext"
+        extension.write_text(f"subjectAltName={alternative}\n")
+        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
+                      request, "-subj", f"/CN={name}")
+        self._openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-out", cert,
+                      "-days", "2", "-extfile", extension)
+        return cert, key
