@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from lib import Cut, Closed, check, connect, main, same, seconds, story, wait_until
+from lib import check, main, same, seconds, story, wait_until
 from lib.load import Load
 from lib.relay import Relay
 

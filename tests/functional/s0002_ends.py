@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """When a session cannot go on its streams end at once, with the reason; and visitors wait for a client that is away."""
-import threading
 import time
 
 from lib import Closed, Cut, check, main, response, same, seconds, story, wait_until

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Server and client meet at a broker that is not ours: Debian's mosquitto with its default limits."""
 import json
+import ssl
+import subprocess
 import time
 
-from lib import check, main, same, seconds, story, wait_until
-from lib.load import BLOCK, Load
+from lib import check, main, same, story, wait_until
+from lib.load import Load
 from lib.mosquitto import Authority, Mosquitto
 from lib.tunnel import Client
+from lib.websocket_gate import WebSocketGate
 
 DROPPED = "publish/messages/dropped"
 
@@ -89,7 +92,6 @@ def _(t):
 def _(t):
     passwords = t.directory / "passwords"
     passwords.write_text("tunnel:secret\n")
-    import subprocess
     subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
     broker = t.keep(Mosquitto(t.directory, f"password_file {passwords}", anonymous=False))
     settings = t.directory / "settings.json"
@@ -142,8 +144,24 @@ def _(t):
 
 @story("MQTT over WebSocket")
 def _(t):
-    broker = t.keep(Mosquitto(t.directory, protocol="websockets"))
-    streams_go(t, broker, url=f"ws://127.0.0.1:{broker.port}/mqtt", options=["--max-payload", "8192"])
+    broker = t.keep(Mosquitto(t.directory))
+    gate = t.keep(WebSocketGate(broker.port))
+    streams_go(t, broker, url=f"ws://localhost:{gate.port}/some/path")
+    same(set(gate.targets), {"/some/path"}, "paths")
+    same(set(gate.hosts), {f"localhost:{gate.port}"}, "Host")
+    same(set(gate.protocols), {"mqtt"}, "Sec-WebSocket-Protocol")
+
+
+@story("MQTT over WebSocket over TLS")
+def _(t):
+    authority = Authority(t.directory)
+    broker = t.keep(Mosquitto(t.directory))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("gate", "DNS:localhost"))
+    gate = t.keep(WebSocketGate(broker.port, context))
+    tunnel = meet(t, broker, {"hello": t.origin()}, url=f"wss://localhost:{gate.port}", options=["--ca-cert", str(authority.cert)])
+    same(tunnel.ask().body, b"hello\n", "answer")
+    same(set(gate.targets), {"/mqtt"}, "paths")
 
 
 @story("what does not fit together is refused with 2")

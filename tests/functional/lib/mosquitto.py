@@ -19,16 +19,15 @@ def free_port():
 class Mosquitto:
     outlives_programs = True
 
-    def __init__(self, directory, *lines, protocol="mqtt", anonymous=True):
+    def __init__(self, directory, *lines, anonymous=True):
         if BINARY is None:
             skip("mosquitto is not installed")
         self.port = free_port()
         self.directory = directory
         self.config = directory / "mosquitto.conf"
         self.config.write_text("\n".join([
-            "user root", "persistence false", "sys_interval 1", f"listener {self.port} 127.0.0.1",
-            *([] if protocol == "mqtt" else [f"protocol {protocol}"]),
-            f"allow_anonymous {'true' if anonymous else 'false'}", *lines, ""]))
+            "user root", "persistence false", "sys_interval 1",
+            f"listener {self.port} 127.0.0.1", f"allow_anonymous {'true' if anonymous else 'false'}", *lines, ""]))
         self.process = None
         self.start()
 
@@ -37,6 +36,8 @@ class Mosquitto:
         self.process = subprocess.Popen([BINARY, "-c", self.config], stdout=self.log, stderr=subprocess.STDOUT)
 
         def listening():
+            if self.process.poll() is not None:
+                raise AssertionError((self.directory / "mosquitto.log").read_text())
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return True
 
