@@ -50,7 +50,8 @@ static struct client *client_make(uint16_t port, unsigned workers, unsigned max_
     if (services_parse(text, strlen(text), "test", &services, &err) != 0)
         return NULL;
     struct catalog *catalog = catalog_create(&services);
-    const struct broker_settings broker = {.prefix = "mdm"};
+    char prefix[] = "mdm";
+    const struct broker_settings broker = {.prefix = prefix};
     const struct client_config config = {.broker = &broker,
         .id = "tim",
         .instance = "22222222222222222222222222222222",
@@ -223,7 +224,8 @@ static void created_and_freed(void)
     struct services services = {0, NULL};
     struct config_error err;
     struct catalog *catalog = catalog_create(&services);
-    const struct broker_settings broker = {.prefix = "mdm"};
+    char prefix[] = "mdm";
+    const struct broker_settings broker = {.prefix = prefix};
     const struct client_config config = {.broker = &broker,.id = "tim", .instance = "22222222222222222222222222222222", .host = "h",
                                          .port = 1, .workers = 2, .catalog = catalog};
     struct client *c = client_create(&config, &err);

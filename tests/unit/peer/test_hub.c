@@ -394,6 +394,29 @@ static void never_comes_up(void)
     pair_stop();
 }
 
+/* All instances of these tests run in one place. */
+static void place_taken(void)
+{
+    pair_start(2, 1, 60 * US_PER_S);
+    struct call dead = {.id = "tim", .service = "hold", .to_send = 1000, .no_fin = true};
+    call(&dead, 0);
+    WAIT(atomic_load(&tim.opened) == 1);
+    run_on(&tim, 0, cut_link, NULL);
+    WAIT(atomic_load(&server.lasts) == PROGRAM_WORKERS);
+    OK(atomic_load(&dead.ended) == NULL); /* it may come back */
+    tim_start(&tim_too, 1, US_PER_S);
+    call_waits(&dead, &error_session_unknown);
+    OK_INT(atomic_load(&server.sessions_ended), 1);
+    struct call alive = {.id = "tim", .service = "echo", .to_send = 1000};
+    call(&alive, 0);
+    call_waits(&alive, &error_none);
+    run_on(&tim, 0, mend_link, NULL); /* it was only away: it hears that its session is not known any more */
+    WAIT(atomic_load(&tim.sessions_ended) == 1);
+    program_stop(&tim_too);
+    program_free(&tim_too);
+    pair_stop();
+}
+
 static void two_instances(void)
 {
     enum { COUNT = 10 };
@@ -725,6 +748,7 @@ int main(void)
         {"streams go on after a cut", goes_on_after_a_cut},
         {"a peer vanishes", peer_vanishes},
         {"a session never comes up", never_comes_up},
+        {"another process takes a peer's place", place_taken},
         {"two instances of one id", two_instances},
         {"presence that was missed", missed_farewell},
         {"services are asked for", asks_for_services},
