@@ -109,8 +109,8 @@ static bool workers_create(struct client *c, const struct client_config *config)
 }
 
 /*
- * What the client cannot know is whether the other end at its host is the server's own broker or a foreign one: envelopes are as
- * large as the server agrees to, and their number is what no broker is known to drop.
+ * What the client cannot know is whether the other end at its host is the server's own broker or a foreign one:
+ * envelopes are as large as the server agrees to, and their number is what no broker is known to drop.
  */
 static bool hub_make(struct client *c, const struct client_config *config)
 {

@@ -31,8 +31,8 @@ extern const struct settings_table options_table;
 /* How the program ends: what went wrong while it ran, and what was wrong with how it was called. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* Where the client connects to, after the settings were read: from the broker's URL, or from host and port. 0, or EXIT_USAGE
- * and *err. */
+/* Where the client connects to, after the settings were read: the broker's URL, or host and port. 0, or EXIT_USAGE and
+ * *err. */
 int options_broker(struct options *o, struct config_error *err);
 
 /*

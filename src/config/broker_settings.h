@@ -19,25 +19,25 @@ struct broker_settings {
 };
 
 /* Rows for `member`, a struct broker_settings in the program's `type`. */
-#define BROKER_SETTINGS(type, member)                                                                                   \
-    {.name = "broker", .kind = SETTING_TEXT, .offset = offsetof(type, member.url), .argument = "URL",                   \
-     .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://"},                                       \
-    {.name = "username", .kind = SETTING_TEXT, .offset = offsetof(type, member.username), .argument = "NAME",           \
-     .help = "for the broker"},                                                                                         \
-    {.name = "password", .kind = SETTING_TEXT, .offset = offsetof(type, member.password), .argument = "TEXT",           \
-     .help = "for the broker; better in $MDM_TUNNEL_BROKER_PASSWORD or a settings file"},                               \
-    {.name = "ca-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.ca_cert), .argument = "FILE",             \
-     .help = "whom the broker's certificate must come from (default: the system's authorities)"},                       \
-    {.name = "client-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.client_cert), .argument = "FILE",     \
-     .help = "certificate to show to the broker"},                                                                      \
-    {.name = "private-key", .kind = SETTING_PATH, .offset = offsetof(type, member.private_key), .argument = "FILE",     \
-     .help = "its key (default: in the certificate's file)"},                                                           \
-    {.name = "alpn", .kind = SETTING_TEXT, .offset = offsetof(type, member.alpn), .argument = "NAME",                   \
-     .help = "protocol to ask the broker's TLS for"},                                                                   \
-    {.name = "prefix", .kind = SETTING_TEXT, .offset = offsetof(type, member.prefix), .default_text = "mdm",            \
-     .argument = "TOPIC", .help = "first level of all topics at the broker"},                                           \
-    {.name = "max-payload", .kind = SETTING_NUMBER, .offset = offsetof(type, member.max_payload),                       \
-     .min = SESSION_ENVELOPE_MIN, .max = ENVELOPE_MAX_EMBEDDED, .default_text = "65536", .argument = "BYTES",           \
+#define BROKER_SETTINGS(type, member)                                                                                  \
+    {.name = "broker", .kind = SETTING_TEXT, .offset = offsetof(type, member.url), .argument = "URL",                  \
+     .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://"},                                      \
+    {.name = "username", .kind = SETTING_TEXT, .offset = offsetof(type, member.username), .argument = "NAME",          \
+     .help = "for the broker"},                                                                                        \
+    {.name = "password", .kind = SETTING_TEXT, .offset = offsetof(type, member.password), .argument = "TEXT",          \
+     .help = "for the broker; better in $MDM_TUNNEL_BROKER_PASSWORD or a settings file"},                              \
+    {.name = "ca-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.ca_cert), .argument = "FILE",            \
+     .help = "whom the broker's certificate must come from (default: the system's authorities)"},                      \
+    {.name = "client-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.client_cert), .argument = "FILE",    \
+     .help = "certificate to show to the broker"},                                                                     \
+    {.name = "private-key", .kind = SETTING_PATH, .offset = offsetof(type, member.private_key), .argument = "FILE",    \
+     .help = "its key (default: in the certificate's file)"},                                                          \
+    {.name = "alpn", .kind = SETTING_TEXT, .offset = offsetof(type, member.alpn), .argument = "NAME",                  \
+     .help = "protocol to ask the broker's TLS for"},                                                                  \
+    {.name = "prefix", .kind = SETTING_TEXT, .offset = offsetof(type, member.prefix), .default_text = "mdm",           \
+     .argument = "TOPIC", .help = "first level of all topics at the broker"},                                          \
+    {.name = "max-payload", .kind = SETTING_NUMBER, .offset = offsetof(type, member.max_payload),                      \
+     .min = SESSION_ENVELOPE_MIN, .max = ENVELOPE_MAX_EMBEDDED, .default_text = "65536", .argument = "BYTES",          \
      .help = "largest message that the broker takes"}
 
 /*

@@ -25,9 +25,9 @@ int state_write(struct state *s, const char *name, const char *text, struct conf
 /* A random instance id. 0 or an errno. */
 int instance_create(char out[static INSTANCE_TEXT_BYTES + 1]);
 /*
- * The instance id of this run: its first INSTANCE_PLACE_BYTES digits are those of the process that ran before in the same
- * place, if it has ended: a lock in the state directory, which this process holds until state_free(). Without a place (the
- * directory cannot be written to) all is random. 0 or an errno. Once a state.
+ * The instance id of this run: its first INSTANCE_PLACE_BYTES digits are those of the process that ran before in the
+ * same place, if it has ended. A place is a lock in the state directory, which this process holds until state_free();
+ * without one (the directory cannot be written to) all is random. 0 or an errno. Once a state.
  */
 int instance_claim(struct state *s, char out[static INSTANCE_TEXT_BYTES + 1]);
 

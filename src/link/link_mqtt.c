@@ -107,8 +107,8 @@ static void on_socket_closed(evutil_socket_t fd, short what, void *arg)
     link_mqtt_of(arg)->broken = true;
 }
 
-/* The library asks for a sign of life after each keep-alive time of silence; after two the path is dead. Closing our duplicate
- * for both directions is what the library notices at once. */
+/* The library asks for a sign of life after each keep-alive time of silence; after two the path is dead. Shutting the
+ * socket down is what the library notices at once. */
 static void on_silence_due(evutil_socket_t fd, short what, void *arg)
 {
     struct link_mqtt *l = link_mqtt_of(arg);

@@ -130,7 +130,8 @@ static enum paho_version version_other(enum paho_version version)
     return version == PAHO_MQTT_5 ? PAHO_MQTT_3_1_1 : PAHO_MQTT_5;
 }
 
-/* No answer: an old broker may not even refuse MQTT 5. If it takes connections the other version is for the next attempt. */
+/* No answer: an old broker may not even refuse MQTT 5. If it takes connections, the next attempt is with the other
+ * version. */
 static void connect_silent(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
     int error = l->reluctant ? 0 : socket_probe(address->ai_addr, address->ai_addrlen, PROBE_TIMEOUT_MS);

@@ -115,7 +115,8 @@ static int paho_handle_create(struct paho *p, const struct paho_config *config, 
     paho_uri(config, address, len, uri, sizeof(uri));
     MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
     options.MQTTVersion = p->version;
-    int rc = MQTTClient_createWithOptions(&p->handle, uri, config->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
+    const char *id = config->client_id;
+    int rc = MQTTClient_createWithOptions(&p->handle, uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
     if (rc == MQTTCLIENT_SUCCESS)
         rc = MQTTClient_setCallbacks(p->handle, p, paho_connection_lost, paho_arrived, NULL);
     if (rc == MQTTCLIENT_SUCCESS && p->version == PAHO_MQTT_5)

@@ -44,7 +44,10 @@ struct paho_error {
 
 enum paho_version { PAHO_MQTT_3_1_1 = 4, PAHO_MQTT_5 = 5 };
 
-/* Connects with a clean start to an IPv4 or IPv6 address; with TLS or WebSocket to the configuration's host. NULL and *err when not. `config` is not kept; `ctx` is. */
+/*
+ * Connects with a clean start to an IPv4 or IPv6 address; with TLS or WebSocket to the configuration's host. NULL and
+ * *err when not. `config` is not kept; `ctx` is.
+ */
 struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,
                           socklen_t address_len, const struct paho_events *events, void *ctx, struct paho_error *err);
 /* Subscribes to filters (NULL-terminated). False and *err when the broker refuses one, or is gone. */

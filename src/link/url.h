@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A broker's address as people write it: mqtt://host:1883, mqtts://host:8883, ws://host:80/path, wss://host:443/path. */
+/* A broker's address: mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST:80/mqtt, wss://HOST:443/mqtt. */
 #ifndef LINK_URL_H
 #define LINK_URL_H
 

@@ -437,14 +437,15 @@ static bool ports_write(const struct server *s, struct config_error *err)
 static void log_listening(const struct server *s)
 {
     const struct server_settings *set = s->settings;
-    const char *bind = set->bind != NULL ? set->bind : "*", *client_bind = set->client_bind != NULL ? set->client_bind : "*";
+    const char *bind = set->bind != NULL ? set->bind : "*";
+    const char *client_bind = set->client_bind != NULL ? set->client_bind : "*";
 
     if (has_own_broker(s))
         log_info("server", "listening on %s port %u for visitors, on %s port %u for clients, %u workers", bind, s->port,
                  client_bind, s->client_port, s->count);
     else
-        log_info("server", "listening on %s port %u for visitors, clients at %s, %u workers", bind, s->port, set->broker.url,
-                 s->count);
+        log_info("server", "listening on %s port %u for visitors, clients at %s, %u workers", bind, s->port,
+                 set->broker.url, s->count);
 }
 
 static bool server_start(struct server *s, struct config_error *err)

@@ -52,7 +52,8 @@ static struct client *client_make(uint16_t port, unsigned workers, unsigned max_
     struct catalog *catalog = catalog_create(&services);
     char prefix[] = "mdm";
     const struct broker_settings broker = {.prefix = prefix};
-    const struct client_config config = {.broker = &broker,
+    const struct client_config config = {
+        .broker = &broker,
         .id = "tim",
         .instance = "22222222222222222222222222222222",
         .host = "127.0.0.1",
@@ -226,7 +227,8 @@ static void created_and_freed(void)
     struct catalog *catalog = catalog_create(&services);
     char prefix[] = "mdm";
     const struct broker_settings broker = {.prefix = prefix};
-    const struct client_config config = {.broker = &broker,.id = "tim", .instance = "22222222222222222222222222222222", .host = "h",
+    const struct client_config config = {.broker = &broker, .id = "tim",
+                                         .instance = "22222222222222222222222222222222", .host = "h",
                                          .port = 1, .workers = 2, .catalog = catalog};
     struct client *c = client_create(&config, &err);
     OK(c != NULL);
