@@ -31,18 +31,35 @@ static bool listener_address(const char *text, uint16_t port, union listener_add
     return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
 }
 
-static int listener_socket(const union listener_address *a, socklen_t len, bool dual)
+/* A bound socket, or -1 and errno. `shared`: other sockets of this user can bind the same port. */
+static int listener_bind(const union listener_address *a, socklen_t len, bool dual, bool shared)
 {
-    static const int on = 1, off = 0;
+    const int on = 1, v6_only = !dual, reuse = shared;
     int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
-        (a->any.sa_family != AF_INET6 ||
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? &off : &on, sizeof(on)) == 0) &&
-        bind(fd, &a->any, len) == 0 && listen(fd, SOMAXCONN) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)) == 0 &&
+        (a->any.sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) == 0) &&
+        bind(fd, &a->any, len) == 0)
+        return fd;
+    int failure = errno;
+    close(fd);
+    errno = failure;
+    return -1;
+}
+
+static int listener_socket(const union listener_address *a, socklen_t len, bool dual, bool first)
+{
+    if (first) { /* without this a second program could share the port unnoticed */
+        int probe = listener_bind(a, len, dual, false);
+        if (probe < 0)
+            return -1;
+        close(probe);
+    }
+    int fd = listener_bind(a, len, dual, true);
+    if (fd < 0 || listen(fd, SOMAXCONN) == 0)
         return fd;
     int failure = errno;
     close(fd);
@@ -60,7 +77,7 @@ static uint16_t socket_port(int fd)
     return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
-int listener_open(const char *address, uint16_t *port)
+int listener_open(const char *address, uint16_t *port, bool first)
 {
     union listener_address a;
     socklen_t len;
@@ -69,11 +86,11 @@ int listener_open(const char *address, uint16_t *port)
         errno = EINVAL;
         return -1;
     }
-    int fd = listener_socket(&a, len, address == NULL);
+    int fd = listener_socket(&a, len, address == NULL, first);
     if (fd < 0 && address == NULL && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
         if (!listener_address("0.0.0.0", *port, &a, &len))
             return -1;
-        fd = listener_socket(&a, len, false);
+        fd = listener_socket(&a, len, false, first);
     }
     if (fd >= 0)
         *port = socket_port(fd);

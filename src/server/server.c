@@ -310,7 +310,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
     int failure;
 
     snprintf(what, sizeof(what), "%s port %u", bind != NULL ? bind : "*", s->port);
-    int fd = listener_open(s->settings->bind, &s->port);
+    int fd = listener_open(s->settings->bind, &s->port, index == 0);
     if (fd < 0)
         return server_failed(err, what, errno);
     p->front = front_create(&(struct front_config){
