@@ -42,6 +42,10 @@ static void test_unsubscribe(void)
     OK(client_gets(&b, "t", "1", 0, false));
     OK_INT(client_unsubscribe(&b, "t/#"), MQTT_SUCCESS);
     client_publish(&from, "t", "2", 1, false);
+    /* What went from one worker to the other before this is there when it is. */
+    OK_INT(client_subscribe(&b, "fence", 0), 0);
+    client_publish(&from, "fence", "f", 1, false);
+    OK(client_gets(&b, "fence", "f", 0, false));
     OK(client_idle(&a) && client_idle(&b));
     OK_INT(client_subscribe(&a, "t", 0), 0);
     client_publish(&from, "t", "3", 1, false);
