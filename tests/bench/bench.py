@@ -50,7 +50,10 @@ def wrk(column, options, connections, *fields):
     errors = re.search(r"Socket errors: (.*)|Non-2xx or 3xx responses: (\d+)", out)
     if errors and not errors[0].endswith("read 0, write 0, timeout 0"):
         print(f"  {column.name}: wrk says: {errors[0].strip()}", file=sys.stderr)
-    latency = {p: in_milliseconds(re.search(rf"{p}%\s+(\S+)", out)[1]) for p in (50, 99)}
+    found = {p: re.search(rf"{p}%\s+([\d.]+[a-z]+)", out) for p in (50, 99)}
+    if not all(found.values()):
+        raise RuntimeError(f"no request was answered: {out}")
+    latency = {p: in_milliseconds(match[1]) for p, match in found.items()}
     return (
         float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
         latency,
