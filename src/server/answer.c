@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The service's answer: its head is collected in `input`, its body loses the framing and waits in `input` (what came with
- * the head) and in `body`. Bounded by the stream's credit, which goes back as the visitor takes the bytes.
+ * The service's answer: its head is collected in `input`, its body loses the framing and waits in `input` (what came
+ * with the head) and in `body`. Bounded by the stream's credit, which goes back as the visitor takes the bytes.
  */
 #include <string.h>
 
@@ -39,7 +39,7 @@ void answer_done(struct answer *a)
 
 size_t answer_available(const struct answer *a) { return a->body_len + a->body.bytes; }
 
-/* -- the body ------------------------------------------------------------------------------------------------------- */
+/* -- the body ------------------------------------------------------------------------------------------------------ */
 
 /* Takes the framing off the chunks that stand in `input` behind the head, in place. */
 static bool input_unchunk(struct answer *a, size_t *used)
@@ -202,7 +202,7 @@ void answer_release_upstream(struct exchange *ex)
         upstream_close(&ex->upstream, &error_cancelled);
 }
 
-/* -- the head ------------------------------------------------------------------------------------------------------- */
+/* -- the head ------------------------------------------------------------------------------------------------------ */
 
 /* The stream ended without an answer. */
 static void head_missing(struct exchange *ex)
@@ -327,7 +327,7 @@ bool answer_fields(struct exchange *ex, struct http_response *out)
            HTTP_PARSE_DONE;
 }
 
-/* -- news of the stream --------------------------------------------------------------------------------------------- */
+/* -- news of the stream -------------------------------------------------------------------------------------------- */
 
 void answer_read(struct exchange *ex)
 {

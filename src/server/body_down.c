@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer's body, from the stream to libmicrohttpd's reader: as it comes, with credit for what the visitor has taken. */
+/* The answer's body, from the stream to libmicrohttpd's reader: as it comes, with credit for what was taken. */
 #include <stdio.h>
 
 #include "mdm-tunnel/limits.h"
@@ -28,8 +28,8 @@ static void body_down_add_trailers(struct exchange *ex)
 }
 
 /*
- * A body that was cut must not look complete: with neither a length nor chunks only a reset tells. libmicrohttpd may leave
- * a connection that it has given up open until its next event: the end of the socket is one.
+ * A body that was cut must not look complete: with neither a length nor chunks only a reset tells. libmicrohttpd may
+ * leave a connection that it has given up open until its next event: the end of the socket is one.
  */
 static ssize_t body_down_cut(struct exchange *ex)
 {

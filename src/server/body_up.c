@@ -98,7 +98,7 @@ bool body_up_take(struct exchange *ex, const char *data, size_t len)
     return true;
 }
 
-/* -- trailers (RFC 9110 6.5) ---------------------------------------------------------------------------------------- */
+/* -- trailers (RFC 9110 6.5) --------------------------------------------------------------------------------------- */
 
 static bool trailer_allowed(struct http_text name, struct http_text value)
 {

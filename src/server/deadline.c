@@ -62,7 +62,8 @@ void deadlines_done(struct deadlines *ds)
     ds->timer = NULL;
 }
 
-void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us, void (*expired)(struct deadline *))
+void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us,
+                    void (*expired)(struct deadline *))
 {
     ds->queue[kind].lasts_us = lasts_us;
     ds->queue[kind].expired = expired;

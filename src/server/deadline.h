@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deadlines of one worker. All of a kind last equally long, so each kind is a list in the order of its ends: setting one
- * is a move to the end of a list, and one timer serves all. The worker's own.
+ * Deadlines of one worker. All of a kind last equally long, so each kind is a list in the order of its ends: setting
+ * one is a move to the end of a list, and one timer serves all. The worker's own.
  */
 #ifndef SERVER_DEADLINE_H
 #define SERVER_DEADLINE_H
@@ -44,7 +44,8 @@ struct deadlines {
 /* 0 or ENOMEM. */
 int deadlines_init(struct deadlines *ds, struct worker *w);
 void deadlines_done(struct deadlines *ds);
-void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us, void (*expired)(struct deadline *));
+void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us,
+                    void (*expired)(struct deadline *));
 
 static inline void deadline_init(struct deadline *d) { list_init(&d->node); }
 /* From now on; replaces what was set, whatever its kind. */

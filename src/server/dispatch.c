@@ -57,7 +57,7 @@ static bool dispatch_present(struct exchange *ex)
     return false;
 }
 
-/* -- a stream ------------------------------------------------------------------------------------------------------- */
+/* -- a stream ------------------------------------------------------------------------------------------------------ */
 
 static void connect_head(const struct exchange *ex, struct open_head *head)
 {
@@ -112,7 +112,7 @@ void exchange_connect(struct exchange *ex, bool fresh)
     body_up_flush(ex);
 }
 
-/* -- a client's own name -------------------------------------------------------------------------------------------- */
+/* -- a client's own name ------------------------------------------------------------------------------------------- */
 
 static void dispatch_services(void *ctx, const struct service_entry *list, size_t count, const struct error *why)
 {

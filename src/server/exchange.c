@@ -77,7 +77,7 @@ static void exchange_give_back(struct exchange *ex)
     f->spare_count++;
 }
 
-/* -- states --------------------------------------------------------------------------------------------------------- */
+/* -- states -------------------------------------------------------------------------------------------------------- */
 
 void exchange_change_state(struct exchange *ex, enum exchange_state state)
 {
@@ -132,7 +132,7 @@ void exchange_expired(struct deadline *d)
         exchange_abort(ex, &error_request_timeout);
 }
 
-/* -- libmicrohttpd's handler ---------------------------------------------------------------------------------------- */
+/* -- libmicrohttpd's handler --------------------------------------------------------------------------------------- */
 
 static bool exchange_must_answer_now(const struct exchange *ex)
 {
@@ -176,10 +176,10 @@ static enum MHD_Result exchange_continue(struct exchange *ex, struct MHD_Connect
 
 /*
  * Two things about a visitor that has finished sending before its answer (`nc -N`) shape the end of a request.
- * libmicrohttpd reads from a connection that is resumed while it was waiting for input, and takes the visitor's end for a
- * failure: so the first call that finds the request complete returns without suspending, after which it expects no input.
- * And after a short read it waits for the next edge, which has been: so each answer comes after a resume, which makes it
- * look again when it wants the next request.
+ * libmicrohttpd reads from a connection that is resumed while it was waiting for input, and takes the visitor's end for
+ * a failure: so the first call that finds the request complete returns without suspending, after which no input is
+ * expected. And after a short read it waits for the next edge, which has been: so each answer comes after a resume,
+ * which makes it look again when it wants the next request.
  */
 static enum MHD_Result exchange_complete(struct exchange *ex, struct MHD_Connection *c)
 {
@@ -224,7 +224,7 @@ enum MHD_Result exchange_handle(struct exchange *ex, struct MHD_Connection *c, c
     }
 }
 
-/* -- the end -------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 void exchange_subject(const struct exchange *ex, char out[static 160])
 {

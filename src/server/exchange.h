@@ -7,8 +7,9 @@
  *     └────────────────────▲ └───────────────▶ any state ──▶ OVER   a refusal may answer straight from HEAD or CONTINUE
  *
  * The answer may be known (`answer`) long before libmicrohttpd takes it: only between HEAD and BODY, or in WAIT.
- * Split by role: request.c reads the request, body_up.c sends its body, answer.c reads the service's answer, reply.c hands
- * it to libmicrohttpd, body_down.c gives the body to the visitor, page_reply.c answers with our own pages.
+ * Split by role: request.c reads the request, dispatch.c finds its way, body_up.c sends its body, answer.c reads
+ * the service's answer, reply.c hands it to libmicrohttpd, body_down.c gives its body to the visitor, page_reply.c answers
+ * with our own pages.
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
@@ -112,7 +113,7 @@ struct exchange {
     uint64_t sent;                 /* bytes of the answer's body */
 };
 
-/* -- life (exchange.c) ---------------------------------------------------------------------------------------------- */
+/* -- life (exchange.c) --------------------------------------------------------------------------------------------- */
 
 /* A new or a spare one; NULL without memory. `target` is copied. */
 struct exchange *exchange_create(struct visitor *v, const char *target);
@@ -135,7 +136,7 @@ void exchange_expired(struct deadline *d);
 /* "tim/hello-world#17" */
 void exchange_subject(const struct exchange *ex, char out[static 160]);
 
-/* -- where it goes (dispatch.c) ------------------------------------------------------------------------------------- */
+/* -- where it goes (dispatch.c) ------------------------------------------------------------------------------------ */
 
 /* The head is there and valid: status, listing, or a service. */
 void exchange_dispatch(struct exchange *ex);
@@ -145,7 +146,7 @@ void exchange_connect(struct exchange *ex, bool fresh);
 void exchange_release_held(struct exchange *ex);
 void exchange_hold_expired(struct deadline *d);
 
-/* -- the request's body (body_up.c) --------------------------------------------------------------------------------- */
+/* -- the request's body (body_up.c) -------------------------------------------------------------------------------- */
 
 /* Takes all of `data`; false: the connection must be closed. */
 bool body_up_take(struct exchange *ex, const char *data, size_t len);
@@ -156,7 +157,7 @@ void body_up_flush(struct exchange *ex);
 /* The service takes no more of it: drops what waits and what comes. */
 void body_up_drop(struct exchange *ex);
 
-/* -- the service's answer (answer.c) -------------------------------------------------------------------------------- */
+/* -- the service's answer (answer.c) ------------------------------------------------------------------------------- */
 
 void answer_init(struct answer *a);
 void answer_reset(struct answer *a); /* keeps the buffers */
@@ -175,7 +176,7 @@ size_t answer_take(struct exchange *ex, char *dst, size_t max);
 /* The stream is not needed any more: kept for the next request if it can be. */
 void answer_release_upstream(struct exchange *ex);
 
-/* -- to libmicrohttpd (reply.c, page_reply.c, body_down.c) ---------------------------------------------------------- */
+/* -- to libmicrohttpd (reply.c, page_reply.c, body_down.c) --------------------------------------------------------- */
 
 /* Queues the answer that `answer` says. MHD_NO closes the connection. */
 enum MHD_Result exchange_reply(struct exchange *ex, struct MHD_Connection *c);

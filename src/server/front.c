@@ -18,7 +18,7 @@
 
 #define FRONT_RUNS 16 /* of libmicrohttpd, before mail gets its turn */
 
-/* -- libmicrohttpd's callbacks -------------------------------------------------------------------------------------- */
+/* -- libmicrohttpd's callbacks ------------------------------------------------------------------------------------- */
 
 static void front_log(void *ctx, const char *format, va_list ap)
 {
@@ -33,7 +33,8 @@ static void front_log(void *ctx, const char *format, va_list ap)
     log_debug("http", "%s", line);
 }
 
-static void front_connection(void *ctx, struct MHD_Connection *c, void **visitor, enum MHD_ConnectionNotificationCode code)
+static void front_connection(void *ctx, struct MHD_Connection *c, void **visitor,
+                             enum MHD_ConnectionNotificationCode code)
 {
     struct visitor *v = *visitor;
 
@@ -78,7 +79,7 @@ static void front_completed(void *ctx, struct MHD_Connection *c, void **exchange
     *exchange = NULL;
 }
 
-/* -- the loop ------------------------------------------------------------------------------------------------------- */
+/* -- the loop ------------------------------------------------------------------------------------------------------ */
 
 /*
  * libmicrohttpd works on what it knew when it was called: as long as it says that it would not wait, it has more to do.
@@ -109,7 +110,7 @@ static void front_ready(evutil_socket_t fd, short what, void *ctx)
     front_due(ctx);
 }
 
-/* -- life ----------------------------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void front_set_deadlines(struct front *f)
 {
@@ -131,8 +132,8 @@ static int front_start_daemon(struct front *f)
 
     f->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_LISTEN_SOCKET,
-        f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed, f,
-        MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
+        f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
+        f, MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)VISITORS_PER_WORKER_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_HEAD_MAX,
         MHD_OPTION_END);
     if (f->daemon == NULL)
@@ -197,7 +198,7 @@ void front_client_up(struct front *f, const char *id)
 
 void front_client_down(struct front *f, const char *id) { pool_drop(&f->pool, id, &error_cancelled); }
 
-/* -- the end -------------------------------------------------------------------------------------------------------- */
+/* -- the end ------------------------------------------------------------------------------------------------------- */
 
 void front_check_drained(struct front *f)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Front: the public side of one worker. Its own listening socket, its own libmicrohttpd daemon in the worker's loop, its
- * own visitors, exchanges, idle streams. All calls on the worker, but for those that say otherwise.
+ * Front: the public side of one worker. Its own listening socket, its own libmicrohttpd daemon in the worker's loop,
+ * its own visitors, exchanges, idle streams. All calls on the worker, but for those that say otherwise.
  */
 #ifndef SERVER_FRONT_H
 #define SERVER_FRONT_H
@@ -29,7 +29,7 @@ struct front_config {
     uint16_t port;
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;
-    /* A client was seen for the first time: `text` (heap, the callee's) is what to remember. NULL: not this front's job. */
+    /* A client was seen for the first time: `text` (heap, the callee's) is to be remembered. NULL: not its job. */
     void (*remember)(void *ctx, char *text);
     /* After front_drain(): nothing is in flight any more. Called once, on the worker. */
     void (*drained)(void *ctx);
@@ -63,7 +63,7 @@ struct front {
 struct front *front_create(const struct front_config *config, int *failure);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
-/* From the hub's events. An instance that went away may never come back, and its idle streams would say nothing of it. */
+/* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */
 void front_client_up(struct front *f, const char *id);
 void front_client_down(struct front *f, const char *id);
 /* Takes no new connections, ends the idle ones, lets the others finish. */

@@ -10,7 +10,7 @@ static const char html_head[] = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta char
                                 "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;"
                                 "padding:0 1em}small{color:#777}</style>\n";
 
-/* -- Accept (RFC 9110 12.5.1) --------------------------------------------------------------------------------------- */
+/* -- Accept (RFC 9110 12.5.1) -------------------------------------------------------------------------------------- */
 
 static unsigned weight_parse(struct http_text t)
 {
@@ -103,7 +103,7 @@ const char *page_content_type(enum page_format f)
     return types[f];
 }
 
-/* -- pages ---------------------------------------------------------------------------------------------------------- */
+/* -- pages --------------------------------------------------------------------------------------------------------- */
 
 static void html_title(struct text *out, const char *title)
 {

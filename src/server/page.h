@@ -25,7 +25,7 @@ const char *page_content_type(enum page_format f);
 void page_error(struct text *out, enum page_format f, const struct error *e, unsigned status, const char *about,
                 const char *detail);
 
-/* The services of a client; `origin` makes the links ("http://SERVICE.CLIENT.example.com" is service + '.' + `suffix`). */
+/* The services of a client; a link is `scheme`://SERVICE.`suffix`/. */
 void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
                   const struct service_entry *list, size_t count);
 

@@ -24,7 +24,7 @@ bool reply_head_fits(const struct exchange *ex, const struct http_response *r, s
     return head_len + r->field_count + request + REPLY_HEAD_SLACK <= HTTP_REQUEST_HEAD_MAX;
 }
 
-/* -- fields --------------------------------------------------------------------------------------------------------- */
+/* -- fields -------------------------------------------------------------------------------------------------------- */
 
 /* `input` is the exchange's own: the byte behind a name is its colon, behind a value white space or the line's end. */
 static bool field_add(struct exchange *ex, const struct http_field *f)
@@ -51,7 +51,7 @@ static bool reply_add_fields(struct exchange *ex, const struct http_response *r)
            MHD_add_response_header(ex->response, "Connection", "close") == MHD_YES;
 }
 
-/* -- body ----------------------------------------------------------------------------------------------------------- */
+/* -- body ---------------------------------------------------------------------------------------------------------- */
 
 static struct MHD_Response *response_buffer(struct exchange *ex, const void *at, size_t len)
 {

@@ -49,7 +49,7 @@ static bool request_wants_websocket(const struct http_request *r)
     return false;
 }
 
-/* libmicrohttpd sees the chunks of exactly this value only (one with blanks behind it is valid, too), and else no end. */
+/* libmicrohttpd sees the chunks of exactly this value only (blanks behind it are valid, too), and else no end. */
 static bool request_chunks_seen(struct MHD_Connection *c)
 {
     const char *coding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);

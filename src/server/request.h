@@ -10,7 +10,7 @@
 struct exchange;
 
 /*
- * Fills the exchange's request and route, and its `head`: the bytes for the service. NULL, or why the request is refused;
+ * Fills the exchange's request and route, and its `head`: the bytes for the service. NULL, or why it is refused;
  * *detail (a constant) says it in words, or is left alone.
  */
 const struct error *request_read(struct exchange *ex, struct MHD_Connection *c, const char *method, const char *version,

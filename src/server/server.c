@@ -68,7 +68,7 @@ static void server_wake(struct server *s)
         log_debug("server", "eventfd: %s", strerror(errno));
 }
 
-/* -- news for the log ----------------------------------------------------------------------------------------------- */
+/* -- news for the log ---------------------------------------------------------------------------------------------- */
 
 static void on_client_up(void *ctx, struct hub_shard *shard, const char *id, bool first)
 {
@@ -151,7 +151,7 @@ static void on_disconnected(void *ctx, const struct broker_client *who, const ch
 
 static const struct broker_events broker_events = {.connected = on_connected, .disconnected = on_disconnected};
 
-/* -- mail to the workers, news from them ---------------------------------------------------------------------------- */
+/* -- mail to the workers, news from them --------------------------------------------------------------------------- */
 
 static void drain_deliver(struct worker *self, struct mail *m)
 {
@@ -187,7 +187,7 @@ static void on_remember(void *ctx, char *text)
     server_wake(s);
 }
 
-/* -- making --------------------------------------------------------------------------------------------------------- */
+/* -- making -------------------------------------------------------------------------------------------------------- */
 
 static bool server_failed(struct config_error *err, const char *what, int failure)
 {
@@ -229,7 +229,8 @@ static bool create_broker(struct server *s, struct config_error *err)
         return server_failed(err, "broker", ENOMEM);
     s->client_port = (uint16_t)set->client_port;
     int failure = broker_listen(s->broker, set->client_bind, &s->client_port);
-    snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*", set->client_port);
+    snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*",
+             set->client_port);
     return failure == 0 || server_failed(err, what, failure);
 }
 
@@ -377,7 +378,7 @@ struct server *server_create(const struct server_settings *settings, struct conf
     return s;
 }
 
-/* -- running -------------------------------------------------------------------------------------------------------- */
+/* -- running ------------------------------------------------------------------------------------------------------- */
 
 static void remember_write(struct server *s)
 {
@@ -390,7 +391,8 @@ static void remember_write(struct server *s)
 }
 
 /* Waits until `done` says so, `limit_us` has passed, or a signal comes (true). Writes the clients file in between. */
-static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *), uint64_t limit_us)
+static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
+                        uint64_t limit_us)
 {
     uint64_t start = clock_now_us(), written = 0, count;
 

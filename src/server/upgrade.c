@@ -85,7 +85,7 @@ static bool upgrade_finished(struct upgrade *u)
     return true;
 }
 
-/* -- visitor -> service --------------------------------------------------------------------------------------------- */
+/* -- visitor -> service -------------------------------------------------------------------------------------------- */
 
 static void up_send_early(struct upgrade *u)
 {
@@ -147,7 +147,7 @@ static void upgrade_up(struct upgrade *u)
         event_add(&u->readable, NULL);
 }
 
-/* -- service -> visitor --------------------------------------------------------------------------------------------- */
+/* -- service -> visitor -------------------------------------------------------------------------------------------- */
 
 static int down_iovec(struct upgrade *u, struct iovec iov[static UPGRADE_IOV])
 {
@@ -214,7 +214,7 @@ static void upgrade_down(struct upgrade *u)
         upgrade_finished(u);
 }
 
-/* -- events --------------------------------------------------------------------------------------------------------- */
+/* -- events -------------------------------------------------------------------------------------------------------- */
 
 static void socket_readable(evutil_socket_t fd, short what, void *ctx)
 {
@@ -271,7 +271,7 @@ static void visitor_gone(struct hangup *w, enum hangup_news news)
         upgrade_end(u, &error_visitor_gone);
 }
 
-/* -- the start ------------------------------------------------------------------------------------------------------ */
+/* -- the start ----------------------------------------------------------------------------------------------------- */
 
 static void socket_prepare(int fd)
 {

@@ -17,7 +17,7 @@ struct lane {
     char client[64], service[64];
 };
 
-/* -- news of the stream --------------------------------------------------------------------------------------------- */
+/* -- news of the stream -------------------------------------------------------------------------------------------- */
 
 static struct upstream *upstream_of(void *ctx)
 {
@@ -61,7 +61,7 @@ static const struct conduit_events upstream_events = {
     .ended = upstream_ended,
 };
 
-/* -- the pool ------------------------------------------------------------------------------------------------------- */
+/* -- the pool ------------------------------------------------------------------------------------------------------ */
 
 void pool_init(struct pool *p)
 {
@@ -157,7 +157,7 @@ void pool_drop(struct pool *p, const char *client, const struct error *reason)
         }
 }
 
-/* -- a stream's life ------------------------------------------------------------------------------------------------ */
+/* -- a stream's life ----------------------------------------------------------------------------------------------- */
 
 struct upstream *upstream_reuse(struct front *f, struct exchange *ex, const struct hub_choice *at, const char *service)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Upstream: a stream to a service that speaks HTTP, used by one exchange at a time and kept idle in between, as any proxy
- * keeps connections. The pool is one worker's own; its bounds are IDLE_STREAMS_*.
+ * Upstream: a stream to a service that speaks HTTP, used by one exchange at a time and kept idle in between, as any
+ * proxy keeps connections. The pool is one worker's own; its bounds are IDLE_STREAMS_*.
  */
 #ifndef SERVER_UPSTREAM_H
 #define SERVER_UPSTREAM_H

@@ -39,8 +39,8 @@ void visitor_free(struct visitor **v);
 void visitor_suspend(struct visitor *v);
 /* Any time; nothing happens when it is not suspended. */
 void visitor_resume(struct visitor *v);
-/* Its request's body cannot become complete: fewer bytes are left to read than are missing. While suspended, or about to
- * be: then libmicrohttpd holds none back. */
+/* Its request's body cannot become complete: fewer bytes are left to read than are missing. While suspended, or about
+ * to be: then libmicrohttpd holds none back. */
 bool visitor_cannot_finish(const struct visitor *v);
 /* Shuts the connection down, whatever it is doing. */
 void visitor_cut(struct visitor *v);
