@@ -27,18 +27,14 @@ static void body_down_add_trailers(struct exchange *ex)
     }
 }
 
-/*
- * A body that was cut must not look complete: with neither a length nor chunks only a reset tells. libmicrohttpd may
- * leave a connection that it has given up open until its next event: the end of the socket is one.
- */
+/* A body that was cut must not look complete: with neither a length nor chunks only a reset tells. */
 static ssize_t body_down_cut(struct exchange *ex)
 {
     if (ex->error == NULL)
         ex->error = &error_service_reset;
     if (ex->request.old)
         visitor_reset_at_close(ex->visitor);
-    else
-        visitor_cut(ex->visitor);
+    visitor_closing(ex->visitor);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

@@ -8,8 +8,8 @@
  *
  * The answer may be known (`answer`) long before libmicrohttpd takes it: only between HEAD and BODY, or in WAIT.
  * Split by role: request.c reads the request, dispatch.c finds its way, body_up.c sends its body, answer.c reads
- * the service's answer, reply.c hands it to libmicrohttpd, body_down.c gives its body to the visitor, page_reply.c answers
- * with our own pages.
+ * the service's answer, reply.c hands it to libmicrohttpd, body_down.c gives its body to the visitor, page_reply.c
+ * answers with our own pages.
  */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
