@@ -72,6 +72,13 @@
 /* Mails between the ends of streams that one worker keeps for their next use: 0.2 MiB. */
 #define PARCELS_KEPT_MAX 1024
 
+/* -- seal -------------------------------------------------------------------------------------------------------- */
+
+/* Records that wait for the next envelope: a handshake's flight is 1 KiB, an answer to a change of keys 27 bytes. */
+#define SEAL_PENDING_MAX (16 * KIB)
+/* Handshakes with clients that have not proven their id yet, at one time on one worker: 50 KiB each. */
+#define PROOFS_PER_WORKER_MAX 1024
+
 /* -- mux --------------------------------------------------------------------------------------------------------- */
 
 /* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */

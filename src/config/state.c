@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,14 @@
 #include "config/path.h"
 
 #define STATE_MAGIC 0x57a7e001u
+#define LOCK_FILE ".lock"
 
 struct state {
     OBJECT_MAGIC;
     int dir_fd;
     int place_fd; /* the lock of this process's place; -1: none */
+    pthread_mutex_t lock;
+    int lock_fd; /* while locked */
     atomic_uint writes; /* names of temporary files */
     char path[];
 };
@@ -98,6 +102,7 @@ static struct state *state_create(const char *path, struct config_error *err)
     s->magic = STATE_MAGIC;
     s->place_fd = -1;
     strcpy(s->path, path);
+    pthread_mutex_init(&s->lock, NULL);
     s->dir_fd = open_own_directory(path);
     if (s->dir_fd >= 0)
         return s;
@@ -131,6 +136,7 @@ void state_free(struct state **sp)
     close(s->dir_fd);
     if (s->place_fd >= 0)
         close(s->place_fd);
+    pthread_mutex_destroy(&s->lock);
     FREE_OBJECT(s);
 }
 
@@ -238,6 +244,37 @@ int state_write(struct state *s, const char *name, const char *text, struct conf
     if (error == 0)
         return 0;
     return config_error_set(err, "%s/%s: %s", s->path, name, strerror(error));
+}
+
+const char *state_directory(const struct state *s)
+{
+    CHECK_OBJECT(s, STATE_MAGIC);
+    return s->path;
+}
+
+/* flock(2) is between open files: the mutex is for this program's threads. */
+int state_lock(struct state *s, struct config_error *err)
+{
+    CHECK_OBJECT(s, STATE_MAGIC);
+    pthread_mutex_lock(&s->lock);
+    s->lock_fd = openat(s->dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int result = -1;
+    while (s->lock_fd >= 0 && (result = flock(s->lock_fd, LOCK_EX)) != 0 && errno == EINTR)
+        ;
+    if (result == 0)
+        return 0;
+    config_error_set(err, "%s/%s: %s", s->path, LOCK_FILE, strerror(errno));
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    pthread_mutex_unlock(&s->lock);
+    return -1;
+}
+
+void state_unlock(struct state *s)
+{
+    CHECK_OBJECT(s, STATE_MAGIC);
+    close(s->lock_fd);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* -- instances ----------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,12 @@ void state_free(struct state **s);
 char *state_read(struct state *s, const char *name);
 int state_write(struct state *s, const char *name, const char *text, struct config_error *err);
 
+/* Its path. */
+const char *state_directory(const struct state *s);
+/* Between programs and threads that read a file to write it again: waits for the others. 0, or -1 and *err. */
+int state_lock(struct state *s, struct config_error *err) __attribute__((warn_unused_result));
+void state_unlock(struct state *s);
+
 /* A random instance id. 0 or an errno. */
 int instance_create(char out[static INSTANCE_TEXT_BYTES + 1]);
 /*

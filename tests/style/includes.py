@@ -16,14 +16,15 @@ LAYERS = {
     "wire": {"base"},
     "mqtt": {"base"},
     "config": {"base"},
+    "seal": {"wire", "base"},
     "session": {"wire", "base"},
     "mux": {"wire", "base"},
     "broker": {"mqtt", "base"},
     "link": {"broker", "mqtt", "base"},
-    "peer": {"session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
-    "server": {"config", "hook", "peer", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "client": {"config", "hook", "peer", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "server": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "client": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
 # Headers of libraries that only some layers may include.
@@ -31,6 +32,7 @@ OWNERS = [
     (r"MQTT(Client|Async|Properties|ReasonCodes|SubscribeOpts|ClientPersistence)\w*\.h", {"link"}),
     (r"microhttpd\.h", {"server"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
+    (r"openssl/ssl\.h", {"seal"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
 ]

@@ -36,3 +36,9 @@ ERROR(window_overrun, 45, SESSION, 502, WARNING, "the peer sent more than it was
 ERROR(frame_too_large, 46, SESSION, 502, WARNING, "the peer sent a frame over the maximum")
 ERROR(frame_unknown, 47, SESSION, 502, WARNING, "the peer sent a critical frame that is not known here")
 ERROR(session_limit, 48, SESSION, 503, WARNING, "too many sessions")
+/* whom a session is with */
+ERROR(encryption_mismatch, 60, SESSION, 502, WARNING, "one end encrypts and the other does not")
+ERROR(encryption_failed, 61, SESSION, 502, WARNING, "the encrypted bytes are not what the peer sent, or it has no key")
+ERROR(server_key_unknown, 62, SESSION, 502, WARNING, "the server's key is not the one that the client knows")
+ERROR(name_taken, 63, SESSION, 502, WARNING, "the client id belongs to another key")
+ERROR(key_not_allowed, 64, SESSION, 502, WARNING, "the client's key is not allowed to use this id")
