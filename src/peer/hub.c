@@ -144,6 +144,13 @@ void hub_end(struct hub *h)
         worker_post(h->shards[i]->worker, &h->shards[i]->end);
 }
 
+void hub_review(struct hub *h)
+{
+    CHECK_OBJECT(h, HUB_MAGIC);
+    for (unsigned i = 0; i < h->shard_count; i++)
+        shard_review(h->shards[i]);
+}
+
 bool hub_ended(const struct hub *h)
 {
     CHECK_OBJECT(h, HUB_MAGIC);

@@ -6,6 +6,9 @@
  * opened here, or when the other end says HELLO; its owner is the worker nearest to the peer's MQTT connection (the
  * `origin` of its messages; a program with one MQTT session: that session's worker). Envelopes that arrive elsewhere go
  * on as mail.
+ *
+ * With `seal` sessions are encrypted, and nothing that a program says of itself counts until its key has been proven and
+ * admitted: a session is made with every instance that comes, and only then do streams go there and is client_up called.
  */
 #ifndef PEER_HUB_H
 #define PEER_HUB_H
@@ -14,10 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fingerprint.h"
 #include "base/worker.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
 #include "peer/conduit.h"
+#include "seal/context.h"
 #include "wire/error.h"
 #include "wire/frame.h"
 
@@ -51,6 +56,13 @@ struct hub_config {
     void *ctx;
     /* Which worker gets a stream that a peer opens to us; NULL: the session's owner. Called on the owner. */
     unsigned (*place)(void *ctx, const struct open_head *head);
+    /* Our key; NULL: sessions are not encrypted, and the other end has to agree to that. */
+    const struct seal_context *seal;
+    /*
+     * The peer has proven `key`: may it be the client `id` (NULL: it is none)? NULL, or why its session ends. `again`: it
+     * was admitted before, and hub_review() asks. On the session's owner; NULL: all keys may.
+     */
+    const struct error *(*admit)(void *ctx, const char *id, const struct fingerprint *key, bool again);
     size_t max_envelope;
     size_t window_max;
     unsigned envelopes_max;
@@ -72,6 +84,9 @@ void hub_end(struct hub *h);
 bool hub_ended(const struct hub *h);
 /* After the workers have stopped, before they are freed. Conduits that are still open are freed too. */
 void hub_free(struct hub **h);
+
+/* Who is admitted has changed: asks for all sessions again, and tries those that were refused. Any thread. */
+void hub_review(struct hub *h);
 
 struct hub_shard *hub_shard(struct hub *h, unsigned worker_index);
 void *hub_ctx(struct hub_shard *s);

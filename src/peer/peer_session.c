@@ -44,22 +44,35 @@ static void on_send(void *ctx, struct slice envelope)
     link_publish(ps->shard->link, ps->topic, envelope);
 }
 
-static size_t on_pull(void *ctx, uint8_t *dst, size_t max) { return mux_pull(session_of(ctx)->mux, dst, max); }
+static size_t on_pull(void *ctx, uint8_t *dst, size_t max)
+{
+    struct peer_session *ps = session_of(ctx);
+    return ps->seal != NULL ? seal_pull(ps->seal, dst, max) : mux_pull(ps->mux, dst, max);
+}
 
 static const struct error *on_push(void *ctx, const struct slice *bytes)
 {
     struct peer_session *ps = session_of(ctx);
-    return mux_push(ps->mux, bytes, now_us(ps));
+    return ps->seal != NULL ? seal_push(ps->seal, bytes) : mux_push(ps->mux, bytes, now_us(ps));
+}
+
+static void session_ready(struct peer_session *ps)
+{
+    const struct hub_config *config = &ps->shard->hub->config;
+    ps->up = true;
+    ps->shard->proofs--;
+    peer_session_offer(ps);
+    if (config->events->session_up != NULL)
+        config->events->session_up(config->ctx, ps->name);
+    if (ps->named && shard_wants_proof(ps->shard))
+        shard_proven(ps->shard, ps->name, ps->instance);
 }
 
 static void on_up(void *ctx)
 {
     struct peer_session *ps = session_of(ctx);
-    const struct hub_config *config = &ps->shard->hub->config;
-    ps->up = true;
-    peer_session_offer(ps);
-    if (config->events->session_up != NULL)
-        config->events->session_up(config->ctx, ps->name);
+    if (ps->seal == NULL)
+        session_ready(ps);
 }
 
 static void on_ended(void *ctx, const struct error *reason) { session_of(ctx)->ended = reason; }
@@ -77,6 +90,38 @@ static const struct session_events session_events = {.room = on_room,
                                                      .up = on_up,
                                                      .ended = on_ended,
                                                      .wake = on_session_wake};
+
+/* -- what the seal says -------------------------------------------------------------------------------------------- */
+
+static size_t on_seal_pull(void *ctx, uint8_t *dst, size_t max) { return mux_pull(session_of(ctx)->mux, dst, max); }
+
+/* The first word of the one who answered says that we are admitted there too. */
+static const struct error *on_seal_push(void *ctx, const struct slice *bytes)
+{
+    struct peer_session *ps = session_of(ctx);
+    if (!ps->up)
+        session_ready(ps);
+    return mux_push(ps->mux, bytes, now_us(ps));
+}
+
+static const struct error *admission(const struct peer_session *ps, bool again)
+{
+    const struct hub_config *config = &ps->shard->hub->config;
+    return config->admit == NULL ? NULL : config->admit(config->ctx, ps->named ? ps->name : NULL, &ps->key, again);
+}
+
+static const struct error *on_proven(void *ctx, const struct fingerprint *key)
+{
+    struct peer_session *ps = session_of(ctx);
+    ps->key = *key;
+    const struct error *why = admission(ps, false);
+    if (why == NULL && !ps->first)
+        session_ready(ps);
+    return why;
+}
+
+static const struct seal_events seal_events = {
+    .pull = on_seal_pull, .push = on_seal_push, .proven = on_proven, .wake = on_session_wake};
 
 /* -- what the mux says --------------------------------------------------------------------------------------------- */
 
@@ -156,8 +201,11 @@ static void on_flush(struct turn *t)
     struct hub_shard *s = ps->shard;
     enter(ps);
     session_flush(ps->session, now_us(ps));
-    if (mux_failed(ps->mux) != NULL)
-        session_close(ps->session, mux_failed(ps->mux), now_us(ps));
+    const struct error *why = ps->seal != NULL ? seal_failed(ps->seal) : NULL;
+    if (why == NULL)
+        why = mux_failed(ps->mux);
+    if (why != NULL)
+        session_close(ps->session, why, now_us(ps));
     leave(ps);
     post_office_post(&s->office); /* what was sent frees room at the conduits, in this turn yet */
 }
@@ -241,6 +289,13 @@ void peer_session_end(struct peer_session *ps, const struct error *reason)
     leave(ps);
 }
 
+void peer_session_review(struct peer_session *ps)
+{
+    const struct error *why = ps->seal != NULL && ps->up ? admission(ps, true) : NULL;
+    if (why != NULL)
+        peer_session_end(ps, why);
+}
+
 void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &error_shutting_down); }
 
 void peer_session_offer(struct peer_session *ps)
@@ -257,19 +312,33 @@ static bool topic_make(struct peer_session *ps)
     return asprintf(&ps->topic, "%s/to/%s/%s", h->prefix, ps->instance, h->instance) >= 0;
 }
 
-static bool session_make(struct peer_session *ps, bool first)
+/* Both ends say the same: who said HELLO, who answers, and as which client (none: ""). */
+static bool seal_make(struct peer_session *ps)
+{
+    const struct hub *h = ps->shard->hub;
+    char names[SEAL_NAMES_MAX + 1];
+    if (h->config.seal == NULL)
+        return true;
+    snprintf(names, sizeof(names), "mdm/1/%s/%s/%s", ps->first ? h->instance : ps->instance,
+             ps->first ? ps->instance : h->instance, !ps->first ? h->id : ps->named ? ps->name : "");
+    ps->seal = seal_create(h->config.seal, ps->first, names, &seal_events, ps);
+    return ps->seal != NULL;
+}
+
+static bool session_make(struct peer_session *ps)
 {
     const struct hub_config *config = &ps->shard->hub->config;
     size_t link_max = link_max_payload(ps->shard->link);
     struct session_config of_session = {
-        .id = first ? ps->id : 0,
+        .id = ps->first ? ps->id : 0,
         .max_envelope = link_max < config->max_envelope ? link_max : config->max_envelope,
         .window_max = config->window_max,
         .envelopes_max = config->envelopes_max,
+        .sealed = config->seal != NULL,
         .grace_us = config->grace_us,
         .idle_us = config->idle_us,
     };
-    struct mux_config of_mux = {.opens_odd = first,
+    struct mux_config of_mux = {.opens_odd = ps->first,
                                 .window_initial = STREAM_WINDOW_INITIAL,
                                 .window_max = STREAM_WINDOW_MAX,
                                 .streams_max = STREAMS_PER_SESSION_MAX};
@@ -292,7 +361,8 @@ static struct peer_session *peer_session_alloc(struct hub_shard *s, const char *
     list_init(&ps->questions);
     turn_init(&ps->flush, on_flush);
     evtimer_assign(&ps->timer, worker_events(s->worker), on_timer, ps);
-    snprintf(ps->name, sizeof(ps->name), "%s", id);
+    ps->named = id != NULL;
+    snprintf(ps->name, sizeof(ps->name), "%s", id != NULL ? id : instance);
     snprintf(ps->instance, sizeof(ps->instance), "%s", instance);
     return ps;
 }
@@ -311,10 +381,12 @@ static struct peer_session *peer_session_create(struct hub_shard *s, const char 
         return NULL;
     }
     ps->id = session_id;
+    ps->first = first;
     ps->up_until_us = now_us(ps) + up_us;
     list_append(&s->sessions, &ps->node);
     s->session_count++;
-    if (!topic_make(ps) || !session_make(ps, first) || !shard_route_add(s, instance, session_id, ps)) {
+    s->proofs++;
+    if (!topic_make(ps) || !seal_make(ps) || !session_make(ps) || !shard_route_add(s, instance, session_id, ps)) {
         peer_session_free(&ps);
         *why = &error_no_memory;
         return NULL;
@@ -338,8 +410,10 @@ struct peer_session *peer_session_open(struct hub_shard *s, const char *id, cons
                                        const struct error **why)
 {
     struct peer_session *here[ROUTES_HERE_MAX];
-    if (routes_here(&s->routes, instance, here) > 0)
-        return here[0];
+    unsigned count = routes_here(&s->routes, instance, here);
+    for (unsigned i = 0; i < count; i++)
+        if (!here[i]->named || strcmp(here[i]->name, id) == 0)
+            return here[i];
     return peer_session_create(s, id, instance, session_id_new(s, instance), true, why);
 }
 
@@ -351,7 +425,7 @@ struct peer_session *peer_session_answer(struct hub_shard *s, const char *instan
         *why = &error_session_limit;
         return NULL;
     }
-    return peer_session_create(s, known != NULL ? known->id : instance, instance, id, false, why);
+    return peer_session_create(s, known != NULL ? known->id : NULL, instance, id, false, why);
 }
 
 void peer_session_free(struct peer_session **psp)
@@ -362,15 +436,34 @@ void peer_session_free(struct peer_session **psp)
         mux_free(&ps->mux, ps->ended != NULL ? ps->ended : &error_shutting_down);
     if (ps->session != NULL)
         session_free(&ps->session);
+    if (ps->seal != NULL)
+        seal_free(&ps->seal);
     questions_free(ps);
     event_del(&ps->timer);
     turn_cancel(&ps->flush);
     list_remove(&ps->waiting_node);
     list_remove(&ps->node);
     ps->shard->session_count--;
+    ps->shard->proofs -= !ps->up;
     free(ps->services);
     free(ps->topic);
     FREE_OBJECT(ps);
+}
+
+/* Reasons that are about whose key it is. */
+static bool is_about_keys(const struct error *reason)
+{
+    return reason == &error_encryption_mismatch || reason == &error_server_key_unknown || reason == &error_name_taken ||
+           reason == &error_key_not_allowed;
+}
+
+/* What the end of a session says about its instance, where that has to be proven. */
+static void finish_proof(struct hub_shard *s, const char *id, const char *instance, const struct error *reason, bool up)
+{
+    if (is_about_keys(reason) || (reason == &error_encryption_failed && !up))
+        shard_disproven(s, id, instance);
+    else if (!up)
+        claim_failed(s, id, instance);
 }
 
 /* The session is over: its streams end with its reason, and the instance is left alone for a while if it was silent. */
@@ -379,13 +472,17 @@ static void finish(struct peer_session *ps)
     struct hub_shard *s = ps->shard;
     const struct hub_config *config = &s->hub->config;
     const struct error *reason = ps->ended;
-    char name[sizeof(ps->name)];
+    bool proves = ps->named && shard_wants_proof(s), up = ps->up;
+    char name[sizeof(ps->name)], instance[sizeof(ps->instance)];
     memcpy(name, ps->name, sizeof(name));
+    memcpy(instance, ps->instance, sizeof(instance));
     shard_route_remove(s, ps->instance, ps->id);
     if (reason == &error_client_offline || reason == &error_session_lost)
         shard_avoid(s, ps->instance, now_us(ps) + AVOID_US);
     questions_answer(ps, reason);
     peer_session_free(&ps);
+    if (proves)
+        finish_proof(s, name, instance, reason, up);
     if (config->events->session_ended != NULL)
         config->events->session_ended(config->ctx, name, reason);
 }

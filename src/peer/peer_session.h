@@ -8,6 +8,7 @@
 
 #include "mux/mux.h"
 #include "peer/shard.h"
+#include "seal/seal.h"
 #include "session/session.h"
 
 struct peer_session {
@@ -16,7 +17,9 @@ struct peer_session {
     struct list waiting_node; /* in its shard's waiting while the link has no room */
     struct hub_shard *shard;
     struct session *session;
+    struct seal *seal; /* between session and mux; NULL: not encrypted */
     struct mux *mux;
+    struct fingerprint key; /* the peer's, once it has proven it */
     char name[NAME_MAX_BYTES + 1]; /* client id, or the instance where none is known */
     char instance[INSTANCE_TEXT_BYTES + 1];
     uint32_t id;
@@ -27,7 +30,9 @@ struct peer_session {
     uint64_t up_until_us; /* the handshake must be done by then */
     uint64_t former_until_us; /* another process runs in the peer's place: it must be up then; CLOCK_NEVER: none does */
     const struct error *ended;
-    bool up;
+    bool first;            /* we have said HELLO */
+    bool named;            /* `name` is a client id */
+    bool up;               /* streams flow: keys are proven and admitted, here and there */
     bool absent;           /* its presence was cleared */
     bool carried;          /* what the session was last told of its carrier */
     bool inside;           /* a call into the session is being made */
@@ -58,6 +63,9 @@ void peer_session_carrier(struct peer_session *ps);
 /* Another process has come to the peer's place, so it has probably ended: it is asked, and has a moment to answer. */
 void peer_session_former(struct peer_session *ps);
 void peer_session_end(struct peer_session *ps, const struct error *reason);
+
+/* Asks again whether the peer is admitted. */
+void peer_session_review(struct peer_session *ps);
 
 void peer_session_goaway(struct peer_session *ps);
 /* Says what the shard offers, if the session is up. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "peer/note.h"
+#include "peer/peer_session.h"
 #include "peer/query.h"
 #include "peer/stream_ends.h"
 #include "wire/envelope.h"
@@ -125,6 +126,7 @@ static void place_taken(struct hub_shard *s, const char *instance)
 
 static void shard_presence(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
 {
+    claim_remove(s, id, instance);
     enum directory_change change =
         there ? directory_add(s->directory, id, instance, origin) : directory_remove(s->directory, id, instance);
     bool known = there ? change != DIRECTORY_REFUSED : change != DIRECTORY_SAME;
@@ -145,12 +147,113 @@ static void gone_read(struct hub_shard *s, const struct note *n)
     shard_presence(s, n->id, n->instance, false, n->worker);
 }
 
+/* -- presence that has to be proven -------------------------------------------------------------------------------- */
+
+/* After the key of an instance turned out to be wrong it is left alone for a moment, so that another may be the first. */
+#define DISPROVEN_US (1 * US_PER_S)
+
+bool shard_wants_proof(const struct hub_shard *s)
+{
+    return s->hub->config.seal != NULL && s->hub->config.watch_presence;
+}
+
+static bool directory_knows(const struct hub_shard *s, const char *id, const char *instance)
+{
+    const struct directory_instance *i = directory_find(s->directory, instance);
+    return i != NULL && strcmp(i->id, id) == 0;
+}
+
+static void presence_tell_all(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
+{
+    struct note n = note_about(s, instance, 0);
+    n.read = there ? present_read : gone_read;
+    n.worker = origin;
+    memcpy(n.id, id, strlen(id) + 1);
+    shard_presence(s, n.id, n.instance, there, origin);
+    if (!note_send(s, &n, NOTE_TO_ALL))
+        log_debug(n.id, "no memory to pass on that it came or went");
+}
+
+void shard_proven(struct hub_shard *s, const char *id, const char *instance)
+{
+    if (directory_knows(s, id, instance))
+        claim_remove(s, id, instance);
+    else
+        presence_tell_all(s, id, instance, true, s->index);
+}
+
+void shard_disproven(struct hub_shard *s, const char *id, const char *instance)
+{
+    if (!directory_knows(s, id, instance)) {
+        claim_failed(s, id, instance);
+        return;
+    }
+    presence_tell_all(s, id, instance, false, s->index);
+    claim_add(s, id, instance, DISPROVEN_US);
+}
+
+/* A session that is here has the key already when its instance comes back; else the nearest shard has to see to it. */
+static void presence_claimed(struct hub_shard *s, const char *id, const char *instance, unsigned origin)
+{
+    struct peer_session *here[ROUTES_HERE_MAX];
+    unsigned count = routes_here(&s->routes, instance, here);
+    bool proven = false;
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(here[i]->name, id) == 0 && here[i]->up)
+            proven = true;
+    if (proven)
+        presence_tell_all(s, id, instance, true, origin);
+    else if (hub_owner(s->hub, origin) == s->index)
+        claim_add(s, id, instance, 0);
+}
+
+/* Ends handshakes with an instance that is gone. */
+static void presence_unclaimed(struct hub_shard *s, const char *id, const char *instance)
+{
+    struct peer_session *here[ROUTES_HERE_MAX];
+    unsigned count = routes_here(&s->routes, instance, here);
+    claim_remove(s, id, instance);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(here[i]->name, id) == 0 && !here[i]->up)
+            peer_session_end(here[i], &error_client_offline);
+}
+
+/* The one shard that passes on that a proven instance is gone: the one that may have said that it came. */
+static bool tells_of_end(const struct hub_shard *s, const char *instance)
+{
+    const struct list *routes = routes_of(&s->routes, instance);
+    const struct directory_instance *i = directory_find(s->directory, instance);
+    unsigned teller = routes != NULL ? CONTAINER_OF(routes->next, struct route, node)->owner
+                      : i != NULL    ? hub_owner(s->hub, i->origin)
+                                     : WORKERS_MAX;
+    return teller == s->index;
+}
+
+static void presence_to_prove(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
+{
+    bool known = directory_knows(s, id, instance);
+    if (there && !known)
+        presence_claimed(s, id, instance, origin);
+    else if (there)
+        shard_presence(s, id, instance, true, origin);
+    else if (!known)
+        presence_unclaimed(s, id, instance);
+    else if (tells_of_end(s, instance))
+        presence_tell_all(s, id, instance, false, origin);
+    else
+        shard_presence(s, id, instance, false, origin);
+}
+
 static void presence_heard(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
 {
     struct note n = note_about(s, instance, 0);
     n.read = there ? present_read : gone_read;
     n.worker = origin;
     memcpy(n.id, id, strlen(id) + 1);
+    if (shard_wants_proof(s)) {
+        presence_to_prove(s, n.id, n.instance, there, origin);
+        return;
+    }
     shard_presence(s, n.id, n.instance, there, origin);
     if (s->index == s->hub->feeder && !note_send(s, &n, NOTE_TO_LINKLESS))
         log_debug(n.id, "no memory to pass on that it came or went");
@@ -342,6 +445,7 @@ static void on_down(void *ctx, const char *why, uint64_t retry_us)
 {
     struct hub_shard *s = shard_of(ctx);
     s->link_up = false;
+    claims_clear(s);
     event_del(&s->settle);
     directory_doubt(s->directory);
     sessions_carrier(s);
@@ -360,6 +464,38 @@ static void on_writable(void *ctx)
 
 const struct link_events shard_link_events = {
     .up = on_up, .down = on_down, .message = on_message, .writable = on_writable};
+
+/* -- who is admitted has changed ----------------------------------------------------------------------------------- */
+
+struct review {
+    struct mail mail;
+    struct hub_shard *shard;
+};
+
+static void review_discard(struct mail *m) { free(CONTAINER_OF(m, struct review, mail)); }
+
+static void review_deliver(struct worker *self, struct mail *m)
+{
+    struct hub_shard *s = CONTAINER_OF(m, struct review, mail)->shard;
+    (void)self;
+    review_discard(m);
+    claims_retry(s);
+    LIST_FOREACH_SAFE(n, next, &s->sessions)
+        peer_session_review(CONTAINER_OF(n, struct peer_session, node));
+}
+
+void shard_review(struct hub_shard *s)
+{
+    struct review *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        log_debug("hub", "no memory to look again at who is admitted");
+        return;
+    }
+    r->mail = (struct mail){.deliver = review_deliver, .discard = review_discard};
+    list_init(&r->mail.node);
+    r->shard = s;
+    worker_post(s->worker, &r->mail);
+}
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
@@ -419,7 +555,8 @@ struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t
     shard_mail_init(&s->end, end_deliver);
     evtimer_assign(&s->settle, worker_events(s->worker), settle_due, s);
     s->directory = directory_create(key);
-    if (!routes_init(&s->routes, key) || s->directory == NULL)
+    bool claims = claims_init(&s->claims);
+    if (!routes_init(&s->routes, key) || !claims || s->directory == NULL)
         hub_shard_free(&s);
     return s;
 }
@@ -446,6 +583,7 @@ void hub_shard_free(struct hub_shard **sp)
     queries_free(s);
     event_del(&s->settle);
     post_office_done(&s->office);
+    claims_done(&s->claims);
     routes_done(&s->routes);
     directory_free(&s->directory);
     if (s->link != NULL)

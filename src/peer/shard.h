@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/object.h"
 #include "mdm-tunnel/limits.h"
+#include "peer/claim.h"
 #include "peer/directory.h"
 #include "peer/hub.h"
 #include "peer/parcel.h"
@@ -28,6 +29,8 @@ struct hub_shard {
     bool stopped; /* the workers have ended: nothing is posted any more */
 
     struct directory *directory;
+    struct claims claims;
+    unsigned proofs; /* sessions of ours whose peer has proven nothing yet */
     struct routes routes;
     struct list sessions; /* owned here */
     struct list waiting;  /* sessions that wait for room in the link */
@@ -89,6 +92,14 @@ void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us);
 
 /* What the instance offers has changed; every shard gets to know. */
 void shard_new_edition(struct hub_shard *s, const char *instance);
+/* Whether presence is a claim only, until a session has proven the key. */
+bool shard_wants_proof(const struct hub_shard *s);
+/* The instance has proven to be `id`: every shard gets to know. */
+void shard_proven(struct hub_shard *s, const char *id, const char *instance);
+/* It is not any more, or has turned out not to be: the same. It is claimed again. */
+void shard_disproven(struct hub_shard *s, const char *id, const char *instance);
+/* hub_review() for one shard; any thread. */
+void shard_review(struct hub_shard *s);
 
 /* Says BYE for a session that has no object here. Bounded by GOODBYES_PER_SECOND_MAX. */
 void shard_goodbye(struct hub_shard *s, const char *instance, uint32_t session, const struct error *reason);

@@ -8,6 +8,9 @@
 /* Body of HELLO and HELLO_ACK: longest envelope u32, grace in seconds u16, options (type u8, length u16, value)*. */
 #define HELLO_BODY_BYTES 6
 #define HELLO_OPTION_CRITICAL 0x80
+#define HELLO_OPTION_SEALED 0x81 /* one byte: how the session's bytes are encrypted */
+#define HELLO_OPTION_BYTES 4
+#define SEALED_TLS13 1
 
 #define HELLO_RETRY_US (1 * US_PER_S)
 #define HELLO_RETRY_MAX_US (8 * US_PER_S)
@@ -37,13 +40,19 @@ static void hello_sent(struct session *s)
 bool hello_send(struct session *s, enum envelope_type type)
 {
     uint64_t grace_s = (s->config.grace_us + US_PER_S - 1) / US_PER_S;
-    uint8_t body[HELLO_BODY_BYTES];
+    uint8_t body[HELLO_BODY_BYTES + HELLO_OPTION_BYTES];
     struct bytes_writer w;
     bytes_writer_init(&w, body, sizeof(body));
     bytes_write_u32(&w, (uint32_t)s->config.max_envelope);
     bytes_write_u16(&w, grace_s < UINT16_MAX ? (uint16_t)grace_s : UINT16_MAX);
+    if (s->config.sealed) {
+        bytes_write_u8(&w, HELLO_OPTION_SEALED);
+        bytes_write_u16(&w, 1);
+        bytes_write_u8(&w, SEALED_TLS13);
+    }
+    size_t len = HELLO_BODY_BYTES + (s->config.sealed ? HELLO_OPTION_BYTES : 0);
     bool resume = type == ENVELOPE_HELLO && s->state == SESSION_AWAY;
-    if (!send_plain(s, type, resume ? ENVELOPE_FLAG_RESUME : 0, s->send.first, body, sizeof(body)))
+    if (!send_plain(s, type, resume ? ENVELOPE_FLAG_RESUME : 0, s->send.first, body, len))
         return false;
     if (type == ENVELOPE_HELLO)
         hello_sent(s);
@@ -58,14 +67,22 @@ static const struct error *hello_body_read(struct session *s, const uint8_t *bod
     bytes_reader_init(&r, body, len);
     uint32_t max_envelope = bytes_read_u32(&r);
     uint64_t grace_us = bytes_read_u16(&r) * US_PER_S;
+    bool sealed = false;
     while (!r.failed && bytes_left(&r) > 0) {
         uint8_t type = bytes_read_u8(&r);
-        bytes_read(&r, bytes_read_u16(&r));
-        if (!r.failed && (type & HELLO_OPTION_CRITICAL) != 0)
+        uint16_t value_len = bytes_read_u16(&r);
+        const uint8_t *value = bytes_read(&r, value_len);
+        if (r.failed)
+            break;
+        if (type == HELLO_OPTION_SEALED && value_len == 1 && value[0] == SEALED_TLS13)
+            sealed = true;
+        else if ((type & HELLO_OPTION_CRITICAL) != 0)
             return &error_protocol_version;
     }
     if (r.failed || max_envelope < SESSION_ENVELOPE_MIN)
         return &error_protocol_error;
+    if (sealed != s->config.sealed)
+        return &error_encryption_mismatch;
     if (max_envelope < s->config.max_envelope)
         s->config.max_envelope = max_envelope;
     if (grace_us < s->config.grace_us)

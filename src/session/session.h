@@ -46,6 +46,7 @@ struct session_config {
     size_t max_envelope;  /* bytes with head: the smaller one of both sides counts */
     size_t window_max;    /* bytes unacknowledged at most */
     unsigned envelopes_max; /* envelopes unacknowledged at most; 0: no bound but the window */
+    bool sealed;          /* the user encrypts its bytes: both sides do, or there is no session */
     uint64_t grace_us;    /* how long the carrier may be away */
     uint64_t idle_us;     /* heartbeat: an ACK is sent when nothing was sent for this long; twice this long without any
                              received byte means the way is dead (session_stalled becomes true); 0: none */
