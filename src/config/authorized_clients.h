@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's file of client ids and the keys that may use them, one a line:
+ *
+ *     PATTERN FINGERPRINT [expires=YYYY-MM-DD]
+ *     PATTERN none
+ *
+ * A pattern is an id, or has '*' for any characters. An id that some line matches belongs to the keys of the lines that
+ * match it, and to nobody where one of them says "none". Empty lines, and comments from '#' on, are skipped. Strict: a
+ * file with one bad line is none. Pure: text to structs and text.
+ */
+#ifndef CONFIG_AUTHORIZED_CLIENTS_H
+#define CONFIG_AUTHORIZED_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fingerprint.h"
+#include "config/error.h"
+#include "mdm-tunnel/limits.h"
+
+struct authorized_client {
+    char pattern[NAME_MAX_BYTES + 1];
+    bool none;
+    struct fingerprint key;
+    int64_t expires; /* seconds since 1970: from then on the line is as "none" for this key; INT64_MAX: never */
+    unsigned line;   /* from 1 */
+};
+
+/* Ids first, in order, then patterns, as they stand. */
+struct authorized_clients {
+    size_t count, ids, capacity;
+    struct authorized_client *list;
+};
+
+enum authorized_answer {
+    AUTHORIZED_UNKNOWN, /* no line is about the id */
+    AUTHORIZED_YES,
+    AUTHORIZED_OTHER, /* it belongs to another key */
+    AUTHORIZED_NOBODY,
+    AUTHORIZED_EXPIRED,
+};
+
+/* 0, or -1 and *err ("line 3: ..."); *out is untouched then. */
+int authorized_clients_parse(const char *text, struct authorized_clients *out, struct config_error *err);
+void authorized_clients_done(struct authorized_clients *a);
+enum authorized_answer authorized_clients_find(const struct authorized_clients *a, const char *id,
+                                               const struct fingerprint *key, int64_t now_s);
+/* One more line for an id; false without memory or beyond AUTHORIZED_CLIENTS_MAX. */
+bool authorized_clients_add(struct authorized_clients *a, const char *id, const struct fingerprint *key);
+
+enum authorized_edit {
+    AUTHORIZED_ALLOW,  /* a line for this key, instead of "none" */
+    AUTHORIZED_DENY,   /* "none", instead of all lines of the id */
+    AUTHORIZED_FORGET, /* no line of the id */
+};
+
+/* What `clients allow|deny|forget` makes of the file; comments and other lines stay. Heap; NULL without memory. */
+char *authorized_clients_edit(const char *text, enum authorized_edit edit, const char *pattern,
+                              const struct fingerprint *key);
+/* An id, or a pattern: what may stand there is label characters and '*'. Lower case is written to `out`. */
+bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_BYTES + 1]);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fingerprints, identities, known_servers, authorized_clients. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/authorized_clients.h"
+#include "config/identity.h"
+#include "config/known_servers.h"
+#include "tap.h"
+
+/* SHA-256 of nothing, of "a", of "b", as openssl dgst and base64 have it. */
+#define KEY_NOTHING "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+#define KEY_A "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs"
+#define KEY_B "SHA256:PiPoFgA5WUoziU9lZOGxNIu9egCI1CxKy3PurtWcAJ0"
+
+static struct fingerprint key(const char *text)
+{
+    struct fingerprint f = {{0}};
+    OK(fingerprint_parse(text, strlen(text), &f));
+    return f;
+}
+
+static void test_fingerprint(void)
+{
+    static const uint8_t nothing[] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+                                      0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+                                      0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+    struct fingerprint f = key(KEY_NOTHING);
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+    OK(memcmp(f.bytes, nothing, 32) == 0);
+    fingerprint_text(&f, text);
+    OK_TEXT(text, KEY_NOTHING);
+    memset(f.bytes, 0xff, 32);
+    fingerprint_text(&f, text);
+    OK_TEXT(text, "SHA256://////////////////////////////////////////8");
+    static const char *const bad[] = {
+        "", "SHA256:", KEY_A "=", "sha256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs",
+        "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSL", "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLt",
+        "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSL=", "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha/uSLs"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        OK(!fingerprint_parse(bad[i], strlen(bad[i]), &f));
+}
+
+/* -- identity ------------------------------------------------------------------------------------------------------ */
+
+static char *directory(void)
+{
+    static char path[64];
+    strcpy(path, "/tmp/mdm-trust-XXXXXX");
+    return mkdtemp(path);
+}
+
+static void directory_remove(const char *path, const char *const *names)
+{
+    char file[128];
+    for (; *names != NULL; names++) {
+        snprintf(file, sizeof(file), "%s/%s", path, *names);
+        unlink(file);
+    }
+    OK_INT(rmdir(path), 0);
+}
+
+static void test_identity(void)
+{
+    char *path = directory(), file[128];
+    struct state *s;
+    struct config_error err;
+    struct identity one, two, broken = {0};
+    struct stat st;
+    OK_INT(state_open(path, &s, &err), 0);
+    OK_INT(identity_load(s, "key.pem", &one, &err), 0);
+    OK_INT(identity_load(s, "key.pem", &two, &err), 0);
+    OK(fingerprint_equal(&one.fingerprint, &two.fingerprint));
+    OK_TEXT(one.pem, two.pem);
+    snprintf(file, sizeof(file), "%s/key.pem", path);
+    OK_INT(stat(file, &st), 0);
+    OK_INT(st.st_mode & 0777, 0600);
+    identity_done(&two);
+    OK_INT(identity_load(s, "other.pem", &two, &err), 0);
+    OK(!fingerprint_equal(&one.fingerprint, &two.fingerprint));
+    OK_INT(state_write(s, "key.pem", "no key", &err), 0);
+    OK_INT(identity_load(s, "key.pem", &broken, &err), -1);
+    OK(strstr(err.text, "key.pem: not a key") != NULL);
+    OK(broken.pem == NULL);
+    /* The key of one with the certificate of the other. */
+    char *mixed = malloc(strlen(one.pem) + strlen(two.pem) + 1);
+    strcpy(mixed, one.pem);
+    strcpy(strstr(mixed, "-----BEGIN CERTIFICATE"), strstr(two.pem, "-----BEGIN CERTIFICATE"));
+    OK(!identity_parse(mixed, &broken));
+    free(mixed);
+    identity_done(&one);
+    identity_done(&two);
+    state_free(&s);
+    directory_remove(path, (const char *const[]){"key.pem", "other.pem", ".lock", NULL});
+}
+
+/* -- known_servers ------------------------------------------------------------------------------------------------- */
+
+#define SERVERS "# servers\n\nexample.com:8001 " KEY_A "\n  [::1]:1\t" KEY_B " # mine\r\nexample.com:8001 " KEY_B
+
+static enum known_servers_answer look(const char *address, const char *text, unsigned *line)
+{
+    enum known_servers_answer answer = KNOWN_SERVERS_NEW;
+    struct config_error err;
+    struct fingerprint f = key(text);
+    OK_INT(known_servers_find(SERVERS, address, &f, &answer, line, &err), 0);
+    return answer;
+}
+
+static void test_known_servers(void)
+{
+    unsigned line;
+    OK_INT(look("example.com:8001", KEY_A, &line), KNOWN_SERVERS_SAME);
+    OK_INT(look("example.com:8001", KEY_B, &line), KNOWN_SERVERS_SAME);
+    OK_INT(look("example.com:8001", KEY_NOTHING, &line), KNOWN_SERVERS_OTHER);
+    OK_INT(line, 3);
+    OK_INT(look("[::1]:1", KEY_A, &line), KNOWN_SERVERS_OTHER);
+    OK_INT(line, 4);
+    OK_INT(look("example.com:800", KEY_A, &line), KNOWN_SERVERS_NEW);
+    struct fingerprint f = key(KEY_NOTHING);
+    char *more = known_servers_add(SERVERS, "x:1", &f);
+    OK_TEXT(more, SERVERS "\nx:1 " KEY_NOTHING "\n");
+    free(more);
+    more = known_servers_add("", "x:1", &f);
+    OK_TEXT(more, "x:1 " KEY_NOTHING "\n");
+    free(more);
+    static const char *const bad[] = {"x:1\n", "x:1 " KEY_A " more\n", "\n\nx:1 SHA256:short\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        enum known_servers_answer answer = KNOWN_SERVERS_NEW;
+        struct config_error err;
+        OK_INT(known_servers_find(bad[i], "y", &f, &answer, &line, &err), -1);
+        OK(strncmp(err.text, i == 2 ? "line 3: " : "line 1: ", 8) == 0);
+    }
+}
+
+/* -- authorized_clients -------------------------------------------------------------------------------------------- */
+
+static enum authorized_answer ask(const char *text, const char *id, const char *fingerprint)
+{
+    struct authorized_clients a;
+    struct config_error err;
+    struct fingerprint f = key(fingerprint);
+    if (!OK(authorized_clients_parse(text, &a, &err) == 0)) {
+        printf("# %s\n", err.text);
+        return AUTHORIZED_NOBODY;
+    }
+    enum authorized_answer answer = authorized_clients_find(&a, id, &f, 1000000000); /* 2001-09-09 */
+    authorized_clients_done(&a);
+    return answer;
+}
+
+static void test_authorized(void)
+{
+    static const char text[] = "# who\ntim " KEY_A "\nTom " KEY_B "\ntim " KEY_NOTHING "\nmal none\n"
+                               "lab-* " KEY_A "\nlab-7 " KEY_B "\n*-x none\nold " KEY_A " expires=2001-09-09\n"
+                               "new " KEY_A " expires=2001-09-10\n";
+    OK_INT(ask(text, "tim", KEY_A), AUTHORIZED_YES);
+    OK_INT(ask(text, "tim", KEY_NOTHING), AUTHORIZED_YES);
+    OK_INT(ask(text, "tim", KEY_B), AUTHORIZED_OTHER);
+    OK_INT(ask(text, "tom", KEY_B), AUTHORIZED_YES);
+    OK_INT(ask(text, "ti", KEY_A), AUTHORIZED_UNKNOWN);
+    OK_INT(ask(text, "timm", KEY_A), AUTHORIZED_UNKNOWN);
+    OK_INT(ask(text, "mal", KEY_A), AUTHORIZED_NOBODY);
+    OK_INT(ask(text, "lab-1", KEY_A), AUTHORIZED_YES);
+    OK_INT(ask(text, "lab-1", KEY_B), AUTHORIZED_OTHER);
+    OK_INT(ask(text, "lab-7", KEY_B), AUTHORIZED_YES);
+    OK_INT(ask(text, "lab-x", KEY_A), AUTHORIZED_NOBODY);
+    OK_INT(ask(text, "old", KEY_A), AUTHORIZED_EXPIRED);
+    OK_INT(ask(text, "old", KEY_B), AUTHORIZED_OTHER);
+    OK_INT(ask(text, "new", KEY_A), AUTHORIZED_YES);
+    OK_INT(ask("", "tim", KEY_A), AUTHORIZED_UNKNOWN);
+    OK_INT(ask("*a*b* " KEY_A, "xxaxxbxx", KEY_A), AUTHORIZED_YES);
+    OK_INT(ask("*a*b* " KEY_A, "xxbxxaxx", KEY_A), AUTHORIZED_UNKNOWN);
+    OK_INT(ask("*aab " KEY_A, "aaaab", KEY_A), AUTHORIZED_YES);
+}
+
+static void test_authorized_bad(void)
+{
+    static const char *const bad[] = {"tim\n",
+                                      "ti_m " KEY_A "\n",
+                                      "-tim " KEY_A "\n",
+                                      "tim SHA256:no\n",
+                                      "tim " KEY_A " streams=7\n",
+                                      "tim none expires=2030-01-01\n",
+                                      "tim " KEY_A " expires=2030-02-30\n",
+                                      "tim " KEY_A " expires=2030-2-3x\n",
+                                      "tim " KEY_A " expires=2030-01-01 expires=2030-01-02\n",
+                                      "a234567890123456789012345678901234567890123456789012345678901234 none\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[512];
+        struct authorized_clients a = {.count = 77};
+        struct config_error err;
+        snprintf(text, sizeof(text), "tom none\n%s", bad[i]);
+        OK_INT(authorized_clients_parse(text, &a, &err), -1);
+        OK(strncmp(err.text, "line 2: ", 8) == 0);
+        OK_INT(a.count, 77);
+    }
+}
+
+static void test_authorized_add(void)
+{
+    struct authorized_clients a;
+    struct config_error err;
+    struct fingerprint one = key(KEY_A), two = key(KEY_B);
+    char id[16];
+    OK_INT(authorized_clients_parse("m* none\n", &a, &err), 0);
+    for (int i = 0; i < 300; i++) {
+        snprintf(id, sizeof(id), "c%d", i * 7919 % 300);
+        OK(authorized_clients_add(&a, id, i % 2 ? &one : &two));
+    }
+    OK(!authorized_clients_add(&a, "x*", &one));
+    for (int i = 0; i < 300; i++) {
+        snprintf(id, sizeof(id), "c%d", i * 7919 % 300);
+        OK_INT(authorized_clients_find(&a, id, &one, 0), i % 2 ? AUTHORIZED_YES : AUTHORIZED_OTHER);
+    }
+    OK_INT(authorized_clients_find(&a, "mal", &one, 0), AUTHORIZED_NOBODY);
+    authorized_clients_done(&a);
+}
+
+static void edited(const char *text, enum authorized_edit edit, const char *pattern, const char *fingerprint,
+                   const char *want)
+{
+    struct fingerprint f = key(fingerprint);
+    char *made = authorized_clients_edit(text, edit, pattern, &f);
+    OK_TEXT(made, want);
+    free(made);
+}
+
+static void test_authorized_edit(void)
+{
+    static const char text[] = "# who\ntim " KEY_A " # at home\nTIM none\n\ntom " KEY_A;
+    edited(text, AUTHORIZED_ALLOW, "tim", KEY_B,
+           "# who\ntim " KEY_A " # at home\n\ntom " KEY_A "\ntim " KEY_B "\n");
+    edited(text, AUTHORIZED_ALLOW, "tim", KEY_A, "# who\n\ntom " KEY_A "\ntim " KEY_A "\n");
+    edited(text, AUTHORIZED_DENY, "tim", KEY_A, "# who\n\ntom " KEY_A "\ntim none\n");
+    edited(text, AUTHORIZED_FORGET, "tim", KEY_A, "# who\n\ntom " KEY_A "\n");
+    edited(text, AUTHORIZED_FORGET, "nobody", KEY_A, "# who\ntim " KEY_A " # at home\nTIM none\n\ntom " KEY_A "\n");
+    edited("", AUTHORIZED_ALLOW, "lab-*", KEY_A, "lab-* " KEY_A "\n");
+    edited("", AUTHORIZED_FORGET, "tim", KEY_A, "");
+}
+
+static const struct tap_case cases[] = {
+    {"fingerprints as text", test_fingerprint},
+    {"an identity is made once", test_identity},
+    {"known_servers", test_known_servers},
+    {"authorized_clients: who may be whom", test_authorized},
+    {"authorized_clients: bad lines", test_authorized_bad},
+    {"authorized_clients: first use", test_authorized_add},
+    {"authorized_clients: edits", test_authorized_edit},
+};
+
+int main(void) { return TAP_RUN(cases); }
