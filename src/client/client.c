@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The home side: what happens on the workers. Life and shutdown are in client_life.c, reloading in client_reload.c. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "client/client_inner.h"
 #include "client/local.h"
+
+/* Silence is for what works. */
+#define PROGRAM "mdm-tunnel-client"
 
 static void on_link_up(void *ctx, struct hub_shard *s, const char *note)
 {
@@ -23,7 +27,7 @@ static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
     log_info(c->id, "%s: %s", c->connected ? "disconnected" : "cannot connect", why);
-    c->connected = false;
+    c->connected = c->trusted = false;
     if (retry_us != CLOCK_NEVER)
         log_info(c->id, "reconnecting in %" PRIu64 " ms", retry_us / US_PER_MS);
     else if (!atomic_load(&c->ending)) {
@@ -36,7 +40,72 @@ static void on_session_up(void *ctx, const char *peer)
 {
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    log_info(c->id, "session with %s", peer);
+    log_info(c->id, "session with %s, %s", peer, c->trust != NULL ? "encrypted" : "NOT encrypted");
+    atomic_store(&c->refused, NULL);
+}
+
+/* -- who the server is, and what it says of us ------------------------------------------------------------------------ */
+
+/* Anybody on a broker may try to be the server: the user is told once of each key, and not at all beside the right one. */
+static void stranger_tell(struct client *c, const struct fingerprint *key, const char *why)
+{
+    if (c->trusted || fingerprint_equal(&c->stranger, key)) {
+        log_info(c->id, "a session is refused: %s", why);
+        return;
+    }
+    c->stranger = *key;
+    log_fatal(PROGRAM, "%s", why);
+}
+
+const struct error *client_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+{
+    struct client *c = ctx;
+    struct config_error why;
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+    bool first;
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    (void)id;
+    (void)again;
+    const struct error *answer = trust_ask(c->trust, key, &first, &why);
+    fingerprint_text(key, text);
+    if (answer != NULL) {
+        stranger_tell(c, key, why.text);
+        return answer;
+    }
+    c->trusted = true;
+    log_info(c->id, "the server's key is %s%s", text, first ? ", seen for the first time and known from now on" : "");
+    return NULL;
+}
+
+static void refusal_tell(struct client *c, const struct error *reason)
+{
+    char text[FINGERPRINT_TEXT_BYTES + 1] = "";
+    if (c->trust != NULL)
+        fingerprint_text(seal_context_fingerprint(trust_seal(c->trust)), text);
+    if (reason == &error_encryption_mismatch)
+        log_fatal(PROGRAM, "%s: say --no-encryption here and at the server, or at neither", reason->text);
+    else
+        log_fatal(PROGRAM, "the server refuses %s: %s (%s). To let this client in, say there: mdm-tunnel-server clients "
+                           "allow %s %s", c->id, reason->text, reason->name, c->id, text);
+}
+
+static bool is_refusal(const struct error *reason)
+{
+    return reason == &error_name_taken || reason == &error_key_not_allowed || reason == &error_encryption_mismatch ||
+           reason == &error_server_key_unknown;
+}
+
+/* The server tries again by itself; whoever limits the attempts does not want to wait for that. */
+static void refused(struct client *c, const struct error *reason)
+{
+    if (reason == &error_server_key_unknown && c->trusted)
+        return;
+    if (atomic_exchange(&c->refused, reason) != reason && reason != &error_server_key_unknown)
+        refusal_tell(c, reason);
+    if (c->limited && !atomic_load(&c->ending)) {
+        atomic_store(&c->gave_up, true);
+        client_tell_news(c);
+    }
 }
 
 static void on_session_ended(void *ctx, const char *peer, const struct error *reason)
@@ -44,6 +113,8 @@ static void on_session_ended(void *ctx, const char *peer, const struct error *re
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     log_info(c->id, "session with %s ended: %s", peer, reason->text);
+    if (is_refusal(reason))
+        refused(c, reason);
 }
 
 static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, const struct open_head *head)
@@ -52,6 +123,8 @@ static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, c
     CHECK_OBJECT(c, CLIENT_MAGIC);
     local_open(&c->shards[hub_shard_index(s)], conduit, head);
 }
+
+/* -- what the hub is told ----------------------------------------------------------------------------------------------- */
 
 const struct hub_events client_hub_events = {
     .link_up = on_link_up,

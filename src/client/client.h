@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "client/catalog.h"
+#include "client/trust.h"
 #include "config/broker_settings.h"
 #include "link/url.h"
 
@@ -29,6 +30,7 @@ struct client_config {
     unsigned max_attempts; /* 0: for ever */
     unsigned workers;
     struct catalog *catalog;   /* a reference is taken */
+    struct trust *trust;       /* outlives the client; NULL: no encryption */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };
 
@@ -48,7 +50,9 @@ void client_free(struct client **c);
 int client_news(const struct client *c);
 /* Streams that are open. */
 unsigned client_streams(const struct client *c);
-/* max_attempts are used up. */
+/* max_attempts are used up, or the server refuses us and they are limited. */
 bool client_gave_up(const struct client *c);
+/* Why there is no session with the server although it can be reached; NULL: no such reason. */
+const struct error *client_refused(const struct client *c);
 
 #endif

@@ -26,14 +26,20 @@ struct client {
     /* any thread */
     atomic_uint streams, placed;
     atomic_bool gave_up, draining, ending;
+    _Atomic(const struct error *) refused;
     atomic_uint shards_cut;
 
     /* worker 0's */
     struct watch *watch;
     bool connected;
+    struct trust *trust;
+    bool trusted;                        /* a server with the right key has been there on this connection */
+    struct fingerprint stranger;         /* the wrong key that the user was told of; all zero: none */
+    bool limited;                        /* the attempts are */
 };
 
 extern const struct hub_events client_hub_events;
+const struct error *client_admit(void *ctx, const char *id, const struct fingerprint *key, bool again);
 unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);

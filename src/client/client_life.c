@@ -123,6 +123,8 @@ static bool hub_make(struct client *c, const struct client_config *config)
         .id = config->id,
         .events = &client_hub_events,
         .ctx = c,
+        .seal = c->trust != NULL ? trust_seal(c->trust) : NULL,
+        .admit = c->trust != NULL ? client_admit : NULL,
         .place = client_place,
         .max_envelope = foreign ? config->broker->max_payload : ENVELOPE_MAX_EMBEDDED,
         .window_max = foreign ? SESSION_WINDOW_BROKER : SESSION_WINDOW_MAX,
@@ -174,6 +176,8 @@ struct client *client_create(const struct client_config *config, struct config_e
     }
     c->id = config->id;
     c->services_file = config->services_file;
+    c->trust = config->trust;
+    c->limited = config->max_attempts != 0;
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->lookups = lookups_create();
     bool made = c->news >= 0 && c->lookups != NULL && workers_create(c, config) && hub_make(c, config) &&
@@ -285,4 +289,5 @@ void client_free(struct client **cp)
 
 int client_news(const struct client *c) { return c->news; }
 unsigned client_streams(const struct client *c) { return atomic_load(&c->streams); }
+const struct error *client_refused(const struct client *c) { return atomic_load(&c->refused); }
 bool client_gave_up(const struct client *c) { return atomic_load(&c->gave_up); }

@@ -32,7 +32,11 @@ static const struct setting rows[] = {
     {.name = "max-attempts", .kind = SETTING_NUMBER, .offset = AT(max_attempts), .max = 1000000, .default_text = "0",
      .argument = "N", .help = "failed connections in a row before it gives up; 0: never"},
     {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
-     .help = "where the id is remembered"},
+     .help = "where the id, this client's key and its servers' keys are kept"},
+    {.name = "server-key", .kind = SETTING_TEXT, .offset = AT(server_keys), .argument = "KEY[,KEY...]",
+     .help = "fingerprints that the server's key may have (default: known_servers, or the first one seen)"},
+    {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
+     .help = "do not encrypt; the server has to say the same"},
     {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
@@ -49,9 +53,10 @@ static const struct setting rows[] = {
 
 const struct settings_table options_table = {
     .program = "mdm-tunnel-client",
-    .usage = "[options] [NAME=TARGET ...]",
+    .usage = "[options] [NAME=TARGET ... | fingerprint]",
     .summary = "Makes local services reachable through an mdm-tunnel server.\n"
-               "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.",
+               "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
+               "fingerprint: print that of this client's key.",
     .rows = rows,
     .positionals = true,
 };
@@ -113,6 +118,11 @@ int options_services(struct options *o, char *const *positionals, int count, str
         return EXIT_FAILED;
     }
     return services_from_file(o->services_file, out, err);
+}
+
+bool options_is_fingerprint(char *const *positionals, int count)
+{
+    return count == 1 && strcmp(positionals[0], "fingerprint") == 0;
 }
 
 /* -- the id -------------------------------------------------------------------------------------------------------- */

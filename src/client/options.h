@@ -18,6 +18,8 @@ struct options {
     char *services_file; /* NULL: the default one, unless services are named on the command line */
     unsigned max_attempts;
     char *state_dir;
+    char *server_keys; /* fingerprints; NULL: as known_servers says */
+    bool no_encryption;
     uint64_t drain_us;
     unsigned workers;
     bool verbose;
@@ -47,5 +49,8 @@ int options_services(struct options *o, char *const *positionals, int count, str
  * EXIT_FAILED or EXIT_USAGE and *err. That an id could not be remembered is only logged.
  */
 int options_id(const struct options *o, char **out, struct config_error *err);
+
+/* Whether the words are the command that prints this client's own fingerprint. */
+bool options_is_fingerprint(char *const *positionals, int count);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "client/client.h"
 #include "client/options.h"
+#include "client/trust.h"
 #include "config/state.h"
 
 #define PROGRAM "mdm-tunnel-client"
@@ -89,7 +90,8 @@ static int wait_for_end(struct wait *w)
         if (is_draining(w) && (client_streams(w->client) == 0 || clock_now_us() >= w->deadline_us))
             return 0;
         if (client_gave_up(w->client) && !is_draining(w)) {
-            say_gave_up(w->options);
+            if (client_refused(w->client) == NULL)
+                say_gave_up(w->options);
             return EXIT_FAILED;
         }
     }
@@ -159,7 +161,7 @@ static int instance_make(const struct options *o, struct state **state, char out
     return state_open(o->state_dir, state, &why) == 0 ? instance_claim(*state, out) : instance_create(out);
 }
 
-static int run_services(struct options *o, const char *id, struct services *services)
+static int run_services(struct options *o, const char *id, struct services *services, struct trust *trust)
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct state *state = NULL;
@@ -182,6 +184,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .workers = o->workers,
         .catalog = catalog,
         .services_file = o->services_file,
+        .trust = trust,
     };
     int status = run(&config, o);
     catalog_unref(catalog);
@@ -189,11 +192,56 @@ static int run_services(struct options *o, const char *id, struct services *serv
     return status;
 }
 
+/* The address that stands for the server's key: what the client connects to. */
+static struct trust *trust_make(const struct options *o, struct config_error *err)
+{
+    bool broker = o->broker.url != NULL;
+    return trust_create(o->state_dir, broker ? o->broker_url.host : o->host,
+                        broker ? o->broker_url.port : (uint16_t)o->port, o->server_keys, err);
+}
+
+static int run_trusting(struct options *o, const char *id, struct services *services)
+{
+    struct config_error err;
+    struct trust *trust = NULL;
+    if (o->no_encryption)
+        log_warning(id, "sessions are not encrypted (--no-encryption)");
+    else if ((trust = trust_make(o, &err)) == NULL) {
+        log_fatal(PROGRAM, "%s", err.text);
+        services_done(services);
+        return EXIT_FAILED;
+    }
+    int status = run_services(o, id, services, trust);
+    trust_free(&trust);
+    return status;
+}
+
+static int fingerprint_print(const struct options *o)
+{
+    struct config_error err;
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+    struct trust *trust = trust_make(o, &err);
+    if (trust == NULL) {
+        log_fatal(PROGRAM, "%s", err.text);
+        return EXIT_FAILED;
+    }
+    fingerprint_text(seal_context_fingerprint(trust_seal(trust)), text);
+    puts(text);
+    trust_free(&trust);
+    return 0;
+}
+
 static int run_options(struct options *o, char *const *positionals, int count)
 {
     struct services services = {0, NULL};
     struct config_error err;
     char *id = NULL;
+    if (options_is_fingerprint(positionals, count))
+        return fingerprint_print(o);
+    if (o->server_keys != NULL && !trust_keys_valid(o->server_keys)) {
+        log_fatal(PROGRAM, "--server-key: '%.200s' is not a fingerprint", o->server_keys);
+        return EXIT_USAGE;
+    }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
     raise_descriptor_limit();
     int status = options_broker(o, &err);
@@ -204,7 +252,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
     if (status != 0)
         log_fatal(PROGRAM, "%s", err.text);
     else
-        status = run_services(o, id, &services);
+        status = run_trusting(o, id, &services);
     free(id);
     return status;
 }

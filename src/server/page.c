@@ -243,5 +243,9 @@ void page_status(struct text *out, enum page_format f, const struct page_status 
                          : f == PAGE_HTML ? "<tr><td>%s</td><td>%" PRIu64 "</td></tr>\n"
                                           : "%s %" PRIu64 "\n",
                     rows[i].name, rows[i].value);
+    text_format(out, f == PAGE_JSON   ? ",\"encryption\":\"%s\""
+                     : f == PAGE_HTML ? "<tr><td>encryption</td><td>%s</td></tr>\n"
+                                      : "encryption %s\n",
+                s->unencrypted ? "off" : "on");
     text_add_plain(out, f == PAGE_JSON ? "}\n" : f == PAGE_HTML ? "</table>\n</html>\n" : "");
 }

@@ -34,6 +34,7 @@ struct page_status {
     uint64_t uptime_s;
     unsigned clients;
     uint64_t visitors, upgrades, streams, requests;
+    bool unencrypted;
 };
 void page_status(struct text *out, enum page_format f, const struct page_status *s);
 

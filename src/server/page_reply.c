@@ -92,6 +92,7 @@ void exchange_reply_status(struct exchange *ex)
         .upgrades = counters_sum(COUNTER_upgrades),
         .streams = counters_sum(COUNTER_streams),
         .requests = counters_sum(COUNTER_requests),
+        .unencrypted = f->config.settings->no_encryption,
     };
 
     text_init(&page, PAGE_MAX);

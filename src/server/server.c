@@ -20,6 +20,7 @@
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
 #include "peer/hub.h"
+#include "server/admission.h"
 #include "server/front.h"
 #include "server/listener.h"
 #include "server/signals.h"
@@ -50,6 +51,7 @@ struct server {
     struct server_part part[WORKERS_MAX];
     struct worker *workers[WORKERS_MAX];
     struct tunnel_policy policy;
+    struct admission *admission; /* NULL: no encryption */
     struct broker *broker;
     struct hub *hub;
     int wake_fd; /* an eventfd: something below changed */
@@ -187,6 +189,26 @@ static void on_remember(void *ctx, char *text)
     server_wake(s);
 }
 
+/* -- who may be whom ----------------------------------------------------------------------------------------------- */
+
+static void on_admission_due(void *ctx) { server_wake(ctx); }
+
+static void on_admission_changed(void *ctx)
+{
+    struct server *s = ctx;
+
+    hub_review(s->hub);
+}
+
+static const struct admission_events admission_events = {.due = on_admission_due, .changed = on_admission_changed};
+
+static const struct error *on_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+{
+    struct server *s = ctx;
+
+    return admission_ask(s->admission, id, key, again);
+}
+
 /* -- making -------------------------------------------------------------------------------------------------------- */
 
 static bool server_failed(struct config_error *err, const char *what, int failure)
@@ -207,6 +229,24 @@ static bool create_workers(struct server *s, struct config_error *err)
             return server_failed(err, "worker", ENOMEM);
         s->count++;
     }
+    return true;
+}
+
+static bool create_admission(struct server *s, struct config_error *err)
+{
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+
+    if (s->settings->no_encryption) {
+        log_warning("server", "sessions are not encrypted, and client ids are anybody's (--no-encryption)");
+        return true;
+    }
+    s->admission = admission_create(s->state, s->settings->auth, &admission_events, s, err);
+    if (s->admission == NULL)
+        return false;
+    if (!admission_watch(s->admission, s->workers[0]))
+        return server_failed(err, AUTHORIZED_FILE, errno);
+    fingerprint_text(seal_context_fingerprint(admission_seal(s->admission)), text);
+    log_info("server", "our key is %s; client ids: %s", text, s->settings->auth_text);
     return true;
 }
 
@@ -294,6 +334,8 @@ static bool create_hub(struct server *s, struct config_error *err)
         .watch_presence = true,
         .events = &hub_events,
         .ctx = s,
+        .seal = s->admission != NULL ? admission_seal(s->admission) : NULL,
+        .admit = s->admission != NULL ? on_admit : NULL,
         .max_envelope = own ? ENVELOPE_MAX_EMBEDDED : s->settings->broker.max_payload,
         .window_max = own ? SESSION_WINDOW_MAX : SESSION_WINDOW_BROKER,
         .envelopes_max = own ? 0 : SESSION_ENVELOPES_BROKER,
@@ -341,7 +383,8 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if (!create_workers(s, err) || (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
+    if (!create_workers(s, err) || !create_admission(s, err) || (has_own_broker(s) && !create_broker(s, err)) ||
+        !create_hub(s, err))
         return false;
     for (unsigned i = 0; i < s->count; i++)
         if (!create_front(s, i, err))
@@ -388,6 +431,8 @@ static void remember_write(struct server *s)
     if (text != NULL && state_write(s->state, CLIENTS_FILE, text, &err) != 0)
         log_warning("state", "%s", err.text);
     free(text);
+    if (s->admission != NULL)
+        admission_write(s->admission);
 }
 
 /* Waits until `done` says so, `limit_us` has passed, or a signal comes (true). Writes the clients file in between. */
@@ -400,7 +445,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         uint64_t now = clock_now_us(), left = limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now;
         if (done(s) || (limit_us != CLOCK_NEVER && now - start >= limit_us))
             return false;
-        bool pending = atomic_load(&s->remember) != NULL;
+        bool pending = atomic_load(&s->remember) != NULL || (s->admission != NULL && admission_is_due(s->admission));
         if (pending && now - written >= REMEMBER_US) {
             remember_write(s);
             written = now;
@@ -525,6 +570,8 @@ void server_free(struct server **sp)
         hub_free(&s->hub);
     if (s->broker != NULL)
         broker_free(&s->broker);
+    if (s->admission != NULL)
+        admission_free(&s->admission);
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
     if (s->state != NULL)

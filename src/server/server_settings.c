@@ -30,6 +30,10 @@ static const struct setting rows[] = {
      .help = "at the end, finish what is in flight for so long"},
     {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
      .help = "keep X-Forwarded-* and Forwarded that come from here"},
+    {.name = "auth", .kind = SETTING_TEXT, .offset = AT(auth_text), .default_text = "first-use",
+     .argument = "MODE", .help = "whose client ids are: first-use, listed or open"},
+    {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
+     .help = "do not encrypt sessions; clients have to say the same, and ids are anybody's"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
@@ -49,10 +53,11 @@ static const struct setting rows[] = {
 
 static const struct settings_table table = {
     .program = "mdm-tunnel-server",
-    .usage = "[options]",
-    .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.",
+    .usage = "[options] [COMMAND]",
+    .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
+               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT | clients deny ID | clients forget ID",
     .rows = rows,
-    .positionals = false,
+    .positionals = true,
 };
 
 static unsigned cores(void)
@@ -89,17 +94,20 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
             return false;
         }
     }
+    if (!admission_mode_parse(s->auth_text, &s->auth)) {
+        config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
+        return false;
+    }
     if (s->workers == 0)
         s->workers = cores();
     return broker_settings_finish(&s->broker, err) && url_check(s, err);
 }
 
-enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err)
+enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, int *first,
+                                          struct config_error *err)
 {
-    int first;
-
     memset(out, 0, sizeof(*out));
-    enum settings_result result = settings_read(&table, argc, argv, out, &first, stdout, err);
+    enum settings_result result = settings_read(&table, argc, argv, out, first, stdout, err);
     if (result == SETTINGS_RUN && !settings_check(out, err))
         result = SETTINGS_BAD;
     if (result != SETTINGS_RUN)

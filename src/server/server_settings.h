@@ -9,6 +9,7 @@
 #include "config/broker_settings.h"
 #include "config/settings.h"
 #include "link/url.h"
+#include "server/admission.h"
 #include "server/cidr.h"
 
 struct server_settings {
@@ -21,11 +22,15 @@ struct server_settings {
     struct cidr_list trusted_proxies;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
-    bool no_listing, verbose;
+    char *auth_text;
+    enum admission_mode auth;
+    bool no_encryption, no_listing, verbose;
     uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };
 
-enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, struct config_error *err);
+/* *first: the index of the first word of a command; argc when there is none. */
+enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, int *first,
+                                          struct config_error *err);
 void server_settings_done(struct server_settings *s);
 
 #endif

@@ -77,8 +77,19 @@ class Server(Program):
 
 
 class Client(Program):
+    """An id belongs to the key in its state directory: clients with one id share it, unless `state` names another."""
+
     def __init__(
-        self, directory, client_id, server_port, services=None, options=(), label=None, verbose=True, environment=None
+        self,
+        directory,
+        client_id,
+        server_port,
+        services=None,
+        options=(),
+        label=None,
+        verbose=True,
+        environment=None,
+        state=None,
     ):
         label = label or f"client-{client_id}"
         self.client_id = client_id
@@ -94,7 +105,7 @@ class Client(Program):
             client_id,
             *(["--config", self.services_file] if services is not None else []),
             "--state-dir",
-            directory / f"{label}.state",
+            directory / f"client-{state or client_id}.state",
             *(["-v"] if verbose else []),
             *drain(options),
             *options,

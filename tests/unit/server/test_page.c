@@ -87,7 +87,7 @@ static void status(void)
     text_init(&t, 16384);
     page_status(&t, PAGE_JSON, &s);
     OK_TEXT(t.at, "{\"program\":\"mdm-tunnel-server\",\"version\":\"1.2.3\",\"uptime_seconds\":4,\"clients\":5,"
-                  "\"visitors\":0,\"upgrades\":0,\"streams\":0,\"requests\":6}\n");
+                  "\"visitors\":0,\"upgrades\":0,\"streams\":0,\"requests\":6,\"encryption\":\"on\"}\n");
     text_done(&t);
 }
 

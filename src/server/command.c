@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands: words to functions. A running server sees the files change. */
+#include "server/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config/authorized_clients.h"
+#include "config/identity.h"
+#include "server/admission.h"
+
+#define PROGRAM "mdm-tunnel-server"
+#define FAILED 1
+#define USAGE 2
+
+static int fail(int status, const struct config_error *err)
+{
+    log_fatal(PROGRAM, "%s", err->text);
+    return status;
+}
+
+static int fingerprint_print(struct state *s, char *const *arguments)
+{
+    struct identity identity;
+    struct config_error err;
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+    (void)arguments;
+    if (identity_load(s, SERVER_KEY_FILE, &identity, &err) != 0)
+        return fail(FAILED, &err);
+    fingerprint_text(&identity.fingerprint, text);
+    puts(text);
+    identity_done(&identity);
+    return 0;
+}
+
+static char *clients_read(struct state *s, struct config_error *err)
+{
+    char *text = state_read(s, AUTHORIZED_FILE);
+    if (text == NULL && errno == ENOENT)
+        text = strdup("");
+    if (text == NULL)
+        config_error_set(err, "%s/" AUTHORIZED_FILE ": %s", state_directory(s), strerror(errno));
+    return text;
+}
+
+static int clients_list(struct state *s, char *const *arguments)
+{
+    struct authorized_clients clients;
+    struct config_error err, why;
+    (void)arguments;
+    char *text = clients_read(s, &err);
+    if (text == NULL)
+        return fail(FAILED, &err);
+    bool valid = authorized_clients_parse(text, &clients, &why) == 0;
+    free(text);
+    if (!valid) {
+        config_error_set(&err, "%s/" AUTHORIZED_FILE ": %s", state_directory(s), why.text);
+        return fail(FAILED, &err);
+    }
+    for (size_t i = 0; i < clients.count; i++) {
+        const struct authorized_client *c = &clients.list[i];
+        char key[FINGERPRINT_TEXT_BYTES + 1] = "none";
+        if (!c->none)
+            fingerprint_text(&c->key, key);
+        printf("%s %s\n", c->pattern, key);
+    }
+    authorized_clients_done(&clients);
+    return 0;
+}
+
+static int clients_edit(struct state *s, enum authorized_edit edit, const char *id, const struct fingerprint *key)
+{
+    char pattern[NAME_MAX_BYTES + 1];
+    struct config_error err;
+    if (!authorized_pattern(id, strlen(id), pattern)) {
+        config_error_set(&err, "'%.64s' is not a client id", id);
+        return fail(USAGE, &err);
+    }
+    if (state_lock(s, &err) != 0)
+        return fail(FAILED, &err);
+    int status = FAILED;
+    char *before = clients_read(s, &err);
+    char *after = before == NULL ? NULL : authorized_clients_edit(before, edit, pattern, key);
+    if (before != NULL && after == NULL)
+        config_error_set(&err, "out of memory");
+    if (after != NULL && (strcmp(before, after) == 0 || state_write(s, AUTHORIZED_FILE, after, &err) == 0))
+        status = 0;
+    free(before);
+    free(after);
+    state_unlock(s);
+    return status == 0 ? 0 : fail(status, &err);
+}
+
+static int clients_allow(struct state *s, char *const *arguments)
+{
+    struct fingerprint key;
+    struct config_error err;
+    if (!fingerprint_parse(arguments[1], strlen(arguments[1]), &key)) {
+        config_error_set(&err, "'%.64s' is not a fingerprint", arguments[1]);
+        return fail(USAGE, &err);
+    }
+    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], &key);
+}
+
+static int clients_deny(struct state *s, char *const *arguments)
+{
+    return clients_edit(s, AUTHORIZED_DENY, arguments[0], NULL);
+}
+
+static int clients_forget(struct state *s, char *const *arguments)
+{
+    return clients_edit(s, AUTHORIZED_FORGET, arguments[0], NULL);
+}
+
+static const struct command {
+    const char *word, *second;
+    int arguments;
+    const char *usage;
+    int (*run)(struct state *s, char *const *arguments);
+} commands[] = {
+    {"fingerprint", NULL, 0, "fingerprint", fingerprint_print},
+    {"clients", "list", 0, "clients list", clients_list},
+    {"clients", "allow", 2, "clients allow ID FINGERPRINT", clients_allow},
+    {"clients", "deny", 1, "clients deny ID", clients_deny},
+    {"clients", "forget", 1, "clients forget ID", clients_forget},
+};
+
+static const struct command *command_find(char *const *words, int count, struct config_error *err)
+{
+    config_error_set(err, "unknown command '%.64s' (--help shows all)", words[0]);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const struct command *c = &commands[i];
+        int own = c->second != NULL ? 2 : 1;
+        if (strcmp(words[0], c->word) != 0)
+            continue;
+        if (c->second != NULL && count < 2)
+            config_error_set(err, "clients: list, allow, deny or forget?");
+        else if (c->second != NULL && strcmp(words[1], c->second) != 0)
+            config_error_set(err, "unknown command 'clients %.64s' (--help shows all)", words[1]);
+        else if (count - own == c->arguments)
+            return c;
+        else {
+            config_error_set(err, "usage: " PROGRAM " %s", c->usage);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+int command_run(const char *state_dir, char *const *words, int count)
+{
+    struct config_error err;
+    struct state *s;
+    const struct command *c = command_find(words, count, &err);
+    if (c == NULL)
+        return fail(USAGE, &err);
+    if (state_open(state_dir, &s, &err) != 0)
+        return fail(FAILED, &err);
+    int status = c->run(s, words + (c->second != NULL ? 2 : 1));
+    state_free(&s);
+    return status;
+}
