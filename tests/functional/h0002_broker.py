@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker, or a network before it, that reads, drops, repeats, reorders, rewrites, injects and replays: it learns no content
 and changes none."""
+import contextlib
 import random
 import re
 
@@ -17,14 +18,17 @@ def echo_secret(request):
     return response(200, SECRET + request.target.encode() + (b"." * 3000))
 
 
-def behind(t, server=(), client=()):
+@contextlib.contextmanager
+def behind(t, server=(), client=(), origin=None):
+    """The client ends while its network is still there."""
     tunnel = t.tunnel(server=server)
     evil = t.keep(Evil(tunnel.server.mqtt))
-    program = Client(t.directory, "tim", evil.port, {"hello": t.origin(echo_secret)}, client)
+    program = Client(t.directory, "tim", evil.port, {"hello": origin or t.origin(echo_secret)}, client)
     tunnel.programs.append(program)
     tunnel.client = program
     tunnel.wait_connected("tim", program)
-    return tunnel, evil
+    yield tunnel, evil
+    same(program.stop(), 0, "exit status of the client")
 
 
 def ask(tunnel, number):
@@ -49,61 +53,61 @@ def recovers(tunnel, evil):
 
 @story("nothing of request or answer is on the wire; without encryption it would be")
 def _(t):
-    tunnel, evil = behind(t)
-    for number in range(20):
-        check(ask(tunnel, number), "an answer")
-    check(MARK not in evil.seen and SECRET not in evil.seen and b"hello" not in evil.seen, "nothing is seen")
-    check(len(evil.seen) > 20 * 3000, "what is seen is all of it")
+    with behind(t) as (tunnel, evil):
+        for number in range(20):
+            check(ask(tunnel, number), "an answer")
+        check(MARK not in evil.seen and SECRET not in evil.seen and b"hello" not in evil.seen, "nothing is seen")
+        check(len(evil.seen) > 20 * 3000, "what is seen is all of it")
 
 
 @story("the same without encryption: the check above can fail")
 def _(t):
-    tunnel, evil = behind(t, ["--no-encryption"], ["--no-encryption"])
-    check(ask(tunnel, 0), "an answer")
-    check(MARK in evil.seen and SECRET in evil.seen, "all is seen")
+    with behind(t, ["--no-encryption"], ["--no-encryption"]) as (tunnel, evil):
+        check(ask(tunnel, 0), "an answer")
+        check(MARK in evil.seen and SECRET in evil.seen, "all is seen")
 
 
 @story("messages are dropped, repeated and reordered: answers come late and are right")
 def _(t):
-    tunnel, evil = behind(t)
-    chance = random.Random(1)
-    kept = {True: [], False: []}
+    with behind(t) as (tunnel, evil):
+        chance = random.Random(1)
+        kept = {True: [], False: []}
 
-    def meddle(packet, upwards):
-        if not packet.is_data:
-            return [packet.raw]
-        what = chance.random()
-        if what < 0.1:
-            return []
-        if what < 0.2:
-            return [packet.raw, packet.raw]
-        if what < 0.3:
-            kept[upwards].append(packet.raw)
-            return []
-        late, kept[upwards] = kept[upwards], []
-        return [packet.raw, *late]
+        def meddle(packet, upwards):
+            if not packet.is_data:
+                return [packet.raw]
+            what = chance.random()
+            if what < 0.1:
+                return []
+            if what < 0.2:
+                return [packet.raw, packet.raw]
+            if what < 0.3:
+                kept[upwards].append(packet.raw)
+                return []
+            late, kept[upwards] = kept[upwards], []
+            return [packet.raw, *late]
 
-    evil.meddle = meddle
-    good = sum(ask(tunnel, number) for number in range(40))
-    same(good, 40, "right answers")
-    recovers(tunnel, evil)
+        evil.meddle = meddle
+        good = sum(ask(tunnel, number) for number in range(40))
+        same(good, 40, "right answers")
+        recovers(tunnel, evil)
 
 
 def rewriting(change):
     def run(t):
-        tunnel, evil = behind(t)
-        chance = random.Random(2)
+        with behind(t) as (tunnel, evil):
+            chance = random.Random(2)
 
-        def meddle(packet, upwards):
-            if not packet.is_data or chance.random() > 0.2:
-                return [packet.raw]
-            return [packet.with_payload(change(bytearray(packet.payload), chance))]
+            def meddle(packet, upwards):
+                if not packet.is_data or chance.random() > 0.2:
+                    return [packet.raw]
+                return [packet.with_payload(change(bytearray(packet.payload), chance))]
 
-        evil.meddle = meddle
-        for number in range(30):
-            ask(tunnel, number)
-        recovers(tunnel, evil)
-        check(re.search("encrypted bytes are not what the peer sent", tunnel.server.log + tunnel.client.log), "it was noticed")
+            evil.meddle = meddle
+            for number in range(30):
+                ask(tunnel, number)
+            recovers(tunnel, evil)
+            check(re.search("encrypted bytes are not what the peer sent", tunnel.server.log + tunnel.client.log), "it was noticed")
     return run
 
 
@@ -123,11 +127,11 @@ story("payloads are replaced by noise: no wrong answer, and it goes on afterward
 @story("what was recorded of another session is injected and replayed: nothing happens twice")
 def _(t):
     origin = t.origin(echo_secret)
-    tunnel = t.tunnel()
-    evil = t.keep(Evil(tunnel.server.mqtt))
-    tunnel.programs.append(Client(t.directory, "tim", evil.port, {"hello": origin}))
-    tunnel.client = tunnel.programs[-1]
-    tunnel.wait_connected("tim", tunnel.client)
+    with behind(t, origin=origin) as (tunnel, evil):
+        replay(tunnel, evil, origin)
+
+
+def replay(tunnel, evil, origin):
     record = []
 
     def recording(packet, upwards):
@@ -148,11 +152,11 @@ def _(t):
         return [packet.with_payload(body) for body in old[:1]] or [packet.raw, packet.raw]
 
     evil.meddle = replaying
-    good = sum(ask(tunnel, number + 100) for number in range(10))
+    for number in range(10):
+        ask(tunnel, number + 100)
     recovers(tunnel, evil)
     targets = [request.target for request in origin.requests[before:]]
     check(all(not re.match(r"/[0-4]/", target) for target in targets), f"no old request comes again: {targets}")
-    check(good <= 10, "answers are right or none")
 
 
 main()
