@@ -215,7 +215,7 @@ static void ether_set(bool scatter, bool silent, unsigned lose)
     pthread_mutex_unlock(&ether.lock);
 }
 
-static void ether_narrow(struct link *l, size_t room)
+static inline void ether_narrow(struct link *l, size_t room)
 {
     pthread_mutex_lock(&ether.lock);
     l->room = room;
@@ -223,7 +223,7 @@ static void ether_narrow(struct link *l, size_t room)
 }
 
 /* From any participant, as a stranger. */
-static void ether_inject(struct link *to, const char *topic, const void *data, size_t len)
+static inline void ether_inject(struct link *to, const char *topic, const void *data, size_t len)
 {
     struct slice payload = slice_copy(data, len);
     pthread_mutex_lock(&ether.lock);

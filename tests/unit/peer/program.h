@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/object.h"
+#include "config/identity.h"
 #include "mdm-tunnel/limits.h"
 #include "peer/hub.h"
 #include "peer/shard.h"
@@ -139,6 +140,20 @@ static const struct hub_events program_events = {.client_up = program_up,
                                                  .session_up = program_session_up,
                                                  .session_ended = program_session_ended};
 
+/* A fresh key. */
+static inline struct seal_context *key_create(void)
+{
+    struct identity identity;
+    if (!identity_create(&identity))
+        return NULL;
+    struct seal_context *key = seal_context_create(identity.pem);
+    identity_done(&identity);
+    return key;
+}
+
+/* The key of the programs that are made from now on; NULL: no encryption. */
+static struct seal_context *program_key;
+
 static struct hub_config program_config(struct program *p, const char *id)
 {
     return (struct hub_config){.workers = p->workers,
@@ -150,6 +165,7 @@ static struct hub_config program_config(struct program *p, const char *id)
                                .events = &program_events,
                                .ctx = p,
                                .place = program_place,
+                               .seal = program_key,
                                .max_envelope = 64 * KIB,
                                .window_max = 1 * MIB,
                                .grace_us = 20 * US_PER_S,

@@ -729,6 +729,31 @@ static void strangers(void)
     program_free(&tim);
 }
 
+/* -- the same with encryption -------------------------------------------------------------------------------------- */
+
+static void sealed(void (*test)(void))
+{
+    program_key = key_create();
+    OK(program_key != NULL);
+    test();
+    seal_context_free(&program_key);
+}
+
+static void sealed_echoes(void) { sealed(echoes); }
+static void sealed_halves(void) { sealed(closes_by_halves); }
+static void sealed_many(void) { sealed(many_open_at_once); }
+static void sealed_slow_reader(void) { sealed(slow_reader_stops_itself_only); }
+static void sealed_one_link(void) { sealed(one_link_for_all_workers); }
+static void sealed_narrow(void) { sealed(narrow_link); }
+static void sealed_anywhere(void) { sealed(envelopes_arrive_anywhere); }
+static void sealed_lossy(void) { sealed(envelopes_get_lost); }
+static void sealed_cut(void) { sealed(goes_on_after_a_cut); }
+static void sealed_two(void) { sealed(two_instances); }
+static void sealed_missed(void) { sealed(missed_farewell); }
+static void sealed_services(void) { sealed(asks_for_services); }
+static void sealed_closes(void) { sealed(closes); }
+static void sealed_freed(void) { sealed(freed_while_alive); }
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -756,6 +781,20 @@ int main(void)
         {"close and end", closes},
         {"freed while streams are alive", freed_while_alive},
         {"strangers", strangers},
+        {"sealed: echo", sealed_echoes},
+        {"sealed: half-close", sealed_halves},
+        {"sealed: 200 streams opened at once share a session", sealed_many},
+        {"sealed: a slow reader stops itself only", sealed_slow_reader},
+        {"sealed: one link for all workers", sealed_one_link},
+        {"sealed: a link with little room", sealed_narrow},
+        {"sealed: envelopes arrive at any worker", sealed_anywhere},
+        {"sealed: envelopes get lost", sealed_lossy},
+        {"sealed: streams go on after a cut", sealed_cut},
+        {"sealed: two instances of one id", sealed_two},
+        {"sealed: presence that was missed", sealed_missed},
+        {"sealed: services are asked for", sealed_services},
+        {"sealed: close and end", sealed_closes},
+        {"sealed: freed while streams are alive", sealed_freed},
     };
     return TAP_RUN(cases);
 }

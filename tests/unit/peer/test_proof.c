@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who counts as a client: nobody before his key is proven and admitted. */
+#include "ether.h"
+#include "program.h"
+#include "tap.h"
+
+static struct program server, tim, mal;
+static struct seal_context *server_key, *tim_key, *mal_key;
+static struct fingerprint wanted; /* the key that the server admits as tim */
+static pthread_mutex_t wanted_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_uint asked, refused, asked_again;
+
+static void want(const struct seal_context *key)
+{
+    pthread_mutex_lock(&wanted_lock);
+    wanted = *seal_context_fingerprint(key);
+    pthread_mutex_unlock(&wanted_lock);
+}
+
+static const struct error *server_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+{
+    (void)ctx;
+    pthread_mutex_lock(&wanted_lock);
+    bool right = id != NULL && strcmp(id, "tim") == 0 && fingerprint_equal(key, &wanted);
+    pthread_mutex_unlock(&wanted_lock);
+    atomic_fetch_add(&asked, 1);
+    atomic_fetch_add(&asked_again, again);
+    if (right)
+        return NULL;
+    atomic_fetch_add(&refused, 1);
+    tell();
+    return &error_name_taken;
+}
+
+static void start(struct program *p, const char *id, unsigned workers, struct seal_context *key,
+                  const struct error *(*admit)(void *, const char *, const struct fingerprint *, bool))
+{
+    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo"}};
+    program_key = key;
+    program_make_workers(p, workers);
+    struct hub_config config = program_config(p, id);
+    config.admit = admit;
+    p->hub = hub_create(&config);
+    for (unsigned i = 0; i < workers; i++) {
+        struct link_config of_link;
+        hub_link_config(p->hub, i, &of_link);
+        p->links[i] = ether_link_create(&of_link);
+        hub_set_link(p->hub, i, p->links[i]);
+    }
+    if (id != NULL)
+        OK(hub_offer(p->hub, list, 1));
+    program_start(p);
+}
+
+static void begin(void)
+{
+    ether_set(false, false, 0);
+    server_key = key_create();
+    tim_key = key_create();
+    mal_key = key_create();
+    atomic_store(&asked, 0);
+    atomic_store(&asked_again, 0);
+    atomic_store(&refused, 0);
+    want(tim_key);
+    start(&server, NULL, PROGRAM_WORKERS, server_key, server_admit);
+}
+
+static void finish(struct program *a, struct program *b)
+{
+    program_free(&server);
+    if (a != NULL)
+        program_free(a);
+    if (b != NULL)
+        program_free(b);
+    seal_context_free(&server_key);
+    seal_context_free(&tim_key);
+    seal_context_free(&mal_key);
+}
+
+static void server_sees(unsigned ups) { WAIT(atomic_load(&server.ups) == ups * PROGRAM_WORKERS); }
+
+static void echo_works(unsigned worker)
+{
+    struct call k = {.id = "tim", .service = "echo", .to_send = 100000};
+    run_on(&server, worker, call_open, &k);
+    WAIT(atomic_load(&k.ended) != NULL);
+    OK_TEXT(atomic_load(&k.ended)->name, "none");
+    OK_INT(atomic_load(&k.got), 100000);
+}
+
+static void call_refused(const char *name)
+{
+    struct call k = {.id = "tim", .service = "echo", .to_send = 100};
+    run_on(&server, 0, call_open, &k);
+    const struct error *why = k.why;
+    if (why == NULL) {
+        WAIT(atomic_load(&k.ended) != NULL);
+        why = atomic_load(&k.ended);
+    }
+    OK_TEXT(why->name, name);
+}
+
+static void admitted(void)
+{
+    begin();
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    OK_INT(atomic_load(&asked), 1);
+    for (unsigned i = 0; i < PROGRAM_WORKERS; i++)
+        echo_works(i);
+    finish(&tim, NULL);
+}
+
+static void impostor(void)
+{
+    begin();
+    start(&mal, "tim", 1, mal_key, NULL);
+    WAIT(atomic_load(&refused) >= 1);
+    WAIT(atomic_load(&mal.session_reason) != NULL);
+    OK_TEXT(atomic_load(&mal.session_reason)->name, "name-taken");
+    OK_INT(atomic_load(&server.ups), 0);
+    call_refused("unknown-client");
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    for (unsigned i = 0; i < 20; i++)
+        echo_works(i % PROGRAM_WORKERS);
+    OK_INT(atomic_load(&mal.opened), 0);
+    OK_INT(atomic_load(&mal.sessions), 0);
+    OK_INT(atomic_load(&tim.sessions_ended), 0);
+    finish(&tim, &mal);
+}
+
+/* What was right becomes wrong, and the other way round, at once. */
+static void reviewed(void)
+{
+    begin();
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    start(&mal, "tim", 1, mal_key, NULL);
+    WAIT(atomic_load(&refused) >= 1);
+    hub_review(server.hub);
+    WAIT(atomic_load(&asked_again) >= 1);
+    echo_works(0);
+    want(mal_key);
+    hub_review(server.hub);
+    WAIT(atomic_load(&tim.sessions_ended) >= 1);
+    OK_TEXT(atomic_load(&tim.session_reason)->name, "name-taken");
+    server_sees(2);
+    unsigned before = atomic_load(&tim.opened);
+    echo_works(0);
+    OK_INT(atomic_load(&tim.opened), before);
+    OK(atomic_load(&mal.opened) > 0);
+    finish(&tim, &mal);
+}
+
+static const struct error *never(void *ctx, const char *id, const struct fingerprint *key, bool again)
+{
+    (void)ctx, (void)id, (void)key, (void)again;
+    return &error_server_key_unknown;
+}
+
+/* The client does not know the server's key: it is never there, and nothing is asked of it. */
+static void client_refuses(void)
+{
+    begin();
+    start(&tim, "tim", 1, tim_key, never);
+    WAIT(atomic_load(&server.sessions_ended) >= 1);
+    OK_TEXT(atomic_load(&server.session_reason)->name, "server-key-unknown");
+    OK_INT(atomic_load(&server.ups), 0);
+    OK_INT(atomic_load(&tim.sessions), 0);
+    call_refused("unknown-client");
+    finish(&tim, NULL);
+}
+
+static void one_side_only(void)
+{
+    begin();
+    start(&tim, "tim", 1, NULL, NULL);
+    WAIT(atomic_load(&server.sessions_ended) >= 1);
+    OK_TEXT(atomic_load(&server.session_reason)->name, "encryption-mismatch");
+    OK_TEXT(atomic_load(&tim.session_reason)->name, "encryption-mismatch");
+    OK_INT(atomic_load(&server.ups), 0);
+    finish(&tim, NULL);
+}
+
+static void cut_link(struct program *p, unsigned worker, void *arg)
+{
+    (void)arg;
+    ether_detach(p->links[worker], "cut");
+}
+
+static void mend_link(struct program *p, unsigned worker, void *arg)
+{
+    (void)arg;
+    ether_attach(p->links[worker]);
+}
+
+/* A session goes on after a cut without another handshake. */
+static void resumes(void)
+{
+    begin();
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    struct call k = {.id = "tim", .service = "echo", .to_send = 1000, .no_fin = true};
+    run_on(&server, 1, call_open, &k);
+    WAIT(atomic_load(&k.got) == 1000);
+    run_on(&tim, 0, cut_link, NULL);
+    WAIT(atomic_load(&server.downs) == PROGRAM_WORKERS);
+    run_on(&tim, 0, mend_link, NULL);
+    server_sees(2);
+    run_on(&server, 1, call_finish, &k);
+    WAIT(atomic_load(&k.ended) != NULL);
+    OK_TEXT(atomic_load(&k.ended)->name, "none");
+    OK_INT(atomic_load(&asked), 1);
+    finish(&tim, NULL);
+}
+
+int main(void)
+{
+    static const struct tap_case cases[] = {
+        {"a key that is admitted", admitted},
+        {"another key for the same id", impostor},
+        {"who is admitted changes", reviewed},
+        {"a client that does not know the server", client_refuses},
+        {"one side without encryption", one_side_only},
+        {"no second handshake after a cut", resumes},
+    };
+    return TAP_RUN(cases);
+}
