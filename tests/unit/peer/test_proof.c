@@ -67,11 +67,13 @@ static void begin(void)
 
 static void finish(struct program *a, struct program *b)
 {
-    program_free(&server);
-    if (a != NULL)
-        program_free(a);
-    if (b != NULL)
-        program_free(b);
+    struct program *all[] = {&server, a, b};
+    for (unsigned i = 0; i < 3; i++)
+        if (all[i] != NULL)
+            program_stop(all[i]);
+    for (unsigned i = 0; i < 3; i++)
+        if (all[i] != NULL)
+            program_free(all[i]);
     seal_context_free(&server_key);
     seal_context_free(&tim_key);
     seal_context_free(&mal_key);
