@@ -80,6 +80,7 @@ def _(t):
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
     tunnel = meet(t, broker, {"hello": t.origin()})
+    tunnel.share_key("other")
     other = tunnel.add_server(label="other")
     wait_until(lambda: other.knows("tim"), "the second server knows the client")
     same(other.ask(host=tunnel.host("hello")).body, b"hello\n", "through the second server")

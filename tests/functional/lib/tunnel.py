@@ -2,6 +2,7 @@
 """A server with its clients, in a private directory, on ports of the kernel's choice."""
 import json
 import os
+import shutil
 
 from .clock import wait_until
 from .origin import Origin
@@ -137,6 +138,12 @@ class Tunnel:
         self.programs.append(program)
         program.wait_ready()
         return program
+
+    def share_key(self, label):
+        """Servers at one broker are one to their clients: the next one with this label has the first one's key."""
+        state = self.directory / f"{label}.state"
+        state.mkdir(mode=0o700)
+        shutil.copy(self.directory / "server.state" / "server-key.pem", state)
 
     def restart_server(self):
         """A new process on the same ports."""
