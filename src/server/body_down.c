@@ -61,6 +61,7 @@ ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max)
     }
     if (a->cut || ex->visitor->left)
         return body_down_cut(ex);
+    exchange_silence(ex);
     visitor_suspend(ex->visitor);
     return 0;
 }

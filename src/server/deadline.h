@@ -19,6 +19,7 @@ enum deadline_kind {
     DEADLINE_CONTINUE, /* a service that was asked with Expect: 100-continue */
     DEADLINE_ANSWER,   /* the head of a service's answer, from the end of the request on */
     DEADLINE_STALL,    /* a body that does not move */
+    DEADLINE_SILENCE,  /* a service that says nothing in the middle of its answer, as event streams do */
     DEADLINE_HOLD,     /* a visitor who waits for a client to come back */
     DEADLINE_UPGRADE,  /* the last bytes to an upgraded connection whose stream was cut */
     DEADLINE_STREAM,   /* an idle stream in the pool */

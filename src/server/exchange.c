@@ -105,6 +105,12 @@ void exchange_progress(struct exchange *ex)
         deadline_set(&ex->front->deadlines, DEADLINE_STALL, &ex->deadline);
 }
 
+void exchange_silence(struct exchange *ex)
+{
+    if (list_empty(&ex->held_node))
+        deadline_set(&ex->front->deadlines, DEADLINE_SILENCE, &ex->deadline);
+}
+
 void exchange_wake(struct exchange *ex) { visitor_resume(ex->visitor); }
 
 void exchange_abort(struct exchange *ex, const struct error *reason)

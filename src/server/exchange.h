@@ -125,6 +125,8 @@ void exchange_free(struct exchange **ex);
 void exchange_change_state(struct exchange *ex, enum exchange_state state);
 /* A body has moved: its deadline begins again. */
 void exchange_progress(struct exchange *ex);
+/* The visitor has all that the service has said so far. */
+void exchange_silence(struct exchange *ex);
 /* libmicrohttpd's handler: the head, a part of the body, the end of the request, or again after a resume. */
 enum MHD_Result exchange_handle(struct exchange *ex, struct MHD_Connection *c, const char *method, const char *version,
                                 const char *upload, size_t *upload_size);

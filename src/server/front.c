@@ -20,7 +20,7 @@
 
 /* -- libmicrohttpd's callbacks ------------------------------------------------------------------------------------- */
 
-static void front_log(void *ctx, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0))) front_log(void *ctx, const char *format, va_list ap)
 {
     char line[512];
 
@@ -121,6 +121,7 @@ static void front_set_deadlines(struct front *f)
     deadlines_kind(&f->deadlines, DEADLINE_CONTINUE, 250 * US_PER_MS, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_ANSWER, s->service_timeout_us, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_STALL, 120 * US_PER_S, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_SILENCE, 24 * 3600 * US_PER_S, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_HOLD, s->hold_us, exchange_hold_expired);
     deadlines_kind(&f->deadlines, DEADLINE_UPGRADE, 30 * US_PER_S, upgrade_expired);
     deadlines_kind(&f->deadlines, DEADLINE_STREAM, 30 * US_PER_S, upstream_expired);

@@ -275,16 +275,11 @@ static void visitor_gone(struct hangup *w, enum hangup_news news)
 
 static void socket_prepare(int fd)
 {
-    static const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
+    static const int on = 1;
     static const unsigned unacknowledged_ms = 120 * 1000;
 
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    /* A visitor that vanishes without a word is noticed by the kernel. */
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
 }
 
