@@ -71,7 +71,10 @@ static void mqtt_publish(struct link *base, const char *topic, struct slice payl
     if (mqtt_can_publish(l) && payload.len <= l->payload_max) {
         if (l->room < cost)
             l->room = socket_room(l->fd);
-        if (l->room >= cost) {
+        /* A publish that fails makes paho free the messages that its other thread may be handing to us: it must not see
+         * a connection that has ended. */
+        l->broken = !socket_is_connected(l->fd);
+        if (!l->broken && l->room >= cost) {
             paho_publish(l->paho, topic, payload.data, payload.len);
             l->room -= cost;
         }

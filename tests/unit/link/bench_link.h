@@ -124,6 +124,14 @@ static inline void bench_done(struct bench *b)
 }
 
 /* Waits until *counter is at least `n`. */
+static inline unsigned bench_read(struct bench *b, const unsigned *counter)
+{
+    pthread_mutex_lock(&b->lock);
+    unsigned n = *counter;
+    pthread_mutex_unlock(&b->lock);
+    return n;
+}
+
 static inline bool bench_await(struct bench *b, const unsigned *counter, unsigned n)
 {
     struct timespec until;

@@ -202,12 +202,12 @@ static void comes_back(void)
     OK(bench_await(&b, &b.downs, 2)); /* nobody there */
     broker = mosquitto_start(port);
     OK(bench_await(&b, &b.ups, 2));
-    unsigned before = b.messages;
+    unsigned before = bench_read(&b, &b.messages);
     p.text = "again";
     OK(bench_do(&b, bench_do_publish, &p));
     OK(bench_await(&b, &b.messages, before + 1));
+    unsigned downs = bench_read(&b, &b.downs);
     process_end(broker, SIGTERM); /* this one says goodbye */
-    unsigned downs = b.downs;
     OK(bench_await(&b, &b.downs, downs + 1));
     bench_end(&b);
 }
