@@ -71,8 +71,8 @@ static void mqtt_publish(struct link *base, const char *topic, struct slice payl
     if (mqtt_can_publish(l) && payload.len <= l->payload_max) {
         if (l->room < cost)
             l->room = socket_room(l->fd);
-        /* A publish that fails makes paho free the messages that its other thread may be handing to us: it must not see
-         * a connection that has ended. */
+        /* A publish that fails makes paho free the messages that its other thread may be handing to us, so none is
+         * made on a connection that has ended. One that ends between this look and paho's write is left open. */
         l->broken = !socket_is_connected(l->fd);
         if (!l->broken && l->room >= cost) {
             paho_publish(l->paho, topic, payload.data, payload.len);
