@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job: a local service under a public name."""
 import errno
-import re
 
-from lib import check, connect, main, same, skip, story, wait_until
-from lib.program import BUILD, Program
+from lib import check, connect, main, same, skip, story
+from lib.example import example
 
 
 @story("GET answers with the service's status, header and bytes")
@@ -34,16 +33,6 @@ def _(t):
             answer = visitor.ask(target=f"/{number}", host=tunnel.host("hello"))
             same((answer.status, answer.body), (200, b"/%d" % number), "answer")
     check(origin.accepted <= 2, f"{origin.accepted} connections to the service for 100 requests")
-
-
-def example(t, name):
-    path = f"examples/{name}/{name}"
-    if not (BUILD / path).exists():
-        skip(f"{path} is not built")
-    program = Program(path, ["0"], t.directory, label=name)
-    t.programs.append(program)
-    line = wait_until(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)\n", program.stdout), f"{name} listens")
-    return int(line[1])
 
 
 @story("the example hello-world greets through the tunnel")

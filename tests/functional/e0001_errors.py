@@ -141,7 +141,9 @@ def _(t):
     same(tunnel.ask().body, b"ab", "slow body")
 
 
-@story("503 client-offline with Retry-After: known, but not connected; also after the server was started again")
+@story(
+    "503 client-offline with Retry-After: known, but not connected; also after the server was started again", slow=True
+)
 def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
     tunnel.client.stop()

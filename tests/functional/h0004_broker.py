@@ -67,7 +67,7 @@ def _(t):
         check(MARK in evil.seen and SECRET in evil.seen, "all is seen")
 
 
-@story("messages are dropped, repeated and reordered: answers come late and are right")
+@story("messages are dropped, repeated and reordered: answers come late and are right", slow=True)
 def _(t):
     with behind(t) as (tunnel, evil):
         chance = random.Random(1)
@@ -121,7 +121,7 @@ def noise(payload, chance):
 
 
 story("bits are flipped: no wrong answer, and it goes on afterwards")(rewriting(flip))
-story("payloads are replaced by noise: no wrong answer, and it goes on afterwards")(rewriting(noise))
+story("payloads are replaced by noise: no wrong answer, and it goes on afterwards", slow=True)(rewriting(noise))
 
 
 @story("what was recorded of another session is injected and replayed: nothing happens twice")

@@ -9,9 +9,10 @@ import subprocess
 
 from lib import check, main, same, skip, story
 from lib.cgi import cgi
+from lib.program import sanitized
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
-PUSH_MB = 200 if os.environ.get("MDM_TEST_BIG") == "1" else 20
+PUSH_MB = 20 if sanitized() else 100
 
 
 def git(t, *arguments, cwd=None):
@@ -25,7 +26,7 @@ def git(t, *arguments, cwd=None):
     return done.stdout
 
 
-@story(f"clone, push of {PUSH_MB} MB, and a clone of that")
+@story(f"clone, push of {PUSH_MB} MB, and a clone of that", slow=True)
 def _(t):
     if not (shutil.which("git") and pathlib.Path(BACKEND).exists()):
         skip("git or git-http-backend is missing")

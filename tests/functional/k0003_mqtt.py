@@ -267,7 +267,7 @@ def _(t):
     wait_until(lambda: tunnel.server.fds() <= before + 5, "the connections are closed", 5)
 
 
-@story("a connection that never says CONNECT is closed in time; many of them hold up nobody")
+@story("a connection that never says CONNECT is closed in time; many of them hold up nobody", slow=True)
 def _(t):
     tunnel = t.tunnel({"hello": t.origin()})
     silent = [connect(tunnel.server.mqtt) for _ in range(200)]

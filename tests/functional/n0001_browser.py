@@ -60,7 +60,7 @@ def visit(t, tunnel, what, service, *arguments):
     same((done.returncode, done.stderr), (0, ""), f"the visit of {url}")
 
 
-@story("the examples and an error page in Chromium")
+@story("the examples and an error page in Chromium", slow=True)
 def _(t):
     needs_browser()
     tunnel = t.tunnel({"hello-world": example(t, "hello-world"), "websockets": example(t, "websockets")})

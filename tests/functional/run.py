@@ -3,11 +3,13 @@
 """
 Runs the functional tests: run.py [--jobs N] [--builddir DIR] [PATTERN ...]
 
-A pattern chooses the files whose name contains it. Environment: MDM_BUILDDIR (where the programs are), MDM_TEST_SLOW
-(factor on every deadline), MDM_TEST_BIG=1 (sizes that take minutes).
+Every story is a process of its own; slow ones are begun first, those that measure run at the end, one after the other. A
+pattern chooses the files whose name contains it. Environment: MDM_BUILDDIR (where the programs
+are), MDM_TEST_SLOW (factor on every deadline).
 """
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -16,27 +18,49 @@ import sys
 import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILE_LIMIT = 600
+STORY_LIMIT = 300
 POINT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
 
 
-def run_file(path, environment):
-    limit = FILE_LIMIT * float(environment.get("MDM_TEST_SLOW", "1"))
-    try:
-        done = subprocess.run(
-            ["/usr/bin/python3", str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            timeout=limit,
-        )
-        return done.returncode, done.stdout.decode("utf-8", "replace")
-    except subprocess.TimeoutExpired as late:
-        return (
-            1,
-            (late.stdout or b"").decode("utf-8", "replace") + f"\nnot ok 0 - {path.stem} took over {limit:g} s\n",
-        )
+class Job:
+    """One story of a file; without a story: the file itself is wrong."""
+
+    def __init__(self, path, story=None, trouble=""):
+        self.path, self.story, self.trouble = path, story, trouble
+        self.slow = story is not None and story["slow"]
+        self.alone = story is not None and story["alone"]
+
+    def run(self, environment):
+        if self.story is None:
+            return 1, self.trouble
+        limit = STORY_LIMIT * float(environment.get("MDM_TEST_SLOW", "1"))
+        try:
+            return said(run_python(self.path, environment, limit, "--number", str(self.story["number"])))
+        except subprocess.TimeoutExpired as late:
+            told = (late.stdout or b"").decode("utf-8", "replace")
+            return 1, f"{told}\nnot ok 0 - {self.path.stem} {self.story['sentence']} took over {limit:g} s\n"
+
+
+def run_python(path, environment, limit, *arguments):
+    return subprocess.run(
+        ["/usr/bin/python3", str(path), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        timeout=limit,
+    )
+
+
+def said(done):
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def jobs_of(path, environment):
+    status, text = said(run_python(path, environment, STORY_LIMIT, "--list"))
+    if status != 0:
+        return [Job(path, trouble=text)]
+    return [Job(path, json.loads(line)) for line in text.splitlines()]
 
 
 class Report:
@@ -86,11 +110,15 @@ def main():
         files = [f for f in files if any(p in f.stem for p in arguments.patterns)]
     report = Report()
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        running = {pool.submit(run_file, path, environment): path for path in files}
+        jobs = [job for found in pool.map(lambda path: jobs_of(path, environment), files) for job in found]
+        running = {pool.submit(j.run, environment): j for j in sorted(jobs, key=lambda j: not j.slow) if not j.alone}
         for done in concurrent.futures.as_completed(running):
-            report.add(running[done], *done.result())
+            report.add(running[done].path, *done.result())
+    for job in jobs:
+        if job.alone:
+            report.add(job.path, *job.run(environment))
     print(report.summary())
-    sys.exit(1 if report.counts["failed"] or not files else 0)
+    sys.exit(1 if report.counts["failed"] or not jobs else 0)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def loaded(t, **rest):
     return tunnel, relay, load
 
 
-@story(f"the connection is cut {CUTS} times at random moments under a download, an upload, a WebSocket and events")
+@story(
+    f"the connection is cut {CUTS} times at random moments under a download, an upload, a WebSocket and events", slow=True
+)
 def _(t):
     tunnel, relay, load = loaded(t)
     chance = random.Random(50)
@@ -48,7 +50,7 @@ def _(t):
     same(len([line for line in tunnel.server.log.splitlines() if "session has ended" in line]), 0, "sessions that ended")
 
 
-@story("cuts in quick succession, also in the middle of the handshake")
+@story("cuts in quick succession, also in the middle of the handshake", slow=True)
 def _(t):
     tunnel, relay, load = loaded(t, size=16 << 20)
     load.start(tunnel)
@@ -76,7 +78,9 @@ def _(t):
     load.finish()
 
 
-@story("a path that is dead for ever is noticed within two keep-alives, and the streams go on over a new one")
+@story(
+    "a path that is dead for ever is noticed within two keep-alives, and the streams go on over a new one", slow=True
+)
 def _(t):
     tunnel, relay, load = loaded(t, size=16 << 20)
     relay.rate = 1e6
@@ -92,7 +96,7 @@ def _(t):
     check(old, "there was a connection to abandon")
 
 
-@story("an idle client notices a dead path within two keep-alives, too")
+@story("an idle client notices a dead path within two keep-alives, too", slow=True)
 def _(t):
     tunnel, relay = relayed(t, {"hello": t.origin()})
     same(tunnel.ask().body, b"hello\n", "before")
@@ -103,7 +107,7 @@ def _(t):
     same(tunnel.ask().body, b"hello\n", "after")
 
 
-@story("either program is stopped for ten seconds (SIGSTOP) and goes on")
+@story("either program is stopped for ten seconds (SIGSTOP) and goes on", slow=True)
 def _(t):
     tunnel, relay, load = loaded(t)
     relay.rate = 4e6

@@ -40,7 +40,9 @@ def _(t):
     same(broker.system(DROPPED), "0", "messages that mosquitto dropped")
 
 
-@story("a bulk transfer with a slow visitor through mosquitto: nothing is lost, nothing is dropped, others go on")
+@story(
+    "a bulk transfer with a slow visitor through mosquitto: nothing is lost, nothing is dropped, others go on", slow=True
+)
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
     load = Load(size=64 << 20)
@@ -62,7 +64,9 @@ def _(t):
     same(broker.system(DROPPED), "0", "messages that mosquitto dropped")
 
 
-@story("mosquitto is stopped and started again in the middle of transfers, without persistence: no stream breaks")
+@story(
+    "mosquitto is stopped and started again in the middle of transfers, without persistence: no stream breaks", slow=True
+)
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
     load = Load(size=256 << 20)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stories: functions with a sentence. A file's main() tells them as TAP, each in a directory of its own."""
+import argparse
 import contextlib
+import json
 import pathlib
 import shutil
 import sys
@@ -9,6 +11,7 @@ import time
 import traceback
 
 from .origin import Origin
+from .program import sanitized
 from .tunnel import PROBE, Tunnel
 
 LOG_TAIL = 200
@@ -94,9 +97,21 @@ class Telling:
             yield from lines[-LOG_TAIL:]
 
 
-def story(sentence):
+class Story:
+    def __init__(self, sentence, function, slow, alone):
+        self.sentence, self.function, self.slow, self.alone = sentence, function, slow, alone
+
+
+def story(sentence, only=None, slow=False, alone=False):
+    """
+    only="plain": not with sanitizers, for what is big or what a sanitizer's memory and pace would say nothing about.
+    slow: takes ten seconds and more, so it is begun first. alone: measures, so nothing runs beside it.
+    """
+    assert only in (None, "plain")
+
     def add(function):
-        STORIES.append((sentence, function))
+        if only is None or not sanitized():
+            STORIES.append(Story(sentence, function, slow, alone))
         return function
 
     return add
@@ -132,24 +147,38 @@ def printable(text):
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+def listing():
+    for number, it in enumerate(STORIES, 1):
+        print(json.dumps({"number": number, "sentence": it.sentence, "slow": it.slow, "alone": it.alone}))
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--list", action="store_true", help="say which stories there are, as JSON")
+    parser.add_argument("--number", type=int, help="tell this one")
+    parser.add_argument("words", nargs="*", help="tell those whose sentence contains one of these")
+    wanted = parser.parse_args()
+    if wanted.list:
+        listing()
+        return
     name = pathlib.Path(sys.argv[0]).stem.split("_")[0]
-    wanted = sys.argv[1:]
-    chosen = [s for s in STORIES if not wanted or any(w in s[0] for w in wanted)]
+    chosen = [s for s in STORIES if not wanted.words or any(w in s.sentence for w in wanted.words)]
+    if wanted.number is not None:
+        chosen = [STORIES[wanted.number - 1]]
     failed = 0
     print(f"1..{len(chosen)}", flush=True)
-    for number, (sentence, function) in enumerate(chosen, 1):
+    for number, it in enumerate(chosen, 1):
         began = time.monotonic()
-        outcome, lines = tell(function)
+        outcome, lines = tell(it.function)
         took = f"{time.monotonic() - began:.2f} s"
         if outcome is False:
             failed += 1
-            print(f"not ok {number} - {name} {sentence} ({took})")
+            print(f"not ok {number} - {name} {it.sentence} ({took})")
             for line in lines:
                 print(f"# {printable(line)}")
         elif outcome is None:
-            print(f"ok {number} - {name} {sentence} ({took})")
+            print(f"ok {number} - {name} {it.sentence} ({took})")
         else:
-            print(f"ok {number} - {name} {sentence} # SKIP {outcome}")
+            print(f"ok {number} - {name} {it.sentence} # SKIP {outcome}")
         sys.stdout.flush()
     sys.exit(1 if failed else 0)
