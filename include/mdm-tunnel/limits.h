@@ -128,6 +128,12 @@
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 
+/* A head of the PROXY protocol; version 2 has room for options: certificates of visitors are the largest in use. */
+#define PROXY_HEAD_MAX (4 * KIB)
+/* A visitor's first TLS message, and what it is spread over: records of 20 bytes and more. */
+#define CLIENT_HELLO_MAX (16 * KIB)
+#define CLIENT_HELLO_PEEK_MAX (20 * KIB)
+
 /* -- link -------------------------------------------------------------------------------------------------------- */
 
 /* What arrived through MQTT and the worker has not taken yet: two windows of a session, in envelopes of one kilobyte and
