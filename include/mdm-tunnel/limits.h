@@ -34,8 +34,12 @@
 /* One envelope with its head: through the embedded broker, and through any other (RabbitMQ, NATS, AWS IoT: 128 KiB). */
 #define ENVELOPE_MAX_EMBEDDED (128 * KIB)
 #define ENVELOPE_MAX_BROKER (64 * KIB)
-/* Frames that are not DATA are collected before they are read: OPEN with its options and SERVICES are the largest. */
+/* Frames that are not DATA are collected before they are read: OPEN with its options is the largest but for SERVICES. */
 #define FRAME_CONTROL_MAX (16 * KIB)
+/* SERVICES: a thousand services with the longest names take 68 KiB, the rest is for rules. */
+#define FRAME_SERVICES_MAX (256 * KIB)
+/* Rules for visitors of one service, as they travel in SERVICES. */
+#define SERVICE_RULES_MAX (16 * KIB)
 /* Data of one stream goes out in quanta of this size, in turn with the others. */
 #define FRAME_DATA_QUANTUM (16 * KIB)
 

@@ -86,15 +86,16 @@ struct mux_stream *mux_open(struct mux *m, const struct open_head *head, const s
 void mux_say_services(struct mux *m, const struct service_entry *list, size_t count)
 {
     CHECK_OBJECT(m, MUX_MAGIC);
-    struct chunk *c = chunk_create(FRAME_HEAD_BYTES + FRAME_CONTROL_MAX);
+    /* What does not fit in one frame is left out from the end; whoever makes the list sees to it that all does. */
+    while (services_size(list, count) > FRAME_SERVICES_MAX)
+        count--;
+    size_t len = services_size(list, count);
+    struct chunk *c = chunk_create(FRAME_HEAD_BYTES + len);
     if (c == NULL) {
         m->failed = &error_no_memory;
         return;
     }
-    /* What does not fit in one frame is left out from the end: it can be reached by name all the same. */
-    size_t len = 0;
-    while (count > 0 && (len = services_encode(list, count, c->data + FRAME_HEAD_BYTES, FRAME_CONTROL_MAX)) == 0)
-        count -= 1 + count / 16;
+    services_encode(list, count, c->data + FRAME_HEAD_BYTES, len);
     struct frame f = {.type = FRAME_SERVICES, .length = (uint32_t)len};
     frame_encode(&f, c->data);
     slice_done(&m->services);

@@ -49,10 +49,16 @@ struct directory *directory_create(const uint64_t key[static 2])
     return d;
 }
 
+static void instance_free(struct instance *i)
+{
+    offering_unref(i->shown.offering);
+    free(i);
+}
+
 static void client_free(struct client *c)
 {
     for (struct list *n; (n = list_shift(&c->instances)) != NULL;)
-        free(CONTAINER_OF(n, struct instance, node));
+        instance_free(CONTAINER_OF(n, struct instance, node));
     free(c);
 }
 
@@ -177,7 +183,7 @@ enum directory_change directory_remove(struct directory *d, const char *id, cons
     list_remove(&i->node);
     list_remove(&i->doubt_node);
     table_remove(&d->instances, &i->by_text);
-    free(i);
+    instance_free(i);
     if (--c->count > 0)
         return DIRECTORY_WENT;
     client_went(d, c);
@@ -229,11 +235,14 @@ void directory_avoid(struct directory *d, const char *instance, uint64_t until_u
         i->avoid_until_us = until_us;
 }
 
-void directory_new_edition(struct directory *d, const char *instance)
+void directory_offering(struct directory *d, const char *instance, struct offering *o)
 {
     struct instance *i = instance_find(d, instance);
-    if (i != NULL)
-        i->shown.edition++;
+    if (i == NULL || i->shown.offering == o)
+        return;
+    offering_unref(i->shown.offering);
+    i->shown.offering = offering_ref(o);
+    i->shown.edition++;
 }
 
 void directory_doubt(struct directory *d)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "mdm-tunnel/limits.h"
+#include "peer/offering.h"
 
 struct directory;
 
@@ -20,6 +21,7 @@ struct directory_instance {
     const char *id;
     unsigned origin; /* the worker nearest to it */
     unsigned edition; /* of what it offers: another one may mean other targets */
+    struct offering *offering; /* a reference; NULL: not known yet */
 };
 
 enum directory_change {
@@ -51,8 +53,8 @@ const struct directory_instance *directory_pick(struct directory *d, const char 
 /* Prefer others until `until_us` (CLOCK_NEVER: until it is added again). */
 void directory_avoid(struct directory *d, const char *instance, uint64_t until_us);
 
-/* What the instance offers has changed. */
-void directory_new_edition(struct directory *d, const char *instance);
+/* What the instance offers: a reference is taken. The same one again changes nothing. */
+void directory_offering(struct directory *d, const char *instance, struct offering *o);
 
 /* After news may have been missed: all are in doubt until added again. */
 void directory_doubt(struct directory *d);

@@ -162,14 +162,13 @@ bool hub_ended(const struct hub *h)
 struct offer {
     struct mail mail;
     struct hub_shard *shard;
-    size_t count;
-    struct service_entry *list;
+    struct offering *offering;
 };
 
 static void offer_discard(struct mail *m)
 {
     struct offer *o = CONTAINER_OF(m, struct offer, mail);
-    free(o->list);
+    offering_unref(o->offering);
     free(o);
 }
 
@@ -178,16 +177,14 @@ static void offer_deliver(struct worker *self, struct mail *m)
     struct offer *o = CONTAINER_OF(m, struct offer, mail);
     struct hub_shard *s = o->shard;
     (void)self;
-    free(s->offer);
-    s->offer = o->list;
-    s->offer_count = o->count;
-    o->list = NULL;
+    offering_unref(s->offer);
+    s->offer = offering_ref(o->offering);
     LIST_FOREACH(n, &s->sessions)
         peer_session_offer(CONTAINER_OF(n, struct peer_session, node));
     offer_discard(m);
 }
 
-static struct offer *offer_create(struct hub_shard *s, const struct service_entry *list, size_t count)
+static struct offer *offer_create(struct hub_shard *s, struct offering *offering)
 {
     struct offer *o = calloc(1, sizeof(*o));
     if (o == NULL)
@@ -195,28 +192,23 @@ static struct offer *offer_create(struct hub_shard *s, const struct service_entr
     o->mail = (struct mail){.deliver = offer_deliver, .discard = offer_discard};
     list_init(&o->mail.node);
     o->shard = s;
-    o->count = count;
-    o->list = calloc(count + 1, sizeof(*list));
-    if (o->list == NULL) {
-        free(o);
-        return NULL;
-    }
-    if (count > 0)
-        memcpy(o->list, list, count * sizeof(*list));
+    o->offering = offering_ref(offering);
     return o;
 }
 
 bool hub_offer(struct hub *h, const struct service_entry *list, size_t count)
 {
     CHECK_OBJECT(h, HUB_MAGIC);
-    bool all = true;
-    for (unsigned i = 0; i < h->shard_count; i++) {
-        struct offer *o = offer_create(h->shards[i], list, count);
+    struct offering *offering = offering_create(list, count);
+    bool all = offering != NULL;
+    for (unsigned i = 0; i < h->shard_count && offering != NULL; i++) {
+        struct offer *o = offer_create(h->shards[i], offering);
         if (o == NULL)
             all = false;
         else
             worker_post(h->shards[i]->worker, &o->mail);
     }
+    offering_unref(offering);
     return all;
 }
 

@@ -22,6 +22,7 @@
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
 #include "peer/conduit.h"
+#include "peer/offering.h"
 #include "seal/context.h"
 #include "wire/error.h"
 #include "wire/frame.h"
@@ -63,6 +64,13 @@ struct hub_config {
      * was admitted before, and hub_review() asks. On the session's owner; NULL: all keys may.
      */
     const struct error *(*admit)(void *ctx, const char *id, const struct fingerprint *key, bool again);
+    /*
+     * The client `id` (which has proven `key`; NULL: sessions are not encrypted) says what it offers: what the program
+     * makes of it goes along to all workers as offering.made. On the session's owner, again after hub_review(). NULL: nothing.
+     */
+    void *(*offered)(void *ctx, const char *id, const struct fingerprint *key, const struct service_entry *list,
+                     size_t count);
+    void (*offered_free)(void *made); /* any thread */
     size_t max_envelope;
     size_t window_max;
     unsigned envelopes_max;
@@ -119,11 +127,13 @@ bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, con
 struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
                          const struct conduit_events *events, void *ctx, const struct error **why);
 
-/* Asks what `id` offers. `answer` is called once on this worker, never from inside this call: with the list, or with
- * `why` (after 5 s: service_timeout); the query is gone then. NULL without memory. */
+/* What the instance offers, as long as this turn lasts; NULL: it is not known on this worker yet. */
+struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of);
+/* Asks for it. `answer` is called once on this worker, never from inside this call: with the offering (valid during the
+ * call), or with `why` (after 5 s: service_timeout); the query is gone then. NULL without memory. */
 struct hub_query;
-typedef void hub_services_fn(void *ctx, const struct service_entry *list, size_t count, const struct error *why);
-struct hub_query *hub_services(struct hub_shard *s, const char *id, hub_services_fn *answer, void *ctx);
+typedef void hub_services_fn(void *ctx, struct offering *o, const struct error *why);
+struct hub_query *hub_services(struct hub_shard *s, const struct hub_choice *of, hub_services_fn *answer, void *ctx);
 void hub_query_cancel(struct hub_query **q);
 
 #endif

@@ -2,16 +2,21 @@
 /* Notes between shards. */
 #include "peer/note.h"
 
+static void note_discard(struct mail *m)
+{
+    struct note *n = CONTAINER_OF(m, struct note, mail);
+    offering_unref(n->offering);
+    free(n);
+}
+
 static void note_deliver(struct worker *self, struct mail *m)
 {
     struct note *n = CONTAINER_OF(m, struct note, mail);
     (void)self;
     CHECK_OBJECT(n->to, SHARD_MAGIC);
     n->read(n->to, n);
-    free(n);
+    note_discard(m);
 }
-
-static void note_discard(struct mail *m) { free(CONTAINER_OF(m, struct note, mail)); }
 
 bool note_send(struct hub_shard *from, const struct note *n, enum note_to to)
 {
@@ -26,6 +31,8 @@ bool note_send(struct hub_shard *from, const struct note *n, enum note_to to)
             continue;
         }
         *copy = *n;
+        if (n->offering != NULL)
+            offering_ref(n->offering);
         copy->mail = (struct mail){.deliver = note_deliver, .discard = note_discard};
         list_init(&copy->mail.node);
         copy->to = s;

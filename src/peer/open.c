@@ -70,7 +70,8 @@ static struct opening *opening_create(const struct directory_instance *to, const
     return o;
 }
 
-const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why)
+/* The instance of `id` whose turn it is. NULL and *why. */
+static const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why)
 {
     const struct directory_instance *to = NULL;
     if (s->closing)
@@ -98,6 +99,13 @@ bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, con
     memcpy(out->instance, to->text, sizeof(out->instance));
     out->edition = to->edition;
     return true;
+}
+
+struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    const struct directory_instance *to = directory_find(s->directory, of->instance);
+    return to == NULL ? NULL : to->offering;
 }
 
 struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,

@@ -132,22 +132,30 @@ static void on_opened(void *ctx, struct mux_stream *stream, const struct open_he
     stream_arrived(session_of(ctx)->shard, stream, head);
 }
 
-/* Kept in the form of the wire: 16 KiB at most, whatever a peer says. */
+/* Without memory what was said before stays. */
+static void offering_take(struct peer_session *ps, const struct service_entry *list, size_t count)
+{
+    const struct hub_config *config = &ps->shard->hub->config;
+    struct offering *o = offering_create(list, count);
+    if (o == NULL) {
+        log_warning(ps->name, "no memory for what it offers");
+        return;
+    }
+    if (config->offered != NULL && ps->named) {
+        o->made_free = config->offered_free;
+        o->made = config->offered(config->ctx, ps->name, ps->seal != NULL ? &ps->key : NULL, o->list, o->count);
+    }
+    offering_unref(ps->offering);
+    ps->offering = o;
+    shard_offering(ps->shard, ps->instance, o);
+}
+
 static void on_services(void *ctx, const struct service_entry *list, size_t count)
 {
     struct peer_session *ps = session_of(ctx);
-    uint8_t *payload = malloc(FRAME_CONTROL_MAX);
-    size_t len = payload == NULL ? 0 : services_encode(list, count, payload, FRAME_CONTROL_MAX);
-    free(ps->services);
-    ps->services = len > 0 ? realloc(payload, len) : NULL;
-    if (ps->services == NULL)
-        free(payload);
-    ps->services_len = ps->services == NULL ? 0 : len;
-    ps->services_count = ps->services == NULL ? 0 : count;
-    if (ps->services_known)
-        shard_new_edition(ps->shard, ps->instance);
-    ps->services_known = true;
-    questions_answer(ps, NULL);
+    offering_take(ps, list, count);
+    if (ps->offering != NULL)
+        questions_answer(ps, NULL);
 }
 
 static void on_goaway(void *ctx, const struct error *reason)
@@ -292,8 +300,13 @@ void peer_session_end(struct peer_session *ps, const struct error *reason)
 void peer_session_review(struct peer_session *ps)
 {
     const struct error *why = ps->seal != NULL && ps->up ? admission(ps, true) : NULL;
-    if (why != NULL)
+    if (why != NULL) {
         peer_session_end(ps, why);
+    } else if (ps->offering != NULL) {
+        struct offering *before = offering_ref(ps->offering);
+        offering_take(ps, before->list, before->count);
+        offering_unref(before);
+    }
 }
 
 void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &error_shutting_down); }
@@ -301,7 +314,8 @@ void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &err
 void peer_session_offer(struct peer_session *ps)
 {
     if (ps->up)
-        mux_say_services(ps->mux, ps->shard->offer, ps->shard->offer_count);
+        mux_say_services(ps->mux, ps->shard->offer != NULL ? ps->shard->offer->list : NULL,
+                         ps->shard->offer != NULL ? ps->shard->offer->count : 0);
 }
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
@@ -445,7 +459,7 @@ void peer_session_free(struct peer_session **psp)
     list_remove(&ps->node);
     ps->shard->session_count--;
     ps->shard->proofs -= !ps->up;
-    free(ps->services);
+    offering_unref(ps->offering);
     free(ps->topic);
     FREE_OBJECT(ps);
 }

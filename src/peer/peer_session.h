@@ -38,9 +38,7 @@ struct peer_session {
     bool inside;           /* a call into the session is being made */
     struct list questions; /* struct question that wait for what the peer offers */
     unsigned question_count;
-    uint8_t *services; /* what the peer offers, as a SERVICES payload; NULL with a count of 0 */
-    size_t services_len, services_count;
-    bool services_known;
+    struct offering *offering; /* what the peer offers; NULL: it has not said yet */
 };
 #define PEER_SESSION_MAGIC 0x6d707365
 
@@ -64,7 +62,7 @@ void peer_session_carrier(struct peer_session *ps);
 void peer_session_former(struct peer_session *ps);
 void peer_session_end(struct peer_session *ps, const struct error *reason);
 
-/* Asks again whether the peer is admitted. */
+/* Asks again whether the peer is admitted, and what is to be made of its offer. */
 void peer_session_review(struct peer_session *ps);
 
 void peer_session_goaway(struct peer_session *ps);

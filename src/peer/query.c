@@ -25,9 +25,8 @@ struct question {
     struct hub_shard *asker, *owner;
     uint64_t number;
     uint64_t until_us;
-    const struct error *why; /* NULL: `list` is the answer */
-    struct service_entry *list;
-    size_t count;
+    const struct error *why; /* NULL: `offering` is the answer */
+    struct offering *offering;
     char id[NAME_MAX_BYTES + 1];
     char instance[INSTANCE_TEXT_BYTES + 1];
 };
@@ -37,7 +36,7 @@ struct question {
 static void question_discard(struct mail *m)
 {
     struct question *q = CONTAINER_OF(m, struct question, mail);
-    free(q->list);
+    offering_unref(q->offering);
     free(q);
 }
 
@@ -53,16 +52,15 @@ static void query_answer(struct hub_query *q, const struct question *answer, con
     hub_services_fn *fn = q->answer;
     void *ctx = q->ctx;
     query_free(q);
-    if (why != NULL)
-        fn(ctx, NULL, 0, why);
-    else
-        fn(ctx, answer->list, answer->count, NULL);
+    fn(ctx, why != NULL ? NULL : answer->offering, why);
 }
 
 static void answer_deliver(struct worker *self, struct mail *m)
 {
     struct question *a = CONTAINER_OF(m, struct question, mail);
     (void)self;
+    if (a->why == NULL)
+        directory_offering(a->asker->directory, a->instance, a->offering);
     LIST_FOREACH(n, &a->asker->queries) {
         struct hub_query *q = CONTAINER_OF(n, struct hub_query, node);
         if (q->number == a->number) {
@@ -91,12 +89,11 @@ static void question_send_back(struct question *q, const struct error *why)
 
 static void question_deliver(struct worker *self, struct mail *m);
 
-static void question_ask(struct hub_shard *s, const char *id, struct question *q)
+static void question_ask(struct hub_shard *s, const char *instance, struct question *q)
 {
-    const struct error *why = NULL;
-    const struct directory_instance *to = hub_pick(s, id, &why);
-    if (to == NULL) {
-        question_send_back(q, why);
+    const struct directory_instance *to = directory_find(s->directory, instance);
+    if (to == NULL || s->closing) {
+        question_send_back(q, to == NULL ? &error_client_offline : &error_shutting_down);
         return;
     }
     q->owner = shard_owner(s, to);
@@ -106,7 +103,7 @@ static void question_ask(struct hub_shard *s, const char *id, struct question *q
         question_send_back(q, &error_limit);
 }
 
-struct hub_query *hub_services(struct hub_shard *s, const char *id, hub_services_fn *answer, void *ctx)
+struct hub_query *hub_services(struct hub_shard *s, const struct hub_choice *of, hub_services_fn *answer, void *ctx)
 {
     struct hub_query *query;
     CHECK_OBJECT(s, SHARD_MAGIC);
@@ -128,7 +125,7 @@ struct hub_query *hub_services(struct hub_shard *s, const char *id, hub_services
     list_init(&q->mail.node);
     q->asker = s;
     q->number = query->number;
-    question_ask(s, id, q);
+    question_ask(s, of->instance, q);
     return query;
 }
 
@@ -151,13 +148,8 @@ void queries_free(struct hub_shard *s)
 
 static void question_answer(struct peer_session *ps, struct question *q, const struct error *why)
 {
-    if (why == NULL && ps->services_count > 0) {
-        q->list = calloc(ps->services_count, sizeof(*q->list));
-        if (q->list == NULL)
-            why = &error_no_memory;
-        else
-            why = services_decode(q->list, ps->services_count, &q->count, ps->services, ps->services_len);
-    }
+    if (why == NULL)
+        q->offering = offering_ref(ps->offering);
     question_send_back(q, why);
 }
 
@@ -198,7 +190,7 @@ static void question_deliver(struct worker *self, struct mail *m)
     struct peer_session *ps = peer_session_open(q->owner, q->id, q->instance, &why);
     if (ps == NULL)
         question_send_back(q, why);
-    else if (ps->services_known)
+    else if (ps->offering != NULL)
         question_answer(ps, q, NULL);
     else
         question_wait(ps, q);

@@ -83,15 +83,19 @@ void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us)
         log_debug(instance, "no memory to say that it is to be avoided");
 }
 
-static void edition_read(struct hub_shard *s, const struct note *n) { directory_new_edition(s->directory, n->instance); }
+static void offering_read(struct hub_shard *s, const struct note *n)
+{
+    directory_offering(s->directory, n->instance, n->offering);
+}
 
-void shard_new_edition(struct hub_shard *s, const char *instance)
+void shard_offering(struct hub_shard *s, const char *instance, struct offering *o)
 {
     struct note n = note_about(s, instance, 0);
-    n.read = edition_read;
-    directory_new_edition(s->directory, instance);
+    n.read = offering_read;
+    n.offering = o;
+    directory_offering(s->directory, instance, o);
     if (!note_send(s, &n, NOTE_TO_ALL))
-        log_debug(instance, "no memory to say that its offer has changed");
+        log_debug(instance, "no memory to say what it offers");
 }
 
 /* -- presence ------------------------------------------------------------------------------------------------------ */
@@ -588,6 +592,6 @@ void hub_shard_free(struct hub_shard **sp)
     directory_free(&s->directory);
     if (s->link != NULL)
         link_free(&s->link);
-    free(s->offer);
+    offering_unref(s->offer);
     FREE_OBJECT(s);
 }

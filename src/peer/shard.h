@@ -41,8 +41,7 @@ struct hub_shard {
     unsigned numbers;       /* conduits so far */
     uint64_t query_numbers; /* queries so far */
 
-    struct service_entry *offer;
-    size_t offer_count;
+    struct offering *offer; /* what we offer; NULL: nothing */
 
     uint64_t goodbyes_from_us; /* start of the second that `goodbyes` counts in */
     unsigned goodbyes;         /* BYEs to strangers in that second */
@@ -72,8 +71,6 @@ struct hub {
 /* The worker that owns sessions with a peer near `origin`: one with a link. */
 unsigned hub_owner(const struct hub *h, unsigned origin);
 
-/* The instance of `id` whose turn it is. NULL and *why. */
-const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why);
 /* The shard that owns (or will own) the session with an instance. */
 struct hub_shard *shard_owner(const struct hub_shard *s, const struct directory_instance *to);
 
@@ -90,8 +87,8 @@ void shard_route_remove(struct hub_shard *s, const char *instance, uint32_t sess
 /* New streams go to other instances of the id until then, if there are any; every shard gets to know. */
 void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us);
 
-/* What the instance offers has changed; every shard gets to know. */
-void shard_new_edition(struct hub_shard *s, const char *instance);
+/* What the instance offers; every shard gets to know. */
+void shard_offering(struct hub_shard *s, const char *instance, struct offering *o);
 /* Whether presence is a claim only, until a session has proven the key. */
 bool shard_wants_proof(const struct hub_shard *s);
 /* The instance has proven to be `id`: every shard gets to know. */

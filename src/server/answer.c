@@ -213,7 +213,7 @@ static void head_missing(struct exchange *ex)
         ex->retried = true;
         counter_add(counters_self(), COUNTER_requests_retried, 1);
         upstream_close(&ex->upstream, &error_cancelled);
-        exchange_connect(ex, true);
+        exchange_connect(ex);
         return;
     }
     if (why == NULL || why == &error_none || why == &error_service_reset || why == &error_cancelled)

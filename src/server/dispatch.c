@@ -76,25 +76,21 @@ static struct upstream *connect_reuse(struct exchange *ex, const struct hub_choi
     return u;
 }
 
-void exchange_connect(struct exchange *ex, bool fresh)
+/* An idle stream to the service or a new one, with the request's head on it. */
+static void dispatch_connect(struct exchange *ex)
 {
     const struct error *why = &error_limit;
-    struct hub_choice at;
     struct open_head head;
 
     if (ex->request.upgrade && ex->front->upgrade_count + ex->front->visitor_count > VISITORS_PER_WORKER_MAX) {
         exchange_fail(ex, why, NULL);
         return;
     }
-    if (!hub_choose(ex->front->shard, ex->route.client, &at, &why)) {
-        exchange_fail(ex, why, NULL);
-        return;
-    }
-    if (!fresh && ex->request.repeatable)
-        ex->upstream = connect_reuse(ex, &at);
+    if (!ex->retried && ex->request.repeatable)
+        ex->upstream = connect_reuse(ex, &ex->at);
     if (ex->upstream == NULL) {
         connect_head(ex, &head);
-        ex->upstream = upstream_open(ex->front, ex, &at, &head, &why);
+        ex->upstream = upstream_open(ex->front, ex, &ex->at, &head, &why);
     }
     if (ex->upstream == NULL) {
         exchange_fail(ex, why, NULL);
@@ -112,36 +108,68 @@ void exchange_connect(struct exchange *ex, bool fresh)
     body_up_flush(ex);
 }
 
-/* -- a client's own name ------------------------------------------------------------------------------------------- */
+/* -- what the client offers ---------------------------------------------------------------------------------------- */
 
-static void dispatch_services(void *ctx, const struct service_entry *list, size_t count, const struct error *why)
+static bool offers(const struct offering *o, const char *service)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (strcmp(o->list[i].name, service) == 0)
+            return true;
+    return false;
+}
+
+static void dispatch_listing(struct exchange *ex, const struct offering *o)
+{
+    if (ex->front->config.settings->no_listing)
+        exchange_fail(ex, &error_unknown_service, NULL);
+    else
+        exchange_reply_listing(ex, o->list, o->count);
+}
+
+/* What `at` offers is known: nothing that it does not offer is opened. */
+static void dispatch_offered(struct exchange *ex, const struct offering *o)
+{
+    if (ex->route.kind == ROUTE_CLIENT && !offers(o, "default")) {
+        dispatch_listing(ex, o);
+        return;
+    }
+    if (ex->route.kind == ROUTE_CLIENT) {
+        strcpy(ex->route.service, "default");
+        ex->route.kind = ROUTE_SERVICE;
+    }
+    if (offers(o, ex->route.service))
+        dispatch_connect(ex);
+    else
+        exchange_fail(ex, &error_unknown_service, NULL);
+}
+
+static void dispatch_answered(void *ctx, struct offering *o, const struct error *why)
 {
     struct exchange *ex = ctx;
 
     CHECK_OBJECT(ex, EXCHANGE_MAGIC);
     ex->query = NULL;
-    if (why != NULL) {
+    if (why != NULL)
+        exchange_fail(ex, why, NULL);
+    else
+        dispatch_offered(ex, o);
+    if (ex->answer != ANSWER_NONE)
+        exchange_wake(ex);
+}
+
+void exchange_connect(struct exchange *ex)
+{
+    struct hub_shard *shard = ex->front->shard;
+    const struct error *why = NULL;
+
+    if (!hub_choose(shard, ex->route.client, &ex->at, &why)) {
         exchange_fail(ex, why, NULL);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].name, "default") == 0) {
-            strcpy(ex->route.service, "default");
-            ex->route.kind = ROUTE_SERVICE;
-            exchange_connect(ex, false);
-            return;
-        }
-    if (ex->front->config.settings->no_listing)
-        exchange_fail(ex, &error_unknown_service, NULL);
-    else
-        exchange_reply_listing(ex, list, count);
-    exchange_wake(ex);
-}
-
-static void dispatch_ask(struct exchange *ex)
-{
-    ex->query = hub_services(ex->front->shard, ex->route.client, dispatch_services, ex);
-    if (ex->query == NULL)
+    struct offering *o = hub_offering(shard, &ex->at);
+    if (o != NULL)
+        dispatch_offered(ex, o);
+    else if ((ex->query = hub_services(shard, &ex->at, dispatch_answered, ex)) == NULL)
         exchange_fail(ex, &error_no_memory, NULL);
 }
 
@@ -155,12 +183,9 @@ void exchange_dispatch(struct exchange *ex)
         exchange_fail(ex, &error_unknown_client, NULL);
         return;
     case ROUTE_CLIENT:
-        if (dispatch_present(ex))
-            dispatch_ask(ex);
-        return;
     case ROUTE_SERVICE:
         if (dispatch_present(ex))
-            exchange_connect(ex, false);
+            exchange_connect(ex);
         return;
     }
 }

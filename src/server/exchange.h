@@ -92,6 +92,7 @@ struct exchange {
     struct route route;
 
     /* towards the service */
+    struct hub_choice at;    /* the instance whose turn it is */
     struct upstream *upstream;
     struct hub_query *query; /* what does the client offer? */
     struct list held_node;   /* waits for the client to come back */
@@ -142,8 +143,8 @@ void exchange_subject(const struct exchange *ex, char out[static 160]);
 
 /* The head is there and valid: status, listing, or a service. */
 void exchange_dispatch(struct exchange *ex);
-/* A new stream to the service, with the request's head on it. */
-void exchange_connect(struct exchange *ex, bool fresh);
+/* Picks an instance of the client and goes to the service there, with a new stream when this is a repetition. */
+void exchange_connect(struct exchange *ex);
 /* The client that the exchange was held for is back. */
 void exchange_release_held(struct exchange *ex);
 void exchange_hold_expired(struct deadline *d);

@@ -70,16 +70,24 @@ size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size);
  */
 const struct error *open_head_decode(struct open_head *out, const uint8_t *data, size_t len);
 
-/* SERVICES: (kind u8 | name length u8 | name)* in the sender's order. Replaces what was said before. */
+/*
+ * SERVICES: (kind u8 | name length u8 | name | options length u16 | options)* in the sender's order. Replaces what was
+ * said before. The options are rules for visitors (wire/rules.h); the codec hands them through.
+ */
 struct service_entry {
     enum stream_kind kind;
     char name[64];
+    const uint8_t *options; /* somebody else's bytes */
+    size_t options_len;     /* SERVICE_RULES_MAX at most */
 };
+/* Bytes that services_encode() writes. */
+size_t services_size(const struct service_entry *list, size_t count);
 /* Bytes written; 0 when `size` is too small (or the list is empty, which is a valid payload of no bytes). */
 size_t services_encode(const struct service_entry *list, size_t count, uint8_t *out, size_t size);
 /*
- * Fills at most `max` entries, *count gets how many; entries of kinds not known here are left out. NULL, or
- * error_protocol_error (malformed, not a name, more than `max`): *count is untouched then, the list is not.
+ * Fills at most `max` entries, whose options point into `data`; *count gets how many; entries of kinds not known here
+ * are left out. NULL, or error_protocol_error (malformed, not a name, more than `max`): *count is untouched then, the
+ * list is not.
  */
 const struct error *services_decode(struct service_entry *list, size_t max, size_t *count, const uint8_t *data,
                                     size_t len);

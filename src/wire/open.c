@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/label.h"
+#include "mdm-tunnel/limits.h"
 
 #define OPTION_CRITICAL 0x80
 
@@ -116,6 +117,14 @@ const struct error *open_head_decode(struct open_head *out, const uint8_t *data,
 
 /* -- SERVICES ------------------------------------------------------------------------------------------------------ */
 
+size_t services_size(const struct service_entry *list, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += 1 + 1 + strlen(list[i].name) + 2 + list[i].options_len;
+    return size;
+}
+
 size_t services_encode(const struct service_entry *list, size_t count, uint8_t *out, size_t size)
 {
     struct bytes_writer w;
@@ -123,6 +132,9 @@ size_t services_encode(const struct service_entry *list, size_t count, uint8_t *
     for (size_t i = 0; i < count; i++) {
         bytes_write_u8(&w, (uint8_t)list[i].kind);
         text_write_short(&w, list[i].name);
+        bytes_write_u16(&w, (uint16_t)list[i].options_len);
+        if (list[i].options_len > 0)
+            bytes_write(&w, list[i].options, list[i].options_len);
     }
     return w.failed ? 0 : bytes_written(&w);
 }
@@ -137,7 +149,9 @@ const struct error *services_decode(struct service_entry *list, size_t max, size
         struct service_entry e = {.kind = bytes_read_u8(&r)};
         uint8_t name_len = bytes_read_u8(&r);
         const char *name = (const char *)bytes_read(&r, name_len);
-        if (name == NULL || !name_normalise(name, name_len, e.name))
+        e.options_len = bytes_read_u16(&r);
+        e.options = bytes_read(&r, e.options_len);
+        if (r.failed || e.options_len > SERVICE_RULES_MAX || !name_normalise(name, name_len, e.name))
             return &error_protocol_error;
         if (stream_kind_name(e.kind) == NULL)
             continue;

@@ -24,9 +24,9 @@ static void check_open(const uint8_t *data, size_t len)
 static void check_services(const uint8_t *data, size_t len)
 {
     static struct service_entry list[SERVICES_MAX], again[SERVICES_MAX];
-    static uint8_t bytes[SERVICES_MAX * 66];
+    static uint8_t bytes[FRAME_SERVICES_MAX];
     size_t count = SIZE_MAX, count_again;
-    if (services_decode(list, SERVICES_MAX, &count, data, len) != NULL) {
+    if (len > sizeof(bytes) || services_decode(list, SERVICES_MAX, &count, data, len) != NULL) {
         assert(count == SIZE_MAX);
         return;
     }
@@ -35,7 +35,9 @@ static void check_services(const uint8_t *data, size_t len)
     assert(n <= len && (n > 0 || count == 0));
     assert(services_decode(again, count, &count_again, bytes, n) == NULL && count_again == count);
     for (size_t i = 0; i < count; i++)
-        assert(list[i].kind == again[i].kind && strcmp(list[i].name, again[i].name) == 0);
+        assert(list[i].kind == again[i].kind && strcmp(list[i].name, again[i].name) == 0 &&
+               list[i].options_len == again[i].options_len &&
+               memcmp(list[i].options, again[i].options, list[i].options_len) == 0);
 }
 
 /* Bytes of the frame at the front; 0 when the session would end. */

@@ -29,7 +29,7 @@ static void program_create(struct program *p, const char *id, unsigned workers, 
 
 static void offer(struct program *p, size_t count)
 {
-    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo"}, {STREAM_KIND_HTTP, "source"}};
+    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo", NULL, 0}, {STREAM_KIND_HTTP, "source", NULL, 0}};
     OK(hub_offer(p->hub, list, count));
 }
 
@@ -487,13 +487,13 @@ struct asked {
     const struct error *why;
 };
 
-static void answered(void *ctx, const struct service_entry *list, size_t count, const struct error *why)
+static void answered(void *ctx, struct offering *o, const struct error *why)
 {
     struct asked *a = ctx;
-    a->count = count;
+    a->count = o != NULL ? o->count : 0;
     a->why = why;
-    if (count > 0)
-        snprintf(a->first, sizeof(a->first), "%s", list[0].name);
+    if (a->count > 0)
+        snprintf(a->first, sizeof(a->first), "%s", o->list[0].name);
     atomic_fetch_add(&a->answers, 1);
     tell();
 }
@@ -501,7 +501,20 @@ static void answered(void *ctx, const struct service_entry *list, size_t count, 
 static void ask(struct program *p, unsigned worker, void *arg)
 {
     struct asked *a = arg;
-    a->query = hub_services(hub_shard(p->hub, worker), a->id, answered, a);
+    struct hub_choice at = {.edition = 0};
+    if (hub_choose(hub_shard(p->hub, worker), a->id, &at, &a->why))
+        a->query = hub_services(hub_shard(p->hub, worker), &at, answered, a);
+}
+
+/* What is known without asking. */
+static void look(struct program *p, unsigned worker, void *arg)
+{
+    struct asked *a = arg;
+    struct hub_choice at;
+    if (!hub_choose(hub_shard(p->hub, worker), a->id, &at, &a->why))
+        return;
+    struct offering *o = hub_offering(hub_shard(p->hub, worker), &at);
+    a->count = o != NULL ? o->count : 0;
 }
 
 static void ask_and_cancel(struct program *p, unsigned worker, void *arg)
@@ -526,8 +539,13 @@ static void asks_for_services(void)
         OK_TEXT(both[i].first, "echo");
     }
     run_on(&server, 0, ask, &nobody);
-    WAIT(atomic_load(&nobody.answers) == 1);
+    OK(nobody.query == NULL);
     OK_TEXT(nobody.why->name, "unknown-client");
+    for (unsigned i = 0; i < 2; i++) {
+        struct asked known = {.id = "tim"};
+        run_on(&server, i, look, &known);
+        OK_INT(known.count, 2);
+    }
     offer(&tim, 0);
     struct asked later = {.id = "tim", .count = 2};
     while (later.count == 2) {

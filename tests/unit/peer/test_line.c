@@ -46,7 +46,7 @@ static void client_create(unsigned workers)
     hub_link_config(tim.hub, 0, &of_link);
     tim.links[0] = link_mqtt_create(&of_link, &mqtt);
     hub_set_link(tim.hub, 0, tim.links[0]);
-    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo"}};
+    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo", NULL, 0}};
     OK(hub_offer(tim.hub, list, 1));
     program_start(&tim);
 }

@@ -35,7 +35,7 @@ static const struct error *server_admit(void *ctx, const char *id, const struct 
 static void start(struct program *p, const char *id, unsigned workers, struct seal_context *key,
                   const struct error *(*admit)(void *, const char *, const struct fingerprint *, bool))
 {
-    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo"}};
+    static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo", NULL, 0}};
     program_key = key;
     program_make_workers(p, workers);
     struct hub_config config = program_config(p, id);

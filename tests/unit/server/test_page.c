@@ -61,7 +61,7 @@ static void hostile_names(void)
 
 static void listing(void)
 {
-    static const struct service_entry list[] = {{STREAM_KIND_HTTP, "a"}, {STREAM_KIND_HTTP, "b"}};
+    static const struct service_entry list[] = {{STREAM_KIND_HTTP, "a", NULL, 0}, {STREAM_KIND_HTTP, "b", NULL, 0}};
     struct text t;
 
     text_init(&t, 16384);

@@ -92,18 +92,21 @@ static void test_open_refused(void)
 
 static void test_services(void)
 {
-    static const struct service_entry in[] = {{STREAM_KIND_HTTP, "one"}, {STREAM_KIND_TCP, "two-2"}};
+    static const struct service_entry in[] = {{STREAM_KIND_HTTP, "one", NULL, 0},
+                                              {STREAM_KIND_TCP, "two-2", (const uint8_t *)"abc", 3}};
     struct service_entry out[2];
     uint8_t bytes[64];
     size_t count = 99, len = services_encode(in, 2, bytes, sizeof(bytes));
-    OK_INT(len, 12);
-    OK(memcmp(bytes, "\x01\x03one\x03\x05two-2", len) == 0);
+    OK_INT(len, 19);
+    OK_INT(services_size(in, 2), len);
+    OK(memcmp(bytes, "\x01\x03one\0\0\x03\x05two-2\0\3abc", len) == 0);
     OK_INT(services_encode(in, 2, bytes, len - 1), 0);
     OK(services_decode(out, 2, &count, bytes, len) == NULL);
     OK_INT(count, 2);
     OK_TEXT(out[0].name, "one");
     OK_INT(out[1].kind, STREAM_KIND_TCP);
     OK_TEXT(out[1].name, "two-2");
+    OK(out[1].options_len == 3 && memcmp(out[1].options, "abc", 3) == 0);
     count = 99;
     OK(services_decode(out, 1, &count, bytes, len) == &error_protocol_error);
     OK_INT(count, 99);
@@ -116,10 +119,22 @@ static void test_services_of_later_kinds(void)
 {
     struct service_entry out[1];
     size_t count;
-    OK(services_decode(out, 1, &count, (const uint8_t *)"\x09\x01q\x01\x01h\x63\x01z", 9) == NULL);
+    OK(services_decode(out, 1, &count, (const uint8_t *)"\x09\x01q\0\0\x01\x01h\0\0\x63\x01z\0\0", 15) == NULL);
     OK_INT(count, 1);
     OK_TEXT(out[0].name, "h");
-    OK(services_decode(out, 1, &count, (const uint8_t *)"\x01\x01_", 3) == &error_protocol_error);
+    OK(services_decode(out, 1, &count, (const uint8_t *)"\x01\x01_\0\0", 5) == &error_protocol_error);
+}
+
+static void test_services_with_too_many_rules(void)
+{
+    static uint8_t data[5 + SERVICE_RULES_MAX + 1] = "\x01\x01h\x40\x00";
+    struct service_entry out[1];
+    size_t count;
+    OK_INT(SERVICE_RULES_MAX, 0x4000);
+    OK(services_decode(out, 1, &count, data, 5 + SERVICE_RULES_MAX) == NULL);
+    OK(services_decode(out, 1, &count, data, 4 + SERVICE_RULES_MAX) == &error_protocol_error);
+    data[4] = 1;
+    OK(services_decode(out, 1, &count, data, sizeof(data)) == &error_protocol_error);
 }
 
 static bool name_is(const char *text, const char *want)
@@ -167,6 +182,7 @@ static const struct tap_case cases[] = {
     {"no name, no kind, a critical option: the stream is refused", test_open_refused},
     {"SERVICES is these bytes and comes back", test_services},
     {"services of kinds that are not known here are left out", test_services_of_later_kinds},
+    {"a service with too many rules is refused", test_services_with_too_many_rules},
     {"a name is one label", test_names},
     {"kinds have names", test_kinds},
 };
