@@ -6,9 +6,9 @@
 #include <stdatomic.h>
 
 #include "base/object.h"
+#include "base/watch.h"
 #include "client/client.h"
 #include "client/client_shard.h"
-#include "config/watch.h"
 #include "peer/hub.h"
 
 #define CLIENT_MAGIC 0x434c4945

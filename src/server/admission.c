@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 #include "base/object.h"
+#include "base/watch.h"
 #include "config/authorized_clients.h"
 #include "config/identity.h"
-#include "config/watch.h"
 #include "mdm-tunnel/limits.h"
 
 struct first_use {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file under watch: inotify(7) on its directory, and on that of the file behind a symbolic link. */
-#include "config/watch.h"
+#include "base/watch.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Watching a file: every way to change one is seen, and other files are not. */
-#include "config/watch.h"
+#include "base/watch.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

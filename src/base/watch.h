@@ -4,8 +4,8 @@
  * rename (as editors do), the file's appearance and disappearance, and the same at the other end of a symbolic link.
  * Changes within a tenth of a second are one.
  */
-#ifndef CONFIG_WATCH_H
-#define CONFIG_WATCH_H
+#ifndef BASE_WATCH_H
+#define BASE_WATCH_H
 
 #include "base/worker.h"
 
