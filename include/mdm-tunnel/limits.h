@@ -83,6 +83,22 @@
 /* Handshakes with clients that have not proven their id yet, at one time on one worker: 50 KiB each. */
 #define PROOFS_PER_WORKER_MAX 1024
 
+/* -- TLS of listeners ---------------------------------------------------------------------------------------------- */
+
+/* Certificates with keys of one program, each a context of 20 KiB and more; a wildcard serves any number of names. */
+#define TLS_PAIRS_MAX 64
+/* Names of all of them: what authorities put into one certificate (100) each. */
+#define TLS_NAMES_MAX 6400
+/* A name without its final dot (RFC 1035 2.3.4). */
+#define TLS_NAME_BYTES 253
+/* Certificates behind the server's own in its file; real chains have one to three. */
+#define TLS_CHAIN_MAX 16
+/* What a client may send as its certificates: a handshake that is not trusted yet. */
+#define TLS_CLIENT_CHAIN_BYTES_MAX (16 * KIB)
+/* Seconds: how long a session may be taken up again, and how long a key seals new tickets (it opens them as long again). */
+#define TLS_SESSION_S 7200
+#define TLS_TICKET_KEY_S 43200
+
 /* -- mux --------------------------------------------------------------------------------------------------------- */
 
 /* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */

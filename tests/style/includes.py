@@ -16,6 +16,7 @@ LAYERS = {
     "wire": {"base"},
     "mqtt": {"base"},
     "config": {"base"},
+    "tls": {"base"},
     "seal": {"wire", "base"},
     "session": {"wire", "base"},
     "mux": {"wire", "base"},
@@ -23,7 +24,7 @@ LAYERS = {
     "link": {"broker", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
-    "server": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "server": {"config", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "client": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
@@ -32,7 +33,7 @@ OWNERS = [
     (r"MQTT(Client|Async|Properties|ReasonCodes|SubscribeOpts|ClientPersistence)\w*\.h", {"link"}),
     (r"microhttpd\.h", {"server"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
-    (r"openssl/ssl\.h", {"seal"}),
+    (r"openssl/ssl\.h", {"seal", "tls"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
 ]

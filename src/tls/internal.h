@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this layer share. */
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+#include "base/object.h"
+#include "mdm-tunnel/limits.h"
+#include "tls/set.h"
+
+#define TLS_SET_MAGIC 0x7e15e700u
+
+/* A name of a certificate: lower case, without a final dot; a wildcard without its "*." */
+struct tls_name {
+    char *text;
+    bool wildcard, valid;
+    unsigned pair;
+};
+
+struct tls_set {
+    OBJECT_MAGIC;
+    atomic_uint refs;
+    unsigned count;
+    SSL_CTX *contexts[TLS_PAIRS_MAX]; /* the first is where every connection begins */
+    struct tls_name *names;           /* sorted: text, exact first, valid first, pair */
+    size_t name_count, name_capacity;
+    struct tls_tickets tickets;
+};
+
+/* -- certificate.c: one pair of files -------------------------------------------------------------------------------- */
+
+/* A context with the pair in it, its names added to the set. NULL with report->error. */
+SSL_CTX *certificate_load(struct tls_set *set, unsigned index, const struct tls_pair *pair, struct tls_report *report);
+/* Why OpenSSL's last call failed, in few words; its queue is empty then. */
+const char *tls_reason(char *text, size_t size);
+bool tls_set_add_name(struct tls_set *s, const char *text, size_t len, bool valid, unsigned pair);
+void tls_warn(struct tls_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tls_refuse(struct tls_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* -- tickets.c ------------------------------------------------------------------------------------------------------- */
+void tickets_use(SSL_CTX *context);
+
+/* -- sock.c: what OpenSSL's callbacks have to know about a connection ------------------------------------------------ */
+const struct tls_set *sock_set_of(const SSL *tls);
+/* RFC 7301 3.2 */
+int sock_choose_protocol(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                         unsigned in_len, void *ctx);
+
+#endif

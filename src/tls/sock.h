@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection's bytes, plain or under TLS: the same calls for both. A sock is embedded in its user's object and belongs
+ * to one worker. It reads and writes when asked and tells when that makes sense; it holds no bytes of its user, and
+ * nothing blocks.
+ *
+ *     sock_init                          a connected socket: plain
+ *     sock_start_tls ... established     before the first sock_readv(); a server's side
+ *     sock_readv, sock_writev            until readv returns 0 or either fails
+ *     sock_finish                        no more is written: FIN, with TLS a close_notify before
+ *     sock_close                         any time, also from inside the events
+ */
+#ifndef TLS_SOCK_H
+#define TLS_SOCK_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/chunk.h"
+#include "base/worker.h"
+#include "tls/set.h"
+
+struct iovec;
+struct ssl_st;
+
+/* All on the worker, from its loop, never from inside a call below. Each may close the sock and free what it is in. */
+struct sock_events {
+    /* TLS only: the handshake is over; reading is off or on as it was. NULL: not wanted. */
+    void (*established)(void *ctx);
+    /* There is something to read, or the end; only while reading is on. */
+    void (*readable)(void *ctx);
+    /* After sock_writev() had no room. */
+    void (*writable)(void *ctx);
+    /* TLS only: the handshake has failed; close it. `why` is for the log. */
+    void (*failed)(void *ctx, const char *why);
+};
+
+struct sock {
+    int fd; /* -1: closed, or not open yet */
+    bool reading, blocked;
+    bool handshaking;
+    struct worker *worker;
+    const struct sock_events *events;
+    void *ctx;
+    struct ssl_st *tls; /* NULL: plain */
+    struct tls_set *set;
+    const char *alpn; /* what we speak: "http/1.1" or "h2,http/1.1", by preference; NULL: anything */
+    struct slice early; /* read before the socket is */
+    struct event read_event, write_event;
+    struct turn again; /* TLS holds more than was read */
+};
+
+/* Takes the descriptor (non-blocking). Reading is off. */
+void sock_init(struct sock *s, struct worker *w, int fd, const struct sock_events *events, void *ctx);
+/* Bytes that were read from the socket before and are to be read again. Once, before anything is read. False: no memory. */
+bool sock_unread(struct sock *s, const void *bytes, size_t len);
+/*
+ * What comes is TLS; the handshake begins. `alpn` is constant text. A client that offers protocols of which none is ours
+ * is refused (RFC 7301 3.2). Deadlines are the user's. False: no memory.
+ */
+bool sock_start_tls(struct sock *s, struct tls_set *set, const char *alpn);
+
+void sock_reading(struct sock *s, bool on);
+/*
+ * As readv(2) and writev(2): how many bytes; 0: the other end has finished; -1 and errno, EAGAIN: not now (`readable` or
+ * `writable` will be called). ECONNRESET also when a TLS connection ends without a close_notify: what came may be cut
+ * short. With TLS a readv fills one entry after the other from whole records; less than all is normal.
+ * After writev has failed with EAGAIN the next one must begin with the same bytes.
+ */
+ssize_t sock_readv(struct sock *s, const struct iovec *iov, int count);
+ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count);
+/* After all that is to be written was. */
+void sock_finish(struct sock *s);
+/* Idempotent. */
+void sock_close(struct sock *s);
+
+/* -- what the handshake has found; valid while it is open ----------------------------------------------------------- */
+
+/* "TLSv1.3"; NULL: plain. */
+const char *sock_tls_version(const struct sock *s);
+/* What the client asked for (SNI), as it came; NULL: nothing. */
+const char *sock_server_name(const struct sock *s);
+/* The protocol agreed on, NUL-terminated into `name` (256 bytes); "" when none was asked for. */
+void sock_protocol(const struct sock *s, char name[static 256]);
+bool sock_resumed(const struct sock *s);
+/* Who the client's certificate says it is (RFC 4514: "CN=tim,O=home"), cut to `size`; false: it has shown none. */
+bool sock_client_subject(const struct sock *s, char *subject, size_t size);
+
+#endif
