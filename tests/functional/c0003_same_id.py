@@ -7,15 +7,8 @@ from lib.tunnel import Client
 
 
 def bodies(tunnel, count=8):
-    """Who answers requests that are made at once."""
-    visitors = [tunnel.visit() for _ in range(count)]
-    try:
-        for visitor in visitors:
-            visitor.send(tunnel.request())
-        return {visitor.read_response().body for visitor in visitors}
-    finally:
-        for visitor in visitors:
-            visitor.close()
+    """Who answers requests that are made one after the other."""
+    return {tunnel.ask().body for _ in range(count)}
 
 
 @story("two clients with one id share the requests; one leaves, the other goes on; one comes back")

@@ -99,6 +99,17 @@ ONE_FORM = {
     "a body behind a GET without length": GET + b"\r\nGARBAGE / x\r\n\r\n",
 }
 
+# Codings that are not known are 501 (RFC 9112 6.1), lengths that nobody can take 413, versions 505; all else is 400.
+REFUSED_OTHERWISE = {
+    **{what: 501 for what in REFUSED if what.startswith("TE ")},
+    "TE and CL": 400,
+    "TE with a vertical tab": 400,
+    "TE in HTTP/1.0": 400,
+    "CL beyond 64 bits": 413,
+    "CL very long": 413,
+    "HTTP/2.0": 505,
+}
+
 # The head is good; what follows is not. The service must never see the end of this body.
 BAD_CHUNKS = {
     "0x5": b"0x5\r\nhello\r\n0\r\n\r\n",
@@ -107,9 +118,11 @@ BAD_CHUNKS = {
     "not hexadecimal": b"g\r\nhello\r\n0\r\n\r\n",
     "empty": b"\r\nhello\r\n0\r\n\r\n",
     "beyond 64 bits": b"FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
+    "a size of 20 digits": b"50000000000000000000\r\nhello\r\n0\r\n\r\n",
     "no line end behind the data": b"5\r\nhello0\r\n\r\n" + SMUGGLED,
     "two bytes too many": b"5\r\nhelloXX\r\n0\r\n\r\n" + SMUGGLED,
 }
+HUGE_CHUNKS = ("beyond 64 bits", "a size of 20 digits")
 
 
 def strict_service(t):
@@ -187,7 +200,7 @@ def _(t):
     wrong = []
     for what, data in REFUSED.items():
         statuses, closed = outcome(tunnel, data)
-        if statuses[:1] not in ([], [400], [405], [413], [501], [505]) or len(statuses) > 1:
+        if statuses != [REFUSED_OTHERWISE.get(what, 400)]:
             wrong.append(f"{what}: answers {statuses}")
         if not closed:
             wrong.append(f"{what}: the connection stays open after {statuses}")
@@ -199,7 +212,7 @@ def _(t):
     same(tunnel.ask().body, b"served", "afterwards")
 
 
-@story("lenient shapes: refused, or forwarded as one request in one form")
+@story("lenient shapes: refused, or forwarded as one request in one form", slow=True)
 def _(t):
     origin, seen = strict_service(t)
     tunnel = t.tunnel({"hello": origin, "other": origin})
@@ -235,7 +248,7 @@ def _(t):
     for what, body in BAD_CHUNKS.items():
         statuses, closed = outcome(tunnel, HEAD + CHUNKED + b"\r\n" + body)
         everything = b"".join(map(bytes, seen))
-        if statuses not in ([], [400], [413]) or not closed:
+        if statuses != [413 if what in HUGE_CHUNKS else 400] or not closed:
             wrong.append(f"{what}: answers {statuses}, closed: {closed}")
         if origin.requests or b"/smuggled" in everything:
             wrong.append(f"{what}: the service saw {everything!r}")

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 
 from lib import main, same, seconds, skip, story, wait_until
-from lib.program import BUILD, Program
+from lib.example import example
+from lib.program import Program
 
 HERE = pathlib.Path(__file__).resolve().parent / "browser"
 CHROMIUM = os.environ.get("MDM_CHROMIUM", "/usr/bin/chromium")
@@ -39,13 +40,6 @@ def start(t, program):
     )
     program.exit_matters = False
     return int(line[1])
-
-
-def example(t, name):
-    path = f"examples/{name}/{name}"
-    if not (BUILD / path).exists():
-        skip(f"{path} is not built")
-    return start(t, Program(path, ["0"], t.directory, label=name))
 
 
 def node_service(t, *arguments):
