@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/tcp.h"
+
 /* How long the last output may take after a connection was taken out of service. */
 #define LINGER_US (2 * US_PER_S)
 /* Control packets fit even when messages fill the output. */
@@ -84,6 +86,7 @@ static void socket_prepare(int fd)
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    tcp_suit_way(fd);
 }
 
 static void conn_init(struct conn *c, struct broker_shard *s, int fd)

@@ -9,12 +9,17 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/tcp.h"
+
+#define SEND_BUFFER_MAX_USUAL (4u << 20)
 
 static bool address_same(const struct sockaddr *a, const struct sockaddr *b)
 {
@@ -79,6 +84,36 @@ void socket_tune(int fd, uint64_t dead_us)
     unsigned dead_ms = dead_us / US_PER_MS < UINT32_MAX / 2 ? (unsigned)(dead_us / US_PER_MS) : UINT32_MAX / 2;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+    tcp_suit_way(fd);
+}
+
+/* The kernel lets a send buffer grow to this (tcp(7), tcp_wmem). */
+static uint32_t send_buffer_max(void)
+{
+    static _Atomic uint32_t known; /* the same for all sockets */
+    uint32_t max = atomic_load(&known);
+    if (max != 0)
+        return max;
+    unsigned long wmem[3] = {0, 0, SEND_BUFFER_MAX_USUAL};
+    FILE *f = fopen("/proc/sys/net/ipv4/tcp_wmem", "re");
+    if (f != NULL) {
+        if (fscanf(f, "%lu %lu %lu", &wmem[0], &wmem[1], &wmem[2]) != 3)
+            wmem[2] = SEND_BUFFER_MAX_USUAL;
+        fclose(f);
+    }
+    max = wmem[2] < UINT32_MAX ? (uint32_t)wmem[2] : UINT32_MAX;
+    atomic_store(&known, max);
+    return max;
+}
+
+/* Whether TCP could use a larger buffer, and would get it: the kernel lets it grow when it finds it full. */
+static bool send_buffer_should_grow(int fd, uint32_t size)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    memset(&info, 0, sizeof(info));
+    return size < send_buffer_max() && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           size / 3 < (uint64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss;
 }
 
 size_t socket_room(int fd)
@@ -89,7 +124,10 @@ size_t socket_room(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0)
         return 0;
     uint32_t size = info[SK_MEMINFO_SNDBUF], used = info[SK_MEMINFO_WMEM_QUEUED];
-    return size > used ? (size - used) / 2 : 0;
+    uint32_t limit = size - size / 3;
+    if (used >= size / 2 && send_buffer_should_grow(fd, size))
+        limit = size;
+    return limit > used ? (limit - used) / 2 : 0;
 }
 
 static bool socket_info(int fd, struct tcp_info *info)

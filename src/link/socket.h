@@ -14,12 +14,14 @@
  * by a library: ours are close-on-exec, the library's are not. -1 when there is none. Any thread.
  */
 int socket_find(const struct sockaddr *peer, socklen_t len);
-/* No delay for small messages; unacknowledged bytes end the connection after `dead_us`. Best effort. */
+/* No delay for small messages; unacknowledged bytes end the connection after `dead_us`; suits the way (base/tcp.h). Best
+ * effort. */
 void socket_tune(int fd, uint64_t dead_us);
 /*
- * Bytes that surely fit into the send buffer now, in messages that cost SOCKET_MESSAGE_COST each beyond their bytes.
- * Half of what the kernel has left: its own overhead for each buffer (1.3 KiB for 1.4 KiB of data at worst) counts,
- * too.
+ * Bytes that surely fit into the send buffer now, in messages that cost SOCKET_MESSAGE_COST each beyond their bytes, and
+ * leave the socket writable: to the kernel it is so while two thirds are used at most, and paho does not read from one
+ * that is not. Half of what is left until then: the kernel's own overhead for each buffer (1.3 KiB for 1.4 KiB of data at
+ * worst) counts, too.
  */
 size_t socket_room(int fd);
 #define SOCKET_MESSAGE_COST 1024
