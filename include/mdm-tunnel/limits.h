@@ -208,6 +208,8 @@
 #define CONFIG_DEPTH_MAX 8
 #define SERVICES_MAX 1024
 #define PATH_TEXT_MAX 4096
+/* Pre-shared keys of one program: each handshake looks at all of them. */
+#define PSKS_MAX 4096
 /* Lines of authorized_clients: more do not fit in a file of CONFIG_FILE_MAX bytes. */
 #define AUTHORIZED_CLIENTS_MAX 16384
 

@@ -57,7 +57,7 @@ static void stranger_tell(struct client *c, const struct fingerprint *key, const
     log_fatal(PROGRAM, "%s", why);
 }
 
-const struct error *client_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+const struct error *client_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
     struct client *c = ctx;
     struct config_error why;
@@ -66,17 +66,23 @@ const struct error *client_admit(void *ctx, const char *id, const struct fingerp
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)id;
     (void)again;
-    const struct error *answer = trust_ask(c->trust, key, &first, &why);
-    fingerprint_text(key, text);
+    const struct error *answer = trust_ask(c->trust, peer, &first, &why);
+    fingerprint_text(&peer->key, text);
     if (answer != NULL) {
-        stranger_tell(c, key, why.text);
+        stranger_tell(c, &peer->key, why.text);
+        if (!c->trusted)
+            atomic_store(&c->refused, answer); /* it is told */
         return answer;
     }
     c->trusted = true;
-    log_info(c->id, "the server's key is %s%s", text, first ? ", seen for the first time and known from now on" : "");
+    if (peer->means == SEAL_BY_PSK)
+        log_info(c->id, "the server has the pre-shared key %s", peer->psk->name);
+    else
+        log_info(c->id, "the server's key is %s%s", text, first ? ", seen for the first time and known from now on" : "");
     return NULL;
 }
 
+/* What the user can do about it depends on what was to be proven. */
 static void refusal_tell(struct client *c, const struct error *reason)
 {
     char text[FINGERPRINT_TEXT_BYTES + 1] = "";
@@ -84,6 +90,12 @@ static void refusal_tell(struct client *c, const struct error *reason)
         fingerprint_text(seal_context_fingerprint(trust_seal(c->trust)), text);
     if (reason == &error_encryption_mismatch)
         log_fatal(PROGRAM, "%s: say --no-encryption here and at the server, or at neither", reason->text);
+    else if (reason == &error_psk_refused)
+        log_fatal(PROGRAM, "no session as %s: %s (%s). Both files of pre-shared keys need a line with the same name and key, "
+                           "and the server's has to be for this id", c->id, reason->text, reason->name);
+    else if (reason == &error_certificate_refused)
+        log_fatal(PROGRAM, "no session as %s: %s (%s). Certificates on both sides have to be of the authorities (--ca) of the "
+                           "other, ours for the id %s", c->id, reason->text, reason->name, c->id);
     else
         log_fatal(PROGRAM, "the server refuses %s: %s (%s). To let this client in, say there: mdm-tunnel-server clients "
                            "allow %s %s", c->id, reason->text, reason->name, c->id, text);
@@ -92,13 +104,15 @@ static void refusal_tell(struct client *c, const struct error *reason)
 static bool is_refusal(const struct error *reason)
 {
     return reason == &error_name_taken || reason == &error_key_not_allowed || reason == &error_encryption_mismatch ||
-           reason == &error_server_key_unknown;
+           reason == &error_server_key_unknown || reason == &error_psk_refused || reason == &error_certificate_refused;
 }
 
 /* The server tries again by itself; whoever limits the attempts does not want to wait for that. */
 static void refused(struct client *c, const struct error *reason)
 {
-    if (reason == &error_server_key_unknown && c->trusted)
+    bool about_server = reason == &error_server_key_unknown || reason == &error_psk_refused ||
+                        reason == &error_certificate_refused;
+    if (about_server && c->trusted)
         return;
     if (atomic_exchange(&c->refused, reason) != reason && reason != &error_server_key_unknown)
         refusal_tell(c, reason);

@@ -39,7 +39,7 @@ struct client {
 };
 
 extern const struct hub_events client_hub_events;
-const struct error *client_admit(void *ctx, const char *id, const struct fingerprint *key, bool again);
+const struct error *client_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again);
 unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);

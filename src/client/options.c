@@ -35,6 +35,9 @@ static const struct setting rows[] = {
      .help = "where the id, this client's key and its servers' keys are kept"},
     {.name = "server-key", .kind = SETTING_TEXT, .offset = AT(server_keys), .argument = "KEY[,KEY...]",
      .help = "fingerprints that the server's key may have (default: known_servers, or the first one seen)"},
+    CREDENTIAL_SETTINGS(struct options, credentials),
+    {.name = "server-name", .kind = SETTING_TEXT, .offset = AT(server_name), .argument = "NAME",
+     .help = "with --ca: the name in the server's certificate (default: the host)"},
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt; the server has to say the same"},
     {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
@@ -61,11 +64,25 @@ const struct settings_table options_table = {
     .positionals = true,
 };
 
-/* -- the broker ------------------------------------------------------------------------------------------------------ */
+/* -- what must fit together ------------------------------------------------------------------------------------------ */
 
-int options_broker(struct options *o, struct config_error *err)
+static bool credentials_fit(const struct options *o, struct config_error *err)
 {
-    if (!broker_settings_finish(&o->broker, err))
+    bool any = credential_settings_any(&o->credentials);
+    if (o->no_encryption && (any || o->server_keys != NULL))
+        config_error_set(err, "no-encryption: ca, identity, server-key and pre-shared keys are for encrypted sessions");
+    else if (o->credentials.ca != NULL && o->server_keys != NULL)
+        config_error_set(err, "ca, server-key: give one of them");
+    else if (o->server_name != NULL && o->credentials.ca == NULL)
+        config_error_set(err, "server-name: there is no ca");
+    else
+        return credential_settings_check(&o->credentials, err);
+    return false;
+}
+
+int options_finish(struct options *o, struct config_error *err)
+{
+    if (!credentials_fit(o, err) || !broker_settings_finish(&o->broker, err))
         return EXIT_USAGE;
     const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
     if (why == NULL)

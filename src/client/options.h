@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/broker_settings.h"
+#include "config/credentials.h"
 #include "config/services.h"
 #include "config/settings.h"
 #include "link/url.h"
@@ -19,6 +20,8 @@ struct options {
     unsigned max_attempts;
     char *state_dir;
     char *server_keys; /* fingerprints; NULL: as known_servers says */
+    struct credential_settings credentials;
+    char *server_name; /* in the server's certificate; NULL: the host */
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;
@@ -33,9 +36,9 @@ extern const struct settings_table options_table;
 /* How the program ends: what went wrong while it ran, and what was wrong with how it was called. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* Where the client connects to, after the settings were read: the broker's URL, or host and port. 0, or EXIT_USAGE and
- * *err. */
-int options_broker(struct options *o, struct config_error *err);
+/* After the settings were read: whether they fit together, and where the client connects to: the broker's URL, or host and
+ * port. 0, or EXIT_USAGE and *err. */
+int options_finish(struct options *o, struct config_error *err);
 
 /*
  * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL:

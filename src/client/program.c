@@ -196,8 +196,15 @@ static int run_services(struct options *o, const char *id, struct services *serv
 static struct trust *trust_make(const struct options *o, struct config_error *err)
 {
     bool broker = o->broker.url != NULL;
-    return trust_create(o->state_dir, broker ? o->broker_url.host : o->host,
-                        broker ? o->broker_url.port : (uint16_t)o->port, o->server_keys, err);
+    const struct trust_config config = {
+        .state_dir = o->state_dir,
+        .host = broker ? o->broker_url.host : o->host,
+        .port = broker ? o->broker_url.port : (uint16_t)o->port,
+        .server_keys = o->server_keys,
+        .server_name = o->server_name,
+        .credentials = &o->credentials,
+    };
+    return trust_create(&config, err);
 }
 
 static int run_trusting(struct options *o, const char *id, struct services *services)
@@ -244,7 +251,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
     }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
     raise_descriptor_limit();
-    int status = options_broker(o, &err);
+    int status = options_finish(o, &err);
     if (status == 0)
         status = options_id(o, &id, &err);
     if (status == 0)

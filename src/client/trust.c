@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/object.h"
-#include "config/identity.h"
 #include "config/known_servers.h"
 
 struct trust {
@@ -17,6 +16,7 @@ struct trust {
     struct state *state;
     struct seal_context *seal;
     char *address; /* "host:port", lower case */
+    char *name;    /* what its certificate has to say */
     unsigned key_count; /* 0: the file says */
     struct fingerprint keys[SERVER_KEYS_MAX];
 };
@@ -54,32 +54,37 @@ static char *address_make(const char *host, uint16_t port)
     return address;
 }
 
-static bool trust_init(struct trust *t, const char *state_dir, struct config_error *err)
+static bool trust_init(struct trust *t, const struct trust_config *config, struct config_error *err)
 {
-    struct identity identity;
-    if (state_open(state_dir, &t->state, err) != 0 || identity_load(t->state, CLIENT_KEY_FILE, &identity, err) != 0)
+    struct credentials c;
+    const char *why;
+    if (state_open(config->state_dir, &t->state, err) != 0 ||
+        credentials_load(t->state, CLIENT_KEY_FILE, config->credentials, &c, err) != 0)
         return false;
-    t->seal = seal_context_create(identity.pem);
-    identity_done(&identity);
+    const struct seal_config of_seal = {
+        .pem = c.pem, .authorities = c.authorities, .psks = c.psks, .psk_count = c.psk_count};
+    t->seal = seal_context_create(&of_seal, &why);
     if (t->seal == NULL)
-        config_error_set(err, "cannot use the key in %s/" CLIENT_KEY_FILE, state_directory(t->state));
+        config_error_set(err, "identity and authorities: %s", why);
+    credentials_done(&c);
     return t->seal != NULL;
 }
 
-struct trust *trust_create(const char *state_dir, const char *host, uint16_t port, const char *server_keys,
-                           struct config_error *err)
+struct trust *trust_create(const struct trust_config *config, struct config_error *err)
 {
     struct trust *t;
     ALLOC_OBJECT(t, TRUST_MAGIC);
-    if (t != NULL)
-        t->address = address_make(host, port);
-    if (t == NULL || t->address == NULL) {
+    if (t != NULL) {
+        t->address = address_make(config->host, config->port);
+        t->name = strdup(config->server_name != NULL ? config->server_name : config->host);
+    }
+    if (t == NULL || t->address == NULL || t->name == NULL) {
         config_error_set(err, "out of memory");
-        free(t);
+        trust_free(&t);
         return NULL;
     }
-    t->key_count = server_keys == NULL ? 0 : keys_parse(server_keys, t->keys);
-    if (!trust_init(t, state_dir, err))
+    t->key_count = config->server_keys == NULL ? 0 : keys_parse(config->server_keys, t->keys);
+    if (!trust_init(t, config, err))
         trust_free(&t);
     return t;
 }
@@ -93,6 +98,7 @@ void trust_free(struct trust **tp)
     seal_context_free(&t->seal);
     state_free(&t->state);
     free(t->address);
+    free(t->name);
     FREE_OBJECT(t);
 }
 
@@ -158,15 +164,36 @@ static const struct error *file_ask(struct trust *t, const struct fingerprint *k
     return answer == KNOWN_SERVERS_SAME || *first ? NULL : &error_server_key_unknown;
 }
 
-const struct error *trust_ask(struct trust *t, const struct fingerprint *key, bool *first, struct config_error *why)
+static const struct error *psk_ask(const struct trust *t, const struct seal_peer *peer, struct config_error *why)
+{
+    if (peer->means == SEAL_BY_PSK)
+        return NULL;
+    config_error_set(why, "what answers for %s does not use our pre-shared key: it has none for this client's id, or a name "
+                          "of another key", t->address);
+    return &error_psk_refused;
+}
+
+static const struct error *certificate_ask(const struct trust *t, const struct seal_peer *peer, struct config_error *why)
+{
+    if (seal_peer_has_name(peer, t->name))
+        return NULL;
+    config_error_set(why, "the server's certificate is not for %s (--server-name gives another name)", t->name);
+    return &error_certificate_refused;
+}
+
+const struct error *trust_ask(struct trust *t, const struct seal_peer *peer, bool *first, struct config_error *why)
 {
     CHECK_OBJECT(t, TRUST_MAGIC);
     *first = false;
+    if (seal_context_psk(t->seal, NULL) != NULL)
+        return psk_ask(t, peer, why);
+    if (seal_context_has_authorities(t->seal))
+        return certificate_ask(t, peer, why);
     if (t->key_count > 0)
-        return pinned_ask(t, key, why);
+        return pinned_ask(t, &peer->key, why);
     if (state_lock(t->state, why) != 0)
         return &error_server_key_unknown;
-    const struct error *answer = file_ask(t, key, first, why);
+    const struct error *answer = file_ask(t, &peer->key, first, why);
     state_unlock(t->state);
     return answer;
 }

@@ -8,14 +8,13 @@
 #include <time.h>
 
 #include "base/label.h"
+#include "base/pattern.h"
 #include "config/words.h"
 
 #define NOBODY "none"
 #define EXPIRES "expires="
 
 /* -- one line ------------------------------------------------------------------------------------------------------ */
-
-static bool is_pattern(const char *text) { return strchr(text, '*') != NULL; }
 
 bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_BYTES + 1])
 {
@@ -34,29 +33,6 @@ bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_B
     memcpy(out, made, len);
     out[len] = '\0';
     return true;
-}
-
-/* Linear: the last '*' is enough to go back to. */
-static bool pattern_matches(const char *pattern, const char *id)
-{
-    const char *star = NULL, *from = NULL;
-    while (*id != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = id;
-        } else if (*pattern == *id) {
-            pattern++;
-            id++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            id = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
 }
 
 /* The first second of a day in UTC. */
@@ -118,7 +94,7 @@ static bool list_reserve(struct authorized_clients *a)
 static int compare(const void *one, const void *two)
 {
     const struct authorized_client *a = one, *b = two;
-    bool pattern_a = is_pattern(a->pattern), pattern_b = is_pattern(b->pattern);
+    bool pattern_a = pattern_has_star(a->pattern), pattern_b = pattern_has_star(b->pattern);
     int order = pattern_a != pattern_b ? pattern_a - pattern_b : pattern_a ? 0 : strcmp(a->pattern, b->pattern);
     return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
 }
@@ -134,7 +110,7 @@ static int lines_parse(const char *text, struct authorized_clients *a, struct co
             return config_error_set(err, "line %u: too many lines", w.line);
         if (line_parse(&w, &a->list[a->count], err) != 0)
             return -1;
-        a->ids += !is_pattern(a->list[a->count].pattern);
+        a->ids += !pattern_has_star(a->list[a->count].pattern);
         a->count++;
     }
     return 0;
@@ -200,7 +176,7 @@ enum authorized_answer authorized_clients_find(const struct authorized_clients *
 
 bool authorized_clients_add(struct authorized_clients *a, const char *id, const struct fingerprint *key)
 {
-    if (strlen(id) > NAME_MAX_BYTES || is_pattern(id) || a->count >= AUTHORIZED_CLIENTS_MAX || !list_reserve(a))
+    if (strlen(id) > NAME_MAX_BYTES || pattern_has_star(id) || a->count >= AUTHORIZED_CLIENTS_MAX || !list_reserve(a))
         return false;
     size_t at = lines_of(a, id);
     struct authorized_client *c = &a->list[at];

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/secret_file.h"
+
 #define ENVIRONMENT "MDM_TUNNEL_BROKER"
 
 static bool from_environment(char **value, const char *name, struct config_error *err)
@@ -17,6 +19,30 @@ static bool from_environment(char **value, const char *name, struct config_error
     if (*value == NULL)
         config_error_set(err, "out of memory");
     return *value != NULL;
+}
+
+static bool from_file(struct broker_settings *b, struct config_error *err)
+{
+    if (b->password_file == NULL)
+        return true;
+    if (b->password != NULL) {
+        config_error_set(err, "password, password-file: give one of them");
+        return false;
+    }
+    b->password = secret_read(b->password_file, SECRET_PRIVATE, err);
+    if (b->password != NULL)
+        b->password[strcspn(b->password, "\r\n")] = '\0';
+    return b->password != NULL;
+}
+
+/* It was copied, or is not needed. */
+static void environment_wipe(void)
+{
+    char *password = getenv(ENVIRONMENT "_PASSWORD");
+    if (password == NULL)
+        return;
+    explicit_bzero(password, strlen(password));
+    unsetenv(ENVIRONMENT "_PASSWORD");
 }
 
 static bool prefix_valid(const char *prefix)
@@ -44,10 +70,11 @@ static bool fits(const struct broker_settings *b, struct config_error *err)
 
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err)
 {
-    if (!from_environment(&b->url, ENVIRONMENT, err))
+    if (!from_environment(&b->url, ENVIRONMENT, err) || !from_file(b, err))
         return false;
     if (b->url != NULL && (!from_environment(&b->username, ENVIRONMENT "_USERNAME", err) ||
                            !from_environment(&b->password, ENVIRONMENT "_PASSWORD", err)))
         return false;
+    environment_wipe();
     return fits(b, err);
 }

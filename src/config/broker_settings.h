@@ -11,7 +11,7 @@
 
 struct broker_settings {
     char *url; /* NULL: the server's own broker */
-    char *username, *password;
+    char *username, *password, *password_file;
     char *ca_cert, *client_cert, *private_key; /* files, PEM */
     char *alpn;
     char *prefix;
@@ -24,8 +24,10 @@ struct broker_settings {
      .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://"},                                      \
     {.name = "username", .kind = SETTING_TEXT, .offset = offsetof(type, member.username), .argument = "NAME",          \
      .help = "for the broker"},                                                                                        \
-    {.name = "password", .kind = SETTING_TEXT, .offset = offsetof(type, member.password), .argument = "TEXT",          \
-     .help = "for the broker; better in $MDM_TUNNEL_BROKER_PASSWORD or a settings file"},                              \
+    {.name = "password", .kind = SETTING_SECRET, .offset = offsetof(type, member.password), .argument = "TEXT",        \
+     .help = "for the broker; better in a file or $MDM_TUNNEL_BROKER_PASSWORD"},                                       \
+    {.name = "password-file", .kind = SETTING_PATH, .offset = offsetof(type, member.password_file),                    \
+     .argument = "FILE", .help = "its first line is the password"},                                                    \
     {.name = "ca-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.ca_cert), .argument = "FILE",            \
      .help = "whom the broker's certificate must come from (default: the system's authorities)"},                      \
     {.name = "client-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.client_cert), .argument = "FILE",    \
@@ -41,8 +43,8 @@ struct broker_settings {
      .help = "largest message that the broker takes"}
 
 /*
- * After the settings were read: what is missing comes from the environment (MDM_TUNNEL_BROKER, _BROKER_USERNAME,
- * _BROKER_PASSWORD). False and *err when the values do not fit together; the URL itself is the link's to read.
+ * After the settings were read: the password comes from its file, and what is missing from the environment
+ * (MDM_TUNNEL_BROKER, _BROKER_USERNAME, _BROKER_PASSWORD; the password is wiped there). False and *err when the values do not fit together; the URL itself is the link's to read.
  */
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err);
 

@@ -33,7 +33,7 @@ bool setting_has_argument(const struct setting *row)
 
 static bool is_on_heap(const struct setting *row)
 {
-    return row->kind == SETTING_TEXT || row->kind == SETTING_NAME || row->kind == SETTING_PATH ||
+    return row->kind == SETTING_TEXT || row->kind == SETTING_SECRET || row->kind == SETTING_NAME || row->kind == SETTING_PATH ||
            row->kind == SETTING_FILE;
 }
 
@@ -42,6 +42,8 @@ void setting_clear(const struct setting *row, void *values)
     if (!is_on_heap(row))
         return;
     char **value = value_of(row, values);
+    if (row->kind == SETTING_SECRET && *value != NULL)
+        explicit_bzero(*value, strlen(*value));
     free(*value);
     *value = NULL;
 }
@@ -103,6 +105,7 @@ int setting_set_text(const struct setting *row, void *values, const char *text, 
     case SETTING_SECONDS:
         return seconds_parse(text, row->min, row->max > 0 ? row->max : SECONDS_MAX, value, err);
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return text_set(value, text, err);
     case SETTING_NAME:
         return name_set(value, text, err);
@@ -132,6 +135,7 @@ int setting_set_json(const struct setting *row, void *values, const cJSON *value
         json_number_text(value, number);
         return setting_set_text(row, values, number, err);
     case SETTING_TEXT:
+    case SETTING_SECRET:
     case SETTING_NAME:
     case SETTING_PATH:
         if (!cJSON_IsString(value))

@@ -20,7 +20,7 @@
 /* One option of the command line, in order. */
 struct given {
     const struct setting *row;
-    const char *text;
+    const char *text; /* of a secret: a word of the command line, which may be written to */
 };
 
 struct command_line {
@@ -153,6 +153,14 @@ static bool option_apply(const struct given *g, void *values, struct config_erro
     return false;
 }
 
+/* Other users of the machine can read the command line for as long as it stands there. */
+static void secrets_wipe(const struct command_line *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->given[i].row->kind == SETTING_SECRET)
+            memset((char *)c->given[i].text, '*', strlen(c->given[i].text));
+}
+
 /* Those that name the settings file, or all others. */
 static bool options_apply(const struct command_line *c, bool file, void *values, struct config_error *err)
 {
@@ -258,6 +266,7 @@ enum settings_result settings_read(const struct settings_table *t, int argc, cha
         result = SETTINGS_BAD;
     if (result != SETTINGS_RUN)
         settings_done(t, values);
+    secrets_wipe(&c);
     command_line_done(&c);
     return result;
 }

@@ -19,6 +19,7 @@ enum setting_kind {
     SETTING_PORT,    /* unsigned, 0 (the kernel chooses) .. 65535 */
     SETTING_SECONDS, /* uint64_t microseconds, min..max seconds; decimal fractions are allowed ("0.5") */
     SETTING_TEXT,    /* char *, heap */
+    SETTING_SECRET,  /* as TEXT; wiped from the command line and from memory */
     SETTING_NAME,    /* char *, heap; one DNS label, normalised */
     SETTING_PATH,    /* char *, heap; a leading ~/ is the home directory */
     SETTING_HELP, SETTING_VERSION, /* the command line only */

@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/fingerprint.h"
 #include "base/worker.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
@@ -60,13 +59,13 @@ struct hub_config {
     /* Our key; NULL: sessions are not encrypted, and the other end has to agree to that. */
     const struct seal_context *seal;
     /*
-     * The peer has proven `key`: may it be the client `id` (NULL: it is none)? NULL, or why its session ends. `again`: it
-     * was admitted before, and hub_review() asks. On the session's owner; NULL: all keys may.
+     * What the peer has proven: may it be the client `id` (NULL: it is none)? NULL, or why its session ends. `again`: it
+     * was admitted before, and hub_review() asks. On the session's owner; NULL: all may.
      */
-    const struct error *(*admit)(void *ctx, const char *id, const struct fingerprint *key, bool again);
+    const struct error *(*admit)(void *ctx, const char *id, const struct seal_peer *peer, bool again);
     /*
-     * The client `id` (which has proven `key`; NULL: sessions are not encrypted) says what it offers: what the program
-     * makes of it goes along to all workers as offering.made. On the session's owner, again after hub_review(). NULL: nothing.
+     * The client `id` (which has proven `key`, zero with a pre-shared key; NULL: sessions are not encrypted) says what it
+     * offers: what the program makes of it goes along to all workers as offering.made. On the session's owner, again after hub_review(). NULL: nothing.
      */
     void *(*offered)(void *ctx, const char *id, const struct fingerprint *key, const struct service_entry *list,
                      size_t count);

@@ -107,13 +107,13 @@ static const struct error *on_seal_push(void *ctx, const struct slice *bytes)
 static const struct error *admission(const struct peer_session *ps, bool again)
 {
     const struct hub_config *config = &ps->shard->hub->config;
-    return config->admit == NULL ? NULL : config->admit(config->ctx, ps->named ? ps->name : NULL, &ps->key, again);
+    return config->admit == NULL ? NULL : config->admit(config->ctx, ps->named ? ps->name : NULL, ps->proof, again);
 }
 
-static const struct error *on_proven(void *ctx, const struct fingerprint *key)
+static const struct error *on_proven(void *ctx, const struct seal_peer *peer)
 {
     struct peer_session *ps = session_of(ctx);
-    ps->key = *key;
+    ps->proof = peer;
     const struct error *why = admission(ps, false);
     if (why == NULL && !ps->first)
         session_ready(ps);
@@ -143,7 +143,7 @@ static void offering_take(struct peer_session *ps, const struct service_entry *l
     }
     if (config->offered != NULL && ps->named) {
         o->made_free = config->offered_free;
-        o->made = config->offered(config->ctx, ps->name, ps->seal != NULL ? &ps->key : NULL, o->list, o->count);
+        o->made = config->offered(config->ctx, ps->name, ps->seal != NULL ? &ps->proof->key : NULL, o->list, o->count);
     }
     offering_unref(ps->offering);
     ps->offering = o;
@@ -335,7 +335,7 @@ static bool seal_make(struct peer_session *ps)
         return true;
     snprintf(names, sizeof(names), "mdm/1/%s/%s/%s", ps->first ? h->instance : ps->instance,
              ps->first ? ps->instance : h->instance, !ps->first ? h->id : ps->named ? ps->name : "");
-    ps->seal = seal_create(h->config.seal, ps->first, names, &seal_events, ps);
+    ps->seal = seal_create(h->config.seal, ps->first, names, ps->named ? ps->name : NULL, &seal_events, ps);
     return ps->seal != NULL;
 }
 
@@ -468,7 +468,7 @@ void peer_session_free(struct peer_session **psp)
 static bool is_about_keys(const struct error *reason)
 {
     return reason == &error_encryption_mismatch || reason == &error_server_key_unknown || reason == &error_name_taken ||
-           reason == &error_key_not_allowed;
+           reason == &error_key_not_allowed || reason == &error_psk_refused || reason == &error_certificate_refused;
 }
 
 /* What the end of a session says about its instance, where that has to be proven. */

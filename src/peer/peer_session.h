@@ -19,7 +19,7 @@ struct peer_session {
     struct session *session;
     struct seal *seal; /* between session and mux; NULL: not encrypted */
     struct mux *mux;
-    struct fingerprint key; /* the peer's, once it has proven it */
+    const struct seal_peer *proof; /* the seal's: what the peer has proven */
     char name[NAME_MAX_BYTES + 1]; /* client id, or the instance where none is known */
     char instance[INSTANCE_TEXT_BYTES + 1];
     uint32_t id;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/object.h"
+#include "base/pattern.h"
 #include "seal/context.h"
 #include "seal/seal.h"
 
@@ -15,11 +16,22 @@ struct seal_context {
     SSL_CTX *tls;
     BIO_METHOD *carrier; /* a BIO whose data is the struct seal */
     struct fingerprint fingerprint;
+    bool own_kind; /* our key is Ed25519 */
+    bool authorities;
+    struct psk *psks;
+    size_t psk_count;
 };
 #define SEAL_CONTEXT_MAGIC 0x5ea1c0de
 
-/* Of a certificate's public key; false when it is not Ed25519. */
-bool seal_fingerprint(const X509 *certificate, struct fingerprint *out);
+/* Of a certificate's public key; false when that is not Ed25519, unless any kind will do. */
+bool seal_fingerprint(const X509 *certificate, bool any_kind, struct fingerprint *out);
+
+/* -- psk.c: the initiator's offer, and what the responder has of it -- */
+/* OpenSSL wants one where it verifies peers, the same for a context and its pre-shared keys. */
+#define SEAL_SESSION_CONTEXT_BYTES 3
+extern const unsigned char seal_session_context[SEAL_SESSION_CONTEXT_BYTES];
+int seal_psk_offer(SSL *tls, const EVP_MD *hash, const unsigned char **name, size_t *len, SSL_SESSION **out);
+int seal_psk_find(SSL *tls, const unsigned char *name, size_t len, SSL_SESSION **out);
 
 /* -- carrier.c: the BIO between TLS and the session's bytes -- */
 BIO_METHOD *seal_carrier_create(void);
@@ -38,6 +50,8 @@ struct seal {
     bool initiator;
     bool established; /* both have proven their keys */
     const struct error *failed;
+    const struct psk *offer; /* the initiator's */
+    struct seal_peer peer;
     uint8_t names[SEAL_NAMES_MAX + 1]; /* length, then text: as ALPN has it (RFC 7301 3.1) */
     /* during seal_push(): what came */
     const uint8_t *in;

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "mdm-tunnel/limits.h"
 #include "seal/internal.h"
 
@@ -50,7 +51,7 @@ static bool tls_make(struct seal *s)
     return SSL_set_alpn_protos(s->tls, s->names, s->names[0] + 1u) == 0;
 }
 
-struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names,
+struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names, const char *id,
                          const struct seal_events *events, void *ctx)
 {
     struct seal *s;
@@ -62,6 +63,7 @@ struct seal *seal_create(const struct seal_context *c, bool initiator, const cha
         return NULL;
     s->context = c;
     s->initiator = initiator;
+    s->offer = initiator ? seal_context_psk(c, id) : NULL;
     s->events = events;
     s->ctx = ctx;
     s->names[0] = (uint8_t)len;
@@ -110,18 +112,43 @@ static bool names_agreed(const struct seal *s)
     return len == s->names[0] && memcmp(name, s->names + 1, len) == 0;
 }
 
+/* How the peer has proven itself; false when it is not what the context asks for. */
+static bool peer_known(struct seal *s)
+{
+    struct seal_peer *peer = &s->peer;
+    if (SSL_session_reused(s->tls)) {
+        peer->means = SEAL_BY_PSK;
+        return peer->psk != NULL;
+    }
+    peer->psk = NULL;
+    peer->means = s->context->authorities ? SEAL_BY_CERTIFICATE : SEAL_BY_KEY;
+    peer->certificate = SSL_get0_peer_certificate(s->tls);
+    return seal_fingerprint(peer->certificate, s->context->authorities, &peer->key);
+}
+
 static const struct error *handshake_done(struct seal *s)
 {
-    struct fingerprint key;
-    if (!names_agreed(s) || !seal_fingerprint(SSL_get0_peer_certificate(s->tls), &key))
+    if (!names_agreed(s) || !peer_known(s))
         return seal_fail(s, &error_encryption_failed);
-    const struct error *why = s->events->proven(s->ctx, &key);
+    const struct error *why = s->events->proven(s->ctx, &s->peer);
     if (why != NULL)
         return seal_fail(s, why);
     s->established = true;
     s->partial = 0;
     s->events->wake(s->ctx);
     return NULL;
+}
+
+/* What the user can do something about has a name of its own. */
+static const struct error *handshake_failure(const struct seal *s)
+{
+    long certificate = SSL_get_verify_result(s->tls);
+    if (certificate != X509_V_OK) {
+        log_info("seal", "a certificate is refused: %s", X509_verify_cert_error_string(certificate));
+        return &error_certificate_refused;
+    }
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    return reason == SSL_R_BINDER_DOES_NOT_VERIFY ? &error_psk_refused : &error_encryption_failed;
 }
 
 static const struct error *handshake_go_on(struct seal *s)
@@ -131,7 +158,7 @@ static const struct error *handshake_go_on(struct seal *s)
     if (result == 1)
         return handshake_done(s);
     if (SSL_get_error(s->tls, result) != SSL_ERROR_WANT_READ)
-        return seal_fail(s, &error_encryption_failed);
+        return seal_fail(s, handshake_failure(s));
     if (s->pending_len > 0)
         s->events->wake(s->ctx);
     return NULL;

@@ -6,8 +6,8 @@
  *
  *     session_events.pull -> seal_pull() -> seal_events.pull        session_events.push -> seal_push() -> seal_events.push
  *
- * Both ends show a certificate and prove its key; whether the key is the right one, the user decides in `proven`. The
- * names of both ends are a part of the handshake: it fails when somebody passes on what was meant for another.
+ * Both ends prove something (seal/context.h); whether that is enough, the user decides in `proven`. The names of both ends
+ * are a part of the handshake: it fails when somebody passes on what was meant for another.
  *
  * Pure: one owner, no thread, no time, no sockets, never blocks. Callbacks are made from the calls below.
  */
@@ -32,17 +32,18 @@ struct seal_events {
     /* As in session_events: plain bytes. */
     size_t (*pull)(void *ctx, uint8_t *dst, size_t max);
     const struct error *(*push)(void *ctx, const struct slice *bytes);
-    /* The peer has proven this key; called once, before any plain byte goes either way. Non-NULL ends the session. */
-    const struct error *(*proven)(void *ctx, const struct fingerprint *key);
+    /* The peer has proven this; called once, before any plain byte goes either way. Non-NULL ends the session. */
+    const struct error *(*proven)(void *ctx, const struct seal_peer *peer);
     /* seal_pull() has something to give. Idempotent. */
     void (*wake)(void *ctx);
 };
 
 /*
  * `initiator`: this end said HELLO first. `names`: 1 to SEAL_NAMES_MAX bytes, the same on both ends or they will not
- * agree. NULL without memory. The context must outlive the seal.
+ * agree. `id`: the client that the initiator wants to talk to, for whom it offers a pre-shared key if it has one; NULL: the
+ * first that it has. NULL without memory. The context must outlive the seal.
  */
-struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names,
+struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names, const char *id,
                          const struct seal_events *events, void *ctx);
 void seal_free(struct seal **s);
 

@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 #include "base/object.h"
+#include "base/pattern.h"
 #include "base/watch.h"
 #include "config/authorized_clients.h"
-#include "config/identity.h"
 #include "mdm-tunnel/limits.h"
 
 struct first_use {
@@ -111,19 +111,23 @@ static void on_file_changed(void *ctx)
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-static bool seal_make(struct admission *a, struct config_error *err)
+static bool seal_make(struct admission *a, const struct credential_settings *settings, struct config_error *err)
 {
-    struct identity identity;
-    if (identity_load(a->state, SERVER_KEY_FILE, &identity, err) != 0)
+    struct credentials c;
+    const char *why;
+    if (credentials_load(a->state, SERVER_KEY_FILE, settings, &c, err) != 0)
         return false;
-    a->seal = seal_context_create(identity.pem);
-    identity_done(&identity);
+    const struct seal_config config = {
+        .pem = c.pem, .authorities = c.authorities, .psks = c.psks, .psk_count = c.psk_count};
+    a->seal = seal_context_create(&config, &why);
     if (a->seal == NULL)
-        config_error_set(err, "cannot use the key in %s/" SERVER_KEY_FILE, state_directory(a->state));
+        config_error_set(err, "identity and authorities: %s", why);
+    credentials_done(&c);
     return a->seal != NULL;
 }
 
-struct admission *admission_create(struct state *state, enum admission_mode mode, const struct admission_events *events,
+struct admission *admission_create(struct state *state, enum admission_mode mode,
+                                   const struct credential_settings *settings, const struct admission_events *events,
                                    void *ctx, struct config_error *err)
 {
     struct admission *a;
@@ -138,7 +142,7 @@ struct admission *admission_create(struct state *state, enum admission_mode mode
     a->ctx = ctx;
     pthread_mutex_init(&a->lock, NULL);
     a->text = file_read(a, err);
-    if (a->text == NULL || !file_parse(a, a->text, &a->table, err) || !seal_make(a, err))
+    if (a->text == NULL || !file_parse(a, a->text, &a->table, err) || !seal_make(a, settings, err))
         admission_free(&a);
     return a;
 }
@@ -213,24 +217,53 @@ static const struct error *admission_decide(struct admission *a, const char *id,
     return *first ? NULL : &error_limit;
 }
 
-const struct error *admission_ask(struct admission *a, const char *id, const struct fingerprint *key, bool again)
+/* With the lock: a line with "none" counts whatever the client has proven. */
+static const struct error *denied(struct admission *a, const char *id)
 {
-    char text[FINGERPRINT_TEXT_BYTES + 1];
+    static const struct fingerprint nobody;
+    bool none = authorized_clients_find(&a->table, id, &nobody, 0) == AUTHORIZED_NOBODY;
+    return none ? &error_key_not_allowed : NULL;
+}
+
+/* With the lock. An id that a pre-shared key is for is its holders' alone: a key of somebody's own does not do then. */
+static const struct error *proof_decide(struct admission *a, const char *id, const struct seal_peer *peer, bool again,
+                                        bool *first)
+{
+    bool shared = seal_context_psk(a->seal, id) != NULL;
+    if (shared != (peer->means == SEAL_BY_PSK) || (shared && !pattern_matches(peer->psk->pattern, id)))
+        return &error_psk_refused;
+    if (shared)
+        return denied(a, id);
+    if (peer->means == SEAL_BY_CERTIFICATE)
+        return seal_peer_has_name(peer, id) ? denied(a, id) : &error_certificate_refused;
+    return a->mode == ADMISSION_OPEN ? NULL : admission_decide(a, id, &peer->key, again, first);
+}
+
+static void proof_text(const struct seal_peer *peer, char *out, size_t size)
+{
+    char key[FINGERPRINT_TEXT_BYTES + 1];
+    fingerprint_text(&peer->key, key);
+    if (peer->means == SEAL_BY_PSK)
+        snprintf(out, size, "pre-shared key %s", peer->psk->name);
+    else
+        snprintf(out, size, "%s %s", peer->means == SEAL_BY_CERTIFICATE ? "certificate with key" : "key", key);
+}
+
+const struct error *admission_ask(struct admission *a, const char *id, const struct seal_peer *peer, bool again)
+{
+    char text[FINGERPRINT_TEXT_BYTES + 64];
     bool first = false;
     CHECK_OBJECT(a, ADMISSION_MAGIC);
     if (id == NULL)
         return &error_key_not_allowed;
-    const struct error *why = NULL;
-    if (a->mode != ADMISSION_OPEN) {
-        pthread_mutex_lock(&a->lock);
-        why = admission_decide(a, id, key, again, &first);
-        pthread_mutex_unlock(&a->lock);
-    }
-    fingerprint_text(key, text);
+    pthread_mutex_lock(&a->lock);
+    const struct error *why = proof_decide(a, id, peer, again, &first);
+    pthread_mutex_unlock(&a->lock);
+    proof_text(peer, text, sizeof(text));
     if (why != NULL)
-        log_warning(id, "key %s is refused: %s", text, why->text);
+        log_warning(id, "%s is refused: %s", text, why->text);
     else if (!again)
-        log_info(id, "key %s is admitted%s", text, first ? ", and the id belongs to it from now on" : "");
+        log_info(id, "%s is admitted%s", text, first ? ", and the id belongs to it from now on" : "");
     if (first)
         a->events->due(a->ctx);
     return why;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may be which client: the server's own key, and the file authorized_clients in the state directory. The file is read
- * again whenever it changes; names that a key claims first are added to it.
+ * Who may be which client: what the server shows and believes, and the file authorized_clients in the state directory. The
+ * file is read again whenever it changes; names that a key claims first are added to it. In this order: an id that the file
+ * denies is nobody's; one that a pre-shared key is for, its holders'; with authorities, whoever has a certificate with the
+ * id in it; else the file and the mode say whose key it needs.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H
 
 #include <stdbool.h>
 
-#include "base/fingerprint.h"
 #include "base/worker.h"
+#include "config/credentials.h"
 #include "config/state.h"
 #include "seal/context.h"
 #include "wire/error.h"
@@ -36,7 +38,8 @@ struct admission_events {
 bool admission_mode_parse(const char *text, enum admission_mode *out);
 
 /* Makes the key on the first start. `state` and `events` outlive it. NULL and *err, also when the file is wrong. */
-struct admission *admission_create(struct state *state, enum admission_mode mode, const struct admission_events *events,
+struct admission *admission_create(struct state *state, enum admission_mode mode,
+                                   const struct credential_settings *settings, const struct admission_events *events,
                                    void *ctx, struct config_error *err);
 /* Before the worker starts. False with errno. */
 bool admission_watch(struct admission *a, struct worker *w);
@@ -45,7 +48,7 @@ void admission_free(struct admission **a);
 const struct seal_context *admission_seal(const struct admission *a);
 
 /* hub_config.admit; any thread. */
-const struct error *admission_ask(struct admission *a, const char *id, const struct fingerprint *key, bool again);
+const struct error *admission_ask(struct admission *a, const char *id, const struct seal_peer *peer, bool again);
 /* Whether first uses are not in the file yet. Any thread. */
 bool admission_is_due(struct admission *a);
 /* Writes them; on the main thread, since it waits for the disk. */

@@ -202,11 +202,11 @@ static void on_admission_changed(void *ctx)
 
 static const struct admission_events admission_events = {.due = on_admission_due, .changed = on_admission_changed};
 
-static const struct error *on_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+static const struct error *on_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
     struct server *s = ctx;
 
-    return admission_ask(s->admission, id, key, again);
+    return admission_ask(s->admission, id, peer, again);
 }
 
 /* -- making -------------------------------------------------------------------------------------------------------- */
@@ -240,7 +240,7 @@ static bool create_admission(struct server *s, struct config_error *err)
         log_warning("server", "sessions are not encrypted, and client ids are anybody's (--no-encryption)");
         return true;
     }
-    s->admission = admission_create(s->state, s->settings->auth, &admission_events, s, err);
+    s->admission = admission_create(s->state, s->settings->auth, &s->settings->credentials, &admission_events, s, err);
     if (s->admission == NULL)
         return false;
     if (!admission_watch(s->admission, s->workers[0]))

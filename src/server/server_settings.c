@@ -32,6 +32,7 @@ static const struct setting rows[] = {
      .help = "keep X-Forwarded-* and Forwarded that come from here"},
     {.name = "auth", .kind = SETTING_TEXT, .offset = AT(auth_text), .default_text = "first-use",
      .argument = "MODE", .help = "whose client ids are: first-use, listed or open"},
+    CREDENTIAL_SETTINGS(struct server_settings, credentials),
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt sessions; clients have to say the same, and ids are anybody's"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
@@ -98,9 +99,13 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
         return false;
     }
+    if (s->no_encryption && credential_settings_any(&s->credentials)) {
+        config_error_set(err, "no-encryption: ca, identity and pre-shared keys are for encrypted sessions");
+        return false;
+    }
     if (s->workers == 0)
         s->workers = cores();
-    return broker_settings_finish(&s->broker, err) && url_check(s, err);
+    return credential_settings_check(&s->credentials, err) && broker_settings_finish(&s->broker, err) && url_check(s, err);
 }
 
 enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, int *first,

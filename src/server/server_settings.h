@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/broker_settings.h"
+#include "config/credentials.h"
 #include "config/settings.h"
 #include "link/url.h"
 #include "server/admission.h"
@@ -22,6 +23,7 @@ struct server_settings {
     struct cidr_list trusted_proxies;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
+    struct credential_settings credentials;
     char *auth_text;
     enum admission_mode auth;
     bool no_encryption, no_listing, verbose;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a stranger says to a seal: nothing of it reaches the user, whatever it is and however it is cut. Input: one byte
- * that says which end hears it and how large the pieces are, then bytes.
+ * that says which end hears it (lowest bit), what that end believes (two bits) and how large the pieces are, then bytes.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,9 +34,9 @@ static const struct error *on_push(void *ctx, const struct slice *bytes)
     abort();
 }
 
-static const struct error *on_proven(void *ctx, const struct fingerprint *key)
+static const struct error *on_proven(void *ctx, const struct seal_peer *peer)
 {
-    (void)ctx, (void)key;
+    (void)ctx, (void)peer;
     abort();
 }
 
@@ -46,15 +46,20 @@ static const struct seal_events events = {.pull = on_pull, .push = on_push, .pro
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct seal_context *context;
+    static struct seal_context *context[3];
     uint8_t out[2048];
-    if (context == NULL)
-        context = seal_context_create(pem);
+    static const struct psk psk = {.name = "tim", .pattern = "tim", .len = 16, .bytes = "0123456789abcdef"};
+    if (context[0] == NULL) {
+        const char *none;
+        context[0] = seal_context_create(&(struct seal_config){.pem = pem}, &none);
+        context[1] = seal_context_create(&(struct seal_config){.pem = pem, .psks = &psk, .psk_count = 1}, &none);
+        context[2] = seal_context_create(&(struct seal_config){.pem = pem, .authorities = pem}, &none);
+    }
     if (size == 0)
         return 0;
     bool initiator = data[0] & 1;
-    size_t step = (size_t)(data[0] >> 1) * 8 + 1;
-    struct seal *s = seal_create(context, initiator, "mdm/1/a/b/tim", &events, NULL);
+    size_t step = (size_t)(data[0] >> 3) * 32 + 1;
+    struct seal *s = seal_create(context[(data[0] >> 1 & 3) % 3], initiator, "mdm/1/a/b/tim", "tim", &events, NULL);
     size_t said = seal_pull(s, out, sizeof(out));
     assert((said > 0) == initiator);
     const struct error *why = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * authorized_clients and known_servers. What parses also parses after each edit, and the edit does what it says. Input:
- * the file.
+ * authorized_clients, known_servers and files of pre-shared keys. What parses also parses after each edit, and the edit does
+ * what it says. Input: the file.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include "config/authorized_clients.h"
 #include "config/known_servers.h"
+#include "config/psk_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,6 +71,20 @@ static void known(const char *text)
     free(more);
 }
 
+static void pre_shared(const char *text)
+{
+    struct config_error err;
+    struct psk *psks;
+    size_t count;
+    if (psks_parse(text, &psks, &count, &err) != 0)
+        return;
+    assert(count > 0 && count <= PSKS_MAX);
+    for (size_t i = 0; i < count; i++)
+        assert(psks[i].len >= PSK_BYTES_MIN && psks[i].len <= PSK_BYTES_MAX && psks[i].name[0] != '\0' &&
+               psks[i].pattern[0] != '\0');
+    psks_free(psks, count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (memchr(data, 0, size) != NULL)
@@ -79,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     authorized(text);
     known(text);
+    pre_shared(text);
     free(text);
     return 0;
 }

@@ -42,3 +42,5 @@ ERROR(encryption_failed, 61, SESSION, 502, WARNING, "the encrypted bytes are not
 ERROR(server_key_unknown, 62, SESSION, 502, WARNING, "the server's key is not the one that the client knows")
 ERROR(name_taken, 63, SESSION, 502, WARNING, "the client id belongs to another key")
 ERROR(key_not_allowed, 64, SESSION, 502, WARNING, "the client's key is not allowed to use this id")
+ERROR(psk_refused, 65, SESSION, 502, WARNING, "the pre-shared key is not the one of this id, or one end has none")
+ERROR(certificate_refused, 66, SESSION, 502, WARNING, "the certificate is not of the authority, not valid, or not for this name")

@@ -8,6 +8,7 @@
 #include "config/authorized_clients.h"
 #include "config/identity.h"
 #include "config/known_servers.h"
+#include "config/psk_file.h"
 #include "tap.h"
 
 /* SHA-256 of nothing, of "a", of "b", as openssl dgst and base64 have it. */
@@ -241,7 +242,43 @@ static void test_authorized_edit(void)
     edited("", AUTHORIZED_FORGET, "tim", KEY_A, "");
 }
 
+static void test_psks(void)
+{
+    static const struct {
+        const char *text, *err;
+    } bad[] = {
+        {"", "there is no key"},
+        {"tim", "line 1: not NAME KEY [PATTERN]"},
+        {"tim 00112233445566778899aabbccddee", "line 1: the key is not 32 to 128 hexadecimal digits"},
+        {"tim 00112233445566778899aabbccddeefg", "line 1: the key is not 32 to 128 hexadecimal digits"},
+        {"tim 00112233445566778899aabbccddeefff", "line 1: the key is not 32 to 128 hexadecimal digits"},
+        {"a b\n", "line 1: the key is not 32 to 128 hexadecimal digits"},
+        {"-a 00112233445566778899aabbccddeeff", "line 1: the name is not 1 to 63 letters, digits and hyphens"},
+        {"a 00112233445566778899aabbccddeeff b_*", "line 1: the pattern is not a client id or one with '*'"},
+        {"a 00112233445566778899aabbccddeeff\nA 00112233445566778899aabbccddeeff", "a name is given twice"},
+    };
+    struct psk *psks = NULL;
+    struct config_error err;
+    size_t count = 7;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        OK_INT(psks_parse(bad[i].text, &psks, &count, &err), -1);
+        OK_TEXT(err.text, bad[i].err);
+        OK(psks == NULL && count == 7);
+    }
+    OK_INT(psks_parse("# keys\n\nFleet 00112233445566778899AABBCCDDEEFF Cam-* # comment\n"
+                      "tim ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", &psks, &count, &err), 0);
+    OK_INT(count, 2);
+    OK_TEXT(psks[0].name, "fleet");
+    OK_TEXT(psks[0].pattern, "cam-*");
+    OK_INT(psks[0].len, 16);
+    OK_INT(psks[0].bytes[15], 0xff);
+    OK_TEXT(psks[1].pattern, "tim");
+    OK_INT(psks[1].len, 32);
+    psks_free(psks, count);
+}
+
 static const struct tap_case cases[] = {
+    {"pre-shared keys", test_psks},
     {"fingerprints as text", test_fingerprint},
     {"an identity is made once", test_identity},
     {"known_servers", test_known_servers},

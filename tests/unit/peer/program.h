@@ -146,7 +146,8 @@ static inline struct seal_context *key_create(void)
     struct identity identity;
     if (!identity_create(&identity))
         return NULL;
-    struct seal_context *key = seal_context_create(identity.pem);
+    const char *why;
+    struct seal_context *key = seal_context_create(&(struct seal_config){.pem = identity.pem}, &why);
     identity_done(&identity);
     return key;
 }

@@ -17,11 +17,11 @@ static void want(const struct seal_context *key)
     pthread_mutex_unlock(&wanted_lock);
 }
 
-static const struct error *server_admit(void *ctx, const char *id, const struct fingerprint *key, bool again)
+static const struct error *server_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
     (void)ctx;
     pthread_mutex_lock(&wanted_lock);
-    bool right = id != NULL && strcmp(id, "tim") == 0 && fingerprint_equal(key, &wanted);
+    bool right = id != NULL && strcmp(id, "tim") == 0 && fingerprint_equal(&peer->key, &wanted);
     pthread_mutex_unlock(&wanted_lock);
     atomic_fetch_add(&asked, 1);
     atomic_fetch_add(&asked_again, again);
@@ -33,7 +33,7 @@ static const struct error *server_admit(void *ctx, const char *id, const struct 
 }
 
 static void start(struct program *p, const char *id, unsigned workers, struct seal_context *key,
-                  const struct error *(*admit)(void *, const char *, const struct fingerprint *, bool))
+                  const struct error *(*admit)(void *, const char *, const struct seal_peer *, bool))
 {
     static const struct service_entry list[] = {{STREAM_KIND_TCP, "echo", NULL, 0}};
     program_key = key;
@@ -155,9 +155,9 @@ static void reviewed(void)
     finish(&tim, &mal);
 }
 
-static const struct error *never(void *ctx, const char *id, const struct fingerprint *key, bool again)
+static const struct error *never(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
-    (void)ctx, (void)id, (void)key, (void)again;
+    (void)ctx, (void)id, (void)peer, (void)again;
     return &error_server_key_unknown;
 }
 

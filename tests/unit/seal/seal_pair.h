@@ -3,6 +3,7 @@
 #ifndef TESTS_SEAL_PAIR_H
 #define TESTS_SEAL_PAIR_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,10 @@ struct end {
     size_t said_len, said_at, got_len, got_capacity;
     unsigned proven, woken;
     struct fingerprint peer;
+    enum seal_means means;
+    char psk[PSK_NAME_BYTES + 1];
+    const char *name; /* asked for in the peer's certificate */
+    bool has_name;
     const struct error *verdict, *push_says;
 };
 
@@ -54,11 +59,14 @@ static const struct error *end_push(void *ctx, const struct slice *bytes)
     return NULL;
 }
 
-static const struct error *end_proven(void *ctx, const struct fingerprint *key)
+static const struct error *end_proven(void *ctx, const struct seal_peer *peer)
 {
     struct end *e = ctx;
     e->proven++;
-    e->peer = *key;
+    e->peer = peer->key;
+    e->means = peer->means;
+    snprintf(e->psk, sizeof(e->psk), "%s", peer->psk != NULL ? peer->psk->name : "");
+    e->has_name = e->name != NULL && seal_peer_has_name(peer, e->name);
     return e->verdict;
 }
 
@@ -69,23 +77,28 @@ static const struct seal_events end_events = {
 
 static struct seal_context *pair_contexts[2]; /* a key each for all pairs */
 
+static inline bool pair_start(struct pair *p, struct seal_context *a, struct seal_context *b, const char *names_a,
+                              const char *names_b, const char *id)
+{
+    *p = (struct pair){.a.context = a, .b.context = b, .corrupt_at = SIZE_MAX};
+    if (a == NULL || b == NULL)
+        return false;
+    p->a.seal = seal_create(a, true, names_a, id, &end_events, &p->a);
+    p->b.seal = seal_create(b, false, names_b, NULL, &end_events, &p->b);
+    return p->a.seal != NULL && p->b.seal != NULL;
+}
+
 static inline bool pair_init(struct pair *p, const char *names_a, const char *names_b)
 {
-    *p = (struct pair){.corrupt_at = SIZE_MAX};
+    const char *why;
     for (int i = 0; i < 2; i++) {
         struct identity identity;
         if (pair_contexts[i] == NULL && identity_create(&identity)) {
-            pair_contexts[i] = seal_context_create(identity.pem);
+            pair_contexts[i] = seal_context_create(&(struct seal_config){.pem = identity.pem}, &why);
             identity_done(&identity);
         }
     }
-    p->a.context = pair_contexts[0];
-    p->b.context = pair_contexts[1];
-    if (p->a.context == NULL || p->b.context == NULL)
-        return false;
-    p->a.seal = seal_create(p->a.context, true, names_a, &end_events, &p->a);
-    p->b.seal = seal_create(p->b.context, false, names_b, &end_events, &p->b);
-    return p->a.seal != NULL && p->b.seal != NULL;
+    return pair_start(p, pair_contexts[0], pair_contexts[1], names_a, names_b, NULL);
 }
 
 static inline void pair_done(struct pair *p)

@@ -199,12 +199,15 @@ static void test_user_refuses_bytes(void)
 static void test_context(void)
 {
     struct identity i;
-    OK(seal_context_create("") == NULL);
-    OK(seal_context_create("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") == NULL);
+    const char *why = NULL;
+    OK(seal_context_create(&(struct seal_config){.pem = ""}, &why) == NULL);
+    OK(seal_context_create(&(struct seal_config){.pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, &why) == NULL);
     OK(identity_create(&i));
-    struct seal_context *c = seal_context_create(i.pem);
+    struct seal_context *c = seal_context_create(&(struct seal_config){.pem = i.pem}, &why);
     OK(c != NULL && fingerprint_equal(seal_context_fingerprint(c), &i.fingerprint));
     seal_context_free(&c);
+    OK(seal_context_create(&(struct seal_config){.pem = i.pem, .authorities = "none"}, &why) == NULL);
+    OK_TEXT(why, "no certificate of an authority");
     identity_done(&i);
 }
 
