@@ -49,6 +49,8 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
     s->blocked = false;
     if (s->handshaking)
         handshake_go_on(s);
+    else if (s->finishing)
+        sock_finish(s);
     else
         s->events->writable(s->ctx);
 }
@@ -101,12 +103,18 @@ void sock_reading(struct sock *s, bool on)
 
 void sock_finish(struct sock *s)
 {
+    int result = 0;
     if (s->fd < 0)
         return;
-    if (s->tls != NULL && !s->handshaking)
-        SSL_shutdown(s->tls);
     ERR_clear_error();
-    shutdown(s->fd, SHUT_WR);
+    if (s->tls != NULL && !s->handshaking)
+        result = SSL_shutdown(s->tls);
+    s->finishing = result < 0 && SSL_get_error(s->tls, result) == SSL_ERROR_WANT_WRITE;
+    ERR_clear_error();
+    if (s->finishing)
+        write_event_set(s);
+    else
+        shutdown(s->fd, SHUT_WR);
 }
 
 void sock_close(struct sock *s)

@@ -40,7 +40,7 @@ struct sock_events {
 struct sock {
     int fd; /* -1: closed, or not open yet */
     bool reading, blocked;
-    bool handshaking;
+    bool handshaking, finishing;
     struct worker *worker;
     const struct sock_events *events;
     void *ctx;
@@ -71,7 +71,7 @@ void sock_reading(struct sock *s, bool on);
  */
 ssize_t sock_readv(struct sock *s, const struct iovec *iov, int count);
 ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count);
-/* After all that is to be written was. */
+/* After all that is to be written was. When the socket is full the close_notify follows as soon as it is not. */
 void sock_finish(struct sock *s);
 /* Idempotent. */
 void sock_close(struct sock *s);

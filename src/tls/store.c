@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/object.h"
@@ -24,6 +25,8 @@ struct tls_store {
     void (*news)(void *ctx, enum tls_news news, const char *text);
     void *ctx;
     struct tls_set *sets[WORKERS_MAX]; /* each of its worker */
+    struct mail reload;
+    atomic_bool reloading; /* `reload` is on its way */
 
     /* the first worker's */
     struct tls_config config;
@@ -132,6 +135,24 @@ static void file_changed(void *ctx)
         event_add(&s->settled, &settle_time);
 }
 
+static void reload_arrived(struct worker *self, struct mail *m)
+{
+    struct tls_store *s = CONTAINER_OF(m, struct tls_store, reload);
+    (void)self;
+    CHECK_OBJECT(s, STORE_MAGIC);
+    atomic_store(&s->reloading, false);
+    file_changed(s);
+}
+
+static void reload_discard(struct mail *m) { (void)m; }
+
+void tls_store_reload(struct tls_store *s)
+{
+    CHECK_OBJECT(s, STORE_MAGIC);
+    if (!atomic_exchange(&s->reloading, true))
+        worker_post(s->workers[0], &s->reload);
+}
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static bool copy_text(const char **to, const char *from)
@@ -204,6 +225,8 @@ struct tls_store *tls_store_create(const struct tls_store_config *config, char e
     s->workers = config->workers;
     s->worker_count = config->worker_count;
     s->news = config->news;
+    s->reload = (struct mail){.deliver = reload_arrived, .discard = reload_discard};
+    list_init(&s->reload.node);
     s->ctx = config->ctx;
     event_assign(&s->settled, worker_events(s->workers[0]), -1, 0, settled, s);
     event_assign(&s->tickets_due, worker_events(s->workers[0]), -1, EV_PERSIST, tickets_due, s);

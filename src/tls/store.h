@@ -31,6 +31,8 @@ struct tls_store_config {
 struct tls_store *tls_store_create(const struct tls_store_config *config, char error[static 512]);
 /* The set in use on this worker, borrowed for the call; on the worker, or before its start. */
 struct tls_set *tls_store_set(const struct tls_store *s, unsigned worker_index);
+/* Reads the files again although no change was seen; any thread. */
+void tls_store_reload(struct tls_store *s);
 /* After the workers have stopped and before they are freed. */
 void tls_store_free(struct tls_store **s);
 
