@@ -148,6 +148,17 @@
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 
+/* Connections of one worker whose first bytes are looked at: TLS, front proxies. */
+#define ARRIVALS_PER_WORKER_MAX 4096
+/* Connections taken in one turn before others are looked at again. */
+#define ACCEPTS_PER_TURN 64
+/* What a TLS connection holds for a side that does not take it, each way; four records. */
+#define BRIDGE_BYTES (64 * KIB)
+/* Services that TLS passes through to, remembered by one worker while their clients are away. */
+#define SERVICES_PASSED_MAX 4096
+/* Challenges of certificate authorities: a token has 43 characters, its file some 90 bytes. */
+#define ACME_TOKEN_MAX 128
+#define ACME_FILE_MAX (4 * KIB)
 /* A head of the PROXY protocol; version 2 has room for options: certificates of visitors are the largest in use. */
 #define PROXY_HEAD_MAX (4 * KIB)
 /* A visitor's first TLS message, and what it is spread over: records of 20 bytes and more. */

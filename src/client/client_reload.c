@@ -22,7 +22,7 @@ static void catalog_offer(struct client *c, const struct services *services)
     if (list == NULL)
         return;
     for (size_t i = 0; i < services->count; i++) {
-        list[i].kind = STREAM_KIND_HTTP;
+        list[i].kind = services->list[i].kind == SERVICE_TLS ? STREAM_KIND_TLS : STREAM_KIND_HTTP;
         snprintf(list[i].name, sizeof(list[i].name), "%s", services->list[i].name);
     }
     if (!hub_offer(c->hub, list, services->count))

@@ -140,12 +140,18 @@ static struct local *local_create(struct client_shard *shard, struct conduit *c,
     return l;
 }
 
+/* What a TLS service gets has not been looked into; anything else would not be what it speaks. */
+static bool kind_fits(const struct service *s, enum stream_kind kind)
+{
+    return s->kind == SERVICE_TLS ? kind == STREAM_KIND_TLS : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;
+}
+
 void local_open(struct client_shard *shard, struct conduit *c, const struct open_head *head)
 {
     const struct service *s = services_find(catalog_services(shard->catalog), head->service);
-    const struct error *error = s == NULL                        ? &error_unknown_service
-                                : head->kind == STREAM_KIND_TCP ? &error_kind_not_offered
-                                                                : NULL;
+    const struct error *error = s == NULL                      ? &error_unknown_service
+                                : !kind_fits(s, head->kind) ? &error_kind_not_offered
+                                                            : NULL;
     if (error != NULL) {
         refuse(shard, &c, head->service, error, "");
         return;

@@ -39,21 +39,52 @@ static int target_read(const cJSON *value, const char *file, const char *path, s
     return target_parse(text, out, &reason) == 0 ? 0 : value_error(err, file, path, reason.text);
 }
 
-static int options_read(const cJSON *object, const char *file, const char *name, struct target *out,
-                        struct config_error *err)
+static int kind_read(const cJSON *value, const char *file, const char *path, struct service *out,
+                     struct config_error *err)
+{
+    const char *kind = cJSON_IsString(value) ? value->valuestring : "";
+    if (strcmp(kind, "http") != 0 && strcmp(kind, "tls") != 0)
+        return value_error(err, file, path, ": neither \"http\" nor \"tls\"");
+    out->kind = strcmp(kind, "tls") == 0 ? SERVICE_TLS : SERVICE_HTTP;
+    return 0;
+}
+
+static int service_target_read(const cJSON *value, const char *file, const char *path, struct service *out,
+                               struct config_error *err)
+{
+    return target_read(value, file, path, &out->target, err);
+}
+
+static const struct service_key {
+    const char *name;
+    int (*read)(const cJSON *value, const char *file, const char *path, struct service *out, struct config_error *err);
+} service_keys[] = {
+    {"target", service_target_read},
+    {"kind", kind_read},
+};
+
+static const struct service_key *service_key_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(service_keys) / sizeof(service_keys[0]); i++)
+        if (strcmp(service_keys[i].name, name) == 0)
+            return &service_keys[i];
+    return NULL;
+}
+
+static int options_read(const cJSON *object, const char *file, struct service *out, struct config_error *err)
 {
     char path[256];
     for (const cJSON *m = object->child; m != NULL; m = m->next) {
-        if (strcmp(m->string, "target") != 0) {
-            snprintf(path, sizeof(path), "%s.%.64s", name, m->string);
+        const struct service_key *key = service_key_find(m->string);
+        snprintf(path, sizeof(path), "%s.%.64s", out->name, m->string);
+        if (key == NULL)
             return value_error(err, file, path, ": unknown key");
-        }
+        if (key->read(m, file, path, out, err) != 0)
+            return -1;
     }
-    const cJSON *target = cJSON_GetObjectItemCaseSensitive(object, "target");
-    if (target == NULL)
-        return value_error(err, file, name, ": \"target\" is missing");
-    snprintf(path, sizeof(path), "%s.target", name);
-    return target_read(target, file, path, out, err);
+    if (cJSON_GetObjectItemCaseSensitive(object, "target") == NULL)
+        return value_error(err, file, out->name, ": \"target\" is missing");
+    return 0;
 }
 
 static int service_read(const cJSON *value, const char *file, struct service *out, struct config_error *err)
@@ -62,7 +93,7 @@ static int service_read(const cJSON *value, const char *file, struct service *ou
     if (!label_normalise(key, strlen(key), out->name))
         return config_error_set(err, "%s: \"%.64s\": " NAME_RULE, file, key);
     if (cJSON_IsObject(value))
-        return options_read(value, file, out->name, &out->target, err);
+        return options_read(value, file, out, err);
     return target_read(value, file, out->name, &out->target, err);
 }
 
@@ -168,7 +199,7 @@ static int services_insert(struct services *s, const struct service *added, stru
 
 int services_add_argument(struct services *out, const char *argument, struct config_error *err)
 {
-    struct service added;
+    struct service added = {.kind = SERVICE_HTTP};
     struct config_error reason;
     const char *equals = strchr(argument, '=');
     if (equals == NULL)

@@ -17,9 +17,15 @@ struct target {
     char path[108]; /* TARGET_UNIX */
 };
 
+enum service_kind {
+    SERVICE_HTTP, /* HTTP/1.1, WebSocket */
+    SERVICE_TLS,  /* takes visitors' TLS connections as they come: the server does not see the content */
+};
+
 struct service {
     char name[64]; /* valid (label_normalise) */
     struct target target;
+    enum service_kind kind;
 };
 
 /* Sorted by name, no name twice. */
@@ -28,7 +34,7 @@ struct services {
     struct service *list;
 };
 
-/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ...}}. 0, or -1 and *err says where
+/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls"}}. 0, or -1 and *err says where
  * ("services file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
 int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
 /* errno is ENOENT when there is no such file. */

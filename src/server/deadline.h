@@ -23,6 +23,10 @@ enum deadline_kind {
     DEADLINE_HOLD,     /* a visitor who waits for a client to come back */
     DEADLINE_UPGRADE,  /* the last bytes to an upgraded connection whose stream was cut */
     DEADLINE_STREAM,   /* an idle stream in the pool */
+    DEADLINE_ARRIVAL,  /* a front proxy's head, the first TLS message, and where it leads */
+    DEADLINE_HANDSHAKE, /* of TLS */
+    DEADLINE_LINGER,   /* a TLS connection whose last word was said */
+    DEADLINE_ACCEPT,   /* no descriptors are left: until it is tried again */
     DEADLINE_KINDS
 };
 

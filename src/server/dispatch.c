@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mdm-tunnel/limits.h"
+#include "server/doorway.h"
 #include "server/exchange.h"
 #include "server/front.h"
 #include "server/visitor.h"
@@ -175,6 +176,8 @@ void exchange_connect(struct exchange *ex)
 
 void exchange_dispatch(struct exchange *ex)
 {
+    if (doorway_answers(ex))
+        return;
     switch (ex->route.kind) {
     case ROUTE_STATUS:
         exchange_reply_status(ex);

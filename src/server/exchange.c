@@ -122,6 +122,7 @@ void exchange_abort(struct exchange *ex, const struct error *reason)
     ex->answer = ex->state == EXCHANGE_ANSWER ? ex->answer : ANSWER_CUT;
     ex->from_service.cut = true;
     ex->dropping = true;
+    bridge_cut(&ex->visitor->end);
     visitor_cut(ex->visitor);
 }
 
@@ -269,6 +270,8 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK && ex->error == NULL)
         ex->error = code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? &error_shutting_down : &error_visitor_gone;
     exchange_log(ex);
+    if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->from_service.cut)
+        bridge_cut(&v->end);
     if (!list_empty(&ex->held_node)) {
         list_remove(&ex->held_node);
         f->held_count--;

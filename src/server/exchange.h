@@ -59,6 +59,7 @@ struct request {
     bool repeatable;  /* no body and an idempotent method (RFC 9110 9.2.2): may take a kept stream */
     bool old;         /* HTTP/1.0 */
     bool upgrade, websocket;
+    bool secure;      /* the visitor's end has TLS: ours, or of a proxy that we believe */
     bool expects;     /* Expect: 100-continue */
     enum page_format format;
 };
@@ -187,6 +188,8 @@ enum MHD_Result exchange_reply(struct exchange *ex, struct MHD_Connection *c);
 ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max);
 /* Our own pages; the stream, if any, is closed. */
 void exchange_fail(struct exchange *ex, const struct error *e, const char *detail);
+/* One without a page. */
+void exchange_reply_own(struct exchange *ex, unsigned status, const char *body, size_t len);
 void exchange_reply_status(struct exchange *ex);
 void exchange_reply_listing(struct exchange *ex, const struct service_entry *list, size_t count);
 

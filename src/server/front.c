@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/log.h"
+#include "server/arrival.h"
+#include "server/bridge.h"
 #include "server/exchange.h"
 #include "server/upgrade.h"
 #include "server/visitor.h"
@@ -110,6 +113,17 @@ static void front_ready(evutil_socket_t fd, short what, void *ctx)
     front_due(ctx);
 }
 
+bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, struct bridge *bridge)
+{
+    f->arriving = bridge;
+    bool added = MHD_add_connection(f->daemon, fd, address, len) == MHD_YES; /* else it has closed the descriptor */
+    f->arriving = NULL;
+    if (!added)
+        counter_add(counters_self(), COUNTER_limits_hit, 1);
+    front_due(f);
+    return added;
+}
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void front_set_deadlines(struct front *f)
@@ -125,21 +139,32 @@ static void front_set_deadlines(struct front *f)
     deadlines_kind(&f->deadlines, DEADLINE_HOLD, s->hold_us, exchange_hold_expired);
     deadlines_kind(&f->deadlines, DEADLINE_UPGRADE, 30 * US_PER_S, upgrade_expired);
     deadlines_kind(&f->deadlines, DEADLINE_STREAM, 30 * US_PER_S, upstream_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_ARRIVAL, 10 * US_PER_S, arrival_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_ACCEPT, 100 * US_PER_MS, acceptor_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_HANDSHAKE, 10 * US_PER_S, bridge_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_LINGER, 2 * US_PER_S, bridge_expired);
 }
+
+/* Whose connections are not libmicrohttpd's from the first byte on? */
+static bool front_looks_first(const struct front *f) { return f->config.settings->proxy_protocol_from.count > 0; }
 
 static int front_start_daemon(struct front *f)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
 
+    if (front_looks_first(f))
+        flags |= MHD_USE_NO_LISTEN_SOCKET;
     f->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_LISTEN_SOCKET,
-        f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
+        front_looks_first(f) ? -1 : f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
         f, MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)VISITORS_PER_WORKER_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_HEAD_MAX,
         MHD_OPTION_END);
     if (f->daemon == NULL)
         return errno != 0 ? errno : ENOMEM;
-    f->config.listen_fd = -1; /* the daemon's now */
+    acceptor_init(&f->plain, f, front_looks_first(f) ? f->config.listen_fd : -1, false);
+    acceptor_init(&f->tls, f, f->config.tls_listen_fd, true);
+    f->config.listen_fd = f->config.tls_listen_fd = -1; /* the daemon's and the acceptors' now */
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(f->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     f->ready = event_new(worker_events(f->worker), info->epoll_fd, EV_READ | EV_PERSIST, front_ready, f);
     return f->ready == NULL || event_add(f->ready, NULL) != 0 ? ENOMEM : 0;
@@ -153,6 +178,10 @@ static int front_init(struct front *f)
         failure = hangup_set_init(&f->hangups, f->worker);
     if (failure == 0)
         failure = front_start_daemon(f);
+    if (failure == 0)
+        failure = acceptor_start(&f->plain);
+    if (failure == 0)
+        failure = acceptor_start(&f->tls);
     return failure;
 }
 
@@ -163,6 +192,8 @@ struct front *front_create(const struct front_config *config, int *failure)
     ALLOC_OBJECT(f, FRONT_MAGIC);
     if (f == NULL) {
         close(config->listen_fd);
+        if (config->tls_listen_fd >= 0)
+            close(config->tls_listen_fd);
         *failure = ENOMEM;
         return NULL;
     }
@@ -174,9 +205,14 @@ struct front *front_create(const struct front_config *config, int *failure)
     list_init(&f->upgrades);
     list_init(&f->held);
     list_init(&f->spares);
+    list_init(&f->arrivals);
+    list_init(&f->bridges);
+    acceptor_init(&f->plain, f, -1, false);
+    acceptor_init(&f->tls, f, -1, true);
     turn_init(&f->turn, front_run);
     pool_init(&f->pool);
     known_init(&f->known, CLIENTS_KNOWN_MAX);
+    known_init(&f->passed, SERVICES_PASSED_MAX);
     if (config->known != NULL)
         known_read(&f->known, config->known);
     *failure = front_init(f);
@@ -203,7 +239,9 @@ void front_client_down(struct front *f, const char *id) { pool_drop(&f->pool, id
 
 void front_check_drained(struct front *f)
 {
-    if (!f->draining || f->drained || f->visitor_count > 0 || f->upgrade_count > 0)
+    unsigned busy = f->visitor_count + f->upgrade_count + f->arrival_count + f->bridge_count;
+
+    if (!f->draining || f->drained || busy > 0)
         return;
     f->drained = true;
     f->config.drained(f->config.ctx);
@@ -215,9 +253,13 @@ void front_drain(struct front *f)
         return;
     MHD_run(f->daemon); /* whoever is in the listener's queue is let in */
     f->draining = true;
-    int fd = MHD_quiesce_daemon(f->daemon);
+    int fd = front_looks_first(f) ? -1 : MHD_quiesce_daemon(f->daemon);
     if (fd >= 0)
         close(fd);
+    acceptor_close(&f->plain);
+    acceptor_close(&f->tls);
+    arrivals_close(f, false);
+    bridges_close(f, false);
     pool_drop(&f->pool, NULL, &error_shutting_down);
     LIST_FOREACH_SAFE(held, next_held, &f->held)
         exchange_fail(CONTAINER_OF(held, struct exchange, held_node), &error_client_offline, NULL);
@@ -248,6 +290,8 @@ void front_stop(struct front *f)
     MHD_stop_daemon(f->daemon);
     f->daemon = NULL;
     upgrades_stop(f);
+    arrivals_close(f, true);
+    bridges_close(f, true);
     pool_drop(&f->pool, NULL, &error_shutting_down);
     deadlines_done(&f->deadlines);
     hangup_set_done(&f->hangups);
@@ -266,11 +310,16 @@ void front_free(struct front **fp)
         event_free(f->ready);
     if (f->daemon != NULL)
         MHD_stop_daemon(f->daemon);
+    acceptor_close(&f->plain);
+    acceptor_close(&f->tls);
     if (f->config.listen_fd >= 0)
         close(f->config.listen_fd);
+    if (f->config.tls_listen_fd >= 0)
+        close(f->config.tls_listen_fd);
     hangup_set_done(&f->hangups);
     deadlines_done(&f->deadlines);
     known_done(&f->known);
+    known_done(&f->passed);
     for (struct list *node; (node = list_shift(&f->spares)) != NULL;) {
         struct exchange *ex = CONTAINER_OF(node, struct exchange, spare_node);
         exchange_free(&ex);

@@ -8,6 +8,7 @@
 
 #include "base/worker.h"
 #include "peer/hub.h"
+#include "server/acceptor.h"
 #include "server/deadline.h"
 #include "server/known.h"
 #include "server/server_settings.h"
@@ -16,6 +17,8 @@
 #include "wire/http.h"
 
 struct MHD_Daemon;
+struct bridge;
+struct tls_store;
 struct event;
 struct exchange;
 
@@ -26,7 +29,9 @@ struct front_config {
     const struct server_settings *settings; /* outlives the front */
     struct hub_shard *shard;
     int listen_fd;      /* the front's own from now on */
-    uint16_t port;
+    int tls_listen_fd;  /* likewise; -1: none */
+    uint16_t port, tls_port;
+    const struct tls_store *certificates; /* NULL: TLS is passed through only */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;
     /* A client was seen for the first time: `text` (heap, the callee's) is to be remembered. NULL: not its job. */
@@ -48,8 +53,11 @@ struct front {
     struct deadlines deadlines;
     struct pool pool;
     struct known known;
-    struct list visitors, upgrades, held;
-    unsigned visitor_count, upgrade_count, held_count;
+    struct known passed; /* services that TLS passes through to, also while their clients are away */
+    struct acceptor plain, tls;
+    struct list visitors, upgrades, held, arrivals, bridges;
+    unsigned visitor_count, upgrade_count, held_count, arrival_count, bridge_count;
+    struct bridge *arriving; /* the one whose inner end front_add() brings */
     struct list spares; /* exchanges to be used again */
     unsigned spare_count;
     bool draining, drained, stopped;
@@ -59,8 +67,10 @@ struct front {
     char bytes[64 * KIB];
 };
 
-/* Before the worker starts. NULL and an errno in *failure; the descriptor is closed then, too. */
+/* Before the worker starts. NULL and an errno in *failure; the descriptors are closed then, too. */
 struct front *front_create(const struct front_config *config, int *failure);
+/* A visitor's connection for libmicrohttpd: `fd` (taken), of `bridge` unless NULL. False: over a limit, no memory. */
+bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, struct bridge *bridge);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
 /* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */

@@ -9,7 +9,7 @@
 
 struct known_id {
     struct list bucket_node, order_node;
-    char id[64];
+    char id[KNOWN_TEXT_MAX + 1];
 };
 
 void known_init(struct known *k, size_t max)
@@ -71,6 +71,19 @@ bool known_add(struct known *k, const char *id)
     return true;
 }
 
+void known_remove(struct known *k, const char *id)
+{
+    LIST_FOREACH_SAFE(node, next, &k->bucket[known_bucket(id)]) {
+        struct known_id *e = CONTAINER_OF(node, struct known_id, bucket_node);
+        if (strcmp(e->id, id) != 0)
+            continue;
+        list_remove(&e->bucket_node);
+        list_remove(&e->order_node);
+        free(e);
+        k->count--;
+    }
+}
+
 void known_read(struct known *k, const char *text)
 {
     char id[64];
@@ -84,7 +97,7 @@ void known_read(struct known *k, const char *text)
 
 char *known_write(const struct known *k)
 {
-    char *text = malloc(k->count * 64 + 1), *at = text;
+    char *text = malloc(k->count * (KNOWN_TEXT_MAX + 1) + 1), *at = text;
 
     if (text == NULL)
         return NULL;

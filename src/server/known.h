@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Client ids that were seen, also before the last restart: "not connected now" and "no such client" differ. Each worker
- * has its own copy. Bounded: the one that was added first is forgotten first.
+ * Names that were seen: client ids, also before the last restart ("not connected now" and "no such client" differ), and
+ * services that TLS passes through to ("SERVICE.CLIENT"). Each worker has its own copy. Bounded: the one that was added
+ * first is forgotten first.
  */
 #ifndef SERVER_KNOWN_H
 #define SERVER_KNOWN_H
@@ -12,6 +13,7 @@
 #include "base/list.h"
 
 #define KNOWN_BUCKETS 1024
+#define KNOWN_TEXT_MAX 127 /* "SERVICE.CLIENT" */
 
 struct known {
     struct list bucket[KNOWN_BUCKETS];
@@ -24,6 +26,7 @@ void known_done(struct known *k);
 bool known_has(const struct known *k, const char *id);
 /* True when it is new. `id` is a valid name. */
 bool known_add(struct known *k, const char *id);
+void known_remove(struct known *k, const char *id);
 /* One id a line; lines that are no names are skipped. */
 void known_read(struct known *k, const char *text);
 /* Heap, NUL-terminated; NULL without memory. */

@@ -8,7 +8,17 @@
 #include "mdm-tunnel/limits.h"
 #include "server/exchange.h"
 #include "server/front.h"
+#include "server/reply.h"
 #include "server/visitor.h"
+
+/* What every answer of ours says. */
+static void page_finish(struct exchange *ex)
+{
+    if (ex->front->draining)
+        MHD_add_response_header(ex->response, "Connection", "close");
+    if (reply_says_strict(ex))
+        reply_add_strict(ex);
+}
 
 /* Takes the text. */
 static void page_set(struct exchange *ex, unsigned status, struct text *t)
@@ -26,8 +36,18 @@ static void page_set(struct exchange *ex, unsigned status, struct text *t)
     MHD_add_response_header(ex->response, "Content-Type", page_content_type(ex->request.format));
     MHD_add_response_header(ex->response, "Cache-Control", "no-store");
     MHD_add_response_header(ex->response, "Vary", "Accept");
-    if (ex->front->draining)
-        MHD_add_response_header(ex->response, "Connection", "close");
+    page_finish(ex);
+}
+
+void exchange_reply_own(struct exchange *ex, unsigned status, const char *body, size_t len)
+{
+    ex->status = status;
+    ex->sent = ex->request.to_head ? 0 : len;
+    ex->response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+    ex->answer = ex->response != NULL ? ANSWER_PAGE : ANSWER_CUT;
+    if (ex->response != NULL)
+        page_finish(ex);
+    body_up_drop(ex);
 }
 
 static void fail_headers(struct exchange *ex, const struct error *e)
@@ -106,7 +126,7 @@ void exchange_reply_listing(struct exchange *ex, const struct service_entry *lis
     struct text page;
 
     text_init(&page, LISTING_MAX);
-    page_listing(&page, ex->request.format, ex->route.client, "http", ex->request.host, list, count);
+    page_listing(&page, ex->request.format, ex->route.client, ex->request.secure ? "https" : "http", ex->request.host, list, count);
     page_set(ex, 200, &page);
     body_up_drop(ex);
 }

@@ -2,6 +2,7 @@
 /* From the service's answer to libmicrohttpd's response: framing and hop-by-hop fields are left out, all else stays. */
 #include "server/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mdm-tunnel/limits.h"
@@ -38,15 +39,34 @@ static bool field_add(struct exchange *ex, const struct http_field *f)
     return MHD_add_response_header(ex->response, f->name.at, f->value.at) == MHD_YES;
 }
 
+bool reply_says_strict(const struct exchange *ex)
+{
+    return ex->request.secure && ex->front->config.settings->hsts_s > 0;
+}
+
+bool reply_add_strict(struct exchange *ex)
+{
+    char value[32];
+
+    snprintf(value, sizeof(value), "max-age=%u", ex->front->config.settings->hsts_s);
+    return MHD_add_response_header(ex->response, "Strict-Transport-Security", value) == MHD_YES;
+}
+
 static bool reply_add_fields(struct exchange *ex, const struct http_response *r)
 {
     bool passes[HTTP_FIELDS_MAX]; /* asked before field_add() changes the bytes that the answer depends on */
 
-    for (size_t i = 0; i < r->field_count; i++)
+    bool strict = reply_says_strict(ex); /* and no answer of its own to the question */
+
+    for (size_t i = 0; i < r->field_count; i++) {
         passes[i] = http_response_passes(r, &r->fields[i]);
+        strict &= !http_text_is(r->fields[i].name, "strict-transport-security");
+    }
     for (size_t i = 0; i < r->field_count; i++)
         if (passes[i] && !field_add(ex, &r->fields[i]))
             return false;
+    if (strict && !reply_add_strict(ex))
+        return false;
     return ex->answer == ANSWER_UPGRADE || !ex->front->draining ||
            MHD_add_response_header(ex->response, "Connection", "close") == MHD_YES;
 }

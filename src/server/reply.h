@@ -15,4 +15,8 @@ bool reply_head_fits(const struct exchange *ex, const struct http_response *r, s
  * body as far as it is there. Without memory the answer becomes ANSWER_CUT. */
 void reply_build(struct exchange *ex, const struct http_response *r);
 
+/* Strict-Transport-Security (RFC 6797): is it to be said; to `response`, false without memory. */
+bool reply_says_strict(const struct exchange *ex);
+bool reply_add_strict(struct exchange *ex);
+
 #endif

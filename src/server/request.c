@@ -49,6 +49,14 @@ static bool request_wants_websocket(const struct http_request *r)
     return false;
 }
 
+static bool request_says_https(const struct http_request *r)
+{
+    for (size_t i = 0; i < r->field_count; i++)
+        if (http_text_is(r->fields[i].name, "x-forwarded-proto"))
+            return http_text_is(r->fields[i].value, "https");
+    return false;
+}
+
 /* libmicrohttpd sees the chunks of exactly this value only (blanks behind it are valid, too), and else no end. */
 static bool request_chunks_seen(struct MHD_Connection *c)
 {
@@ -85,6 +93,7 @@ static bool request_take_facts(struct exchange *ex, const struct http_request *r
     q->repeatable = facts->framing == HTTP_FRAMING_NONE && !facts->upgrade && method_idempotent(method);
     q->expects = facts->expect_continue && !q->old &&
                  (facts->framing == HTTP_FRAMING_CHUNKED || facts->content_length > 0);
+    q->secure = ex->visitor->secure || (ex->visitor->trusted && request_says_https(r));
     route_host(facts->authority.host, ex->front->config.settings->domain, &ex->route);
     return true;
 }
@@ -95,9 +104,9 @@ static const struct error *request_write(struct exchange *ex, const struct http_
     struct front *f = ex->front;
     const struct visitor *v = ex->visitor;
     struct http_visitor visitor = {
-        .address = http_text_of(v->address),
-        .scheme = http_text_of("http"),
-        .port = f->config.port,
+        .address = http_text_of(v->address.ip),
+        .scheme = http_text_of(v->secure ? "https" : "http"),
+        .port = v->secure ? f->config.tls_port : f->config.port,
         .trusted = v->trusted,
     };
     struct bytes_writer w;

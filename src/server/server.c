@@ -21,8 +21,10 @@
 #include "mdm-tunnel/limits.h"
 #include "peer/hub.h"
 #include "server/admission.h"
+#include "server/certificates.h"
 #include "server/front.h"
 #include "server/listener.h"
+#include "server/ports.h"
 #include "server/signals.h"
 
 #define SERVER_MAGIC 0x73727672
@@ -46,12 +48,13 @@ struct server {
     struct state *state;
     char *known; /* the clients file as it was read */
     char instance[INSTANCE_TEXT_BYTES + 1];
-    uint16_t port, client_port;
+    struct ports ports;
     unsigned count;
     struct server_part part[WORKERS_MAX];
     struct worker *workers[WORKERS_MAX];
     struct tunnel_policy policy;
     struct admission *admission; /* NULL: no encryption */
+    struct tls_store *certificates; /* NULL: none */
     struct broker *broker;
     struct hub *hub;
     int wake_fd; /* an eventfd: something below changed */
@@ -232,6 +235,14 @@ static bool create_workers(struct server *s, struct config_error *err)
     return true;
 }
 
+static bool create_certificates(struct server *s, struct config_error *err)
+{
+    bool failed = false;
+
+    s->certificates = certificates_create(s->settings, s->workers, s->count, &failed, err);
+    return !failed;
+}
+
 static bool create_admission(struct server *s, struct config_error *err)
 {
     char text[FINGERPRINT_TEXT_BYTES + 1];
@@ -267,8 +278,8 @@ static bool create_broker(struct server *s, struct config_error *err)
     });
     if (s->broker == NULL)
         return server_failed(err, "broker", ENOMEM);
-    s->client_port = (uint16_t)set->client_port;
-    int failure = broker_listen(s->broker, set->client_bind, &s->client_port);
+    s->ports.client = (uint16_t)set->client_port;
+    int failure = broker_listen(s->broker, set->client_bind, &s->ports.client);
     snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*",
              set->client_port);
     return failure == 0 || server_failed(err, what, failure);
@@ -345,23 +356,44 @@ static bool create_hub(struct server *s, struct config_error *err)
     return s->hub != NULL ? create_links(s, err) : server_failed(err, "hub", ENOMEM);
 }
 
+/* One worker's share of a port; -1 where there is none. */
+static bool open_port(struct server *s, uint16_t *port, unsigned index, int *fd, struct config_error *err)
+{
+    const char *bind = s->settings->bind;
+    bool tls = port == &s->ports.tls;
+    unsigned wanted = tls ? s->settings->tls_port : s->settings->port;
+    char what[128];
+
+    *fd = -1;
+    if (tls && wanted == SERVER_NO_PORT)
+        return true;
+    if (index == 0)
+        *port = (uint16_t)wanted;
+    snprintf(what, sizeof(what), "%s port %u", bind != NULL ? bind : "*", *port);
+    *fd = listener_open(bind, port, index == 0);
+    return *fd >= 0 || server_failed(err, what, errno);
+}
+
 static bool create_front(struct server *s, unsigned index, struct config_error *err)
 {
     struct server_part *p = &s->part[index];
-    const char *bind = s->settings->bind;
-    char what[128];
-    int failure;
+    int failure, fd, tls_fd;
 
-    snprintf(what, sizeof(what), "%s port %u", bind != NULL ? bind : "*", s->port);
-    int fd = listener_open(s->settings->bind, &s->port, index == 0);
-    if (fd < 0)
-        return server_failed(err, what, errno);
+    if (!open_port(s, &s->ports.http, index, &fd, err))
+        return false;
+    if (!open_port(s, &s->ports.tls, index, &tls_fd, err)) {
+        close(fd);
+        return false;
+    }
     p->front = front_create(&(struct front_config){
                                 .worker = p->worker,
                                 .settings = s->settings,
                                 .shard = hub_shard(s->hub, index),
                                 .listen_fd = fd,
-                                .port = s->port,
+                                .tls_listen_fd = tls_fd,
+                                .port = s->ports.http,
+                                .tls_port = s->ports.tls,
+                                .certificates = s->certificates,
                                 .known = s->known,
                                 .started_us = clock_now_us(),
                                 .remember = index == 0 ? on_remember : NULL,
@@ -369,7 +401,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .ctx = s,
                             },
                             &failure);
-    return p->front != NULL || server_failed(err, what, failure);
+    return p->front != NULL || server_failed(err, "public port", failure);
 }
 
 static bool server_init(struct server *s, struct config_error *err)
@@ -383,7 +415,7 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if (!create_workers(s, err) || !create_admission(s, err) || (has_own_broker(s) && !create_broker(s, err)) ||
+    if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || (has_own_broker(s) && !create_broker(s, err)) ||
         !create_hub(s, err))
         return false;
     for (unsigned i = 0; i < s->count; i++)
@@ -414,7 +446,6 @@ struct server *server_create(const struct server_settings *settings, struct conf
         return NULL;
     }
     s->settings = settings;
-    s->port = (uint16_t)settings->port;
     s->wake_fd = -1;
     if (!server_init(s, err))
         server_free(&s);
@@ -435,7 +466,7 @@ static void remember_write(struct server *s)
         admission_write(s->admission);
 }
 
-/* Waits until `done` says so, `limit_us` has passed, or a signal comes (true). Writes the clients file in between. */
+/* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
 static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
                         uint64_t limit_us)
 {
@@ -453,7 +484,10 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         }
         if (pending && left > REMEMBER_US)
             left = REMEMBER_US;
-        if (signals_wait(signals, s->wake_fd, left))
+        int number = signals_wait(signals, s->wake_fd, left);
+        if (number == SIGHUP && s->certificates != NULL)
+            tls_store_reload(s->certificates);
+        else if (number != 0 && number != SIGHUP)
             return true;
         if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             return false;
@@ -464,37 +498,6 @@ static bool never(const struct server *s) { return s == NULL; }
 static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
 static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
 
-static bool ports_write(const struct server *s, struct config_error *err)
-{
-    const char *path = s->settings->ports_file;
-    char temporary[PATH_TEXT_MAX];
-
-    if (path == NULL)
-        return true;
-    int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
-    FILE *f = len > 0 && (size_t)len < sizeof(temporary) ? fopen(temporary, "we") : NULL;
-    if (f == NULL)
-        return server_failed(err, path, errno);
-    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u}\n", s->port, s->client_port);
-    if (fclose(f) != 0 || written < 0 || rename(temporary, path) != 0)
-        return server_failed(err, path, errno);
-    return true;
-}
-
-static void log_listening(const struct server *s)
-{
-    const struct server_settings *set = s->settings;
-    const char *bind = set->bind != NULL ? set->bind : "*";
-    const char *client_bind = set->client_bind != NULL ? set->client_bind : "*";
-
-    if (has_own_broker(s))
-        log_info("server", "listening on %s port %u for visitors, on %s port %u for clients, %u workers", bind, s->port,
-                 client_bind, s->client_port, s->count);
-    else
-        log_info("server", "listening on %s port %u for visitors, clients at %s, %u workers", bind, s->port,
-                 set->broker.url, s->count);
-}
-
 static bool server_start(struct server *s, struct config_error *err)
 {
     s->running = true;
@@ -504,8 +507,8 @@ static bool server_start(struct server *s, struct config_error *err)
         if (failure != 0)
             return server_failed(err, "thread", failure);
     }
-    log_listening(s);
-    return ports_write(s, err);
+    ports_log(&s->ports, s->settings, s->count);
+    return ports_write(&s->ports, s->settings, err);
 }
 
 /* After a first signal: true when a second one came. */
@@ -572,6 +575,8 @@ void server_free(struct server **sp)
         broker_free(&s->broker);
     if (s->admission != NULL)
         admission_free(&s->admission);
+    if (s->certificates != NULL)
+        tls_store_free(&s->certificates);
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
     if (s->state != NULL)

@@ -15,7 +15,19 @@ static const struct setting rows[] = {
     {.name = "client-port", .letter = 'c', .kind = SETTING_PORT, .offset = AT(client_port), .default_text = "8001",
      .argument = "PORT", .help = "MQTT port for clients; 0: any"},
     {.name = "bind", .kind = SETTING_TEXT, .offset = AT(bind), .argument = "ADDRESS",
-     .help = "address of the public port (default: all interfaces)"},
+     .help = "address of the public ports (default: all interfaces)"},
+    {.name = "tls-port", .kind = SETTING_PORT, .offset = AT(tls_port), .argument = "PORT",
+     .help = "public HTTPS port, and of services that TLS passes through to; 0: any (default: none)"},
+    {.name = "tls-cert", .kind = SETTING_TEXT, .offset = AT(tls_cert), .argument = "FILE,...",
+     .help = "certificates (PEM, with those that lead to the authority); the first is for all other names, too"},
+    {.name = "tls-key", .kind = SETTING_TEXT, .offset = AT(tls_key), .argument = "FILE,...",
+     .help = "their keys, in the same order (default: in the certificates' files)"},
+    {.name = "redirect-https", .kind = SETTING_FLAG, .offset = AT(redirect_https),
+     .help = "answer HTTP with the way to HTTPS (308)"},
+    {.name = "hsts", .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
+     .help = "tell browsers to use HTTPS only for so long; 0: not at all"},
+    {.name = "acme-webroot", .kind = SETTING_PATH, .offset = AT(acme_webroot), .argument = "DIR",
+     .help = "answer HTTP-01 challenges with the files in DIR/.well-known/acme-challenge"},
     {.name = "client-bind", .kind = SETTING_TEXT, .offset = AT(client_bind), .argument = "ADDRESS",
      .help = "address of the MQTT port (default: all interfaces)"},
     {.name = "domain", .letter = 0, .kind = SETTING_TEXT, .offset = AT(domain), .argument = "DOMAIN",
@@ -30,6 +42,8 @@ static const struct setting rows[] = {
      .help = "at the end, finish what is in flight for so long"},
     {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
      .help = "keep X-Forwarded-* and Forwarded that come from here"},
+    {.name = "proxy-protocol-from", .kind = SETTING_TEXT, .offset = AT(proxy_protocol_text), .argument = "CIDR,...",
+     .help = "connections from here begin with a PROXY protocol head (1 or 2), no others"},
     {.name = "auth", .kind = SETTING_TEXT, .offset = AT(auth_text), .default_text = "first-use",
      .argument = "MODE", .help = "whose client ids are: first-use, listed or open"},
     CREDENTIAL_SETTINGS(struct server_settings, credentials),
@@ -45,7 +59,7 @@ static const struct setting rows[] = {
      .argument = "SECONDS", .help = "how long streams outlive the connection to their client"},
     BROKER_SETTINGS(struct server_settings, broker),
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
-     .help = "write {\"port\":N,\"client_port\":N} there once ready"},
+     .help = "write {\"port\":N,\"client_port\":N,\"tls_port\":N} there once ready"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
@@ -77,6 +91,43 @@ static bool url_check(struct server_settings *s, struct config_error *err)
     return why == NULL;
 }
 
+/* The next file of a comma list, cut off there; NULL after the last. */
+static char *file_shift(char **rest)
+{
+    char *file = *rest;
+
+    if (file == NULL || *file == '\0')
+        return NULL;
+    *rest = strchr(file, ',');
+    if (*rest != NULL)
+        *(*rest)++ = '\0';
+    return file;
+}
+
+static bool tls_check(struct server_settings *s, struct config_error *err)
+{
+    char *certs = s->tls_cert, *keys = s->tls_key, *cert, *key = NULL;
+    bool own_keys = s->tls_key != NULL, port = s->tls_port != SERVER_NO_PORT;
+
+    if (!port && (s->tls_cert != NULL || s->redirect_https)) {
+        config_error_set(err, "%s: tls-port is missing", s->redirect_https ? "redirect-https" : "tls-cert");
+        return false;
+    }
+    for (; (cert = file_shift(&certs)) != NULL; s->tls_pair_count++) {
+        key = file_shift(&keys);
+        if (s->tls_pair_count == TLS_PAIRS_MAX || own_keys != (key != NULL)) {
+            config_error_set(err, "tls-cert: more than %d, or not as many as tls-key has", TLS_PAIRS_MAX);
+            return false;
+        }
+        s->tls_pairs[s->tls_pair_count] = (struct tls_pair){cert, key};
+    }
+    if (file_shift(&keys) != NULL) {
+        config_error_set(err, "tls-key: there are more keys than certificates");
+        return false;
+    }
+    return true;
+}
+
 static bool settings_check(struct server_settings *s, struct config_error *err)
 {
     const char *bad;
@@ -86,6 +137,13 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
                          CIDR_MAX);
         return false;
     }
+    if (!cidr_list_parse(s->proxy_protocol_text, &s->proxy_protocol_from, &bad)) {
+        config_error_set(err, "proxy-protocol-from: '%.64s' is not an address range, or there are more than %d", bad,
+                         CIDR_MAX);
+        return false;
+    }
+    if (!tls_check(s, err))
+        return false;
     if (s->domain != NULL) {
         size_t len = strlen(s->domain);
         if (len > 0 && s->domain[len - 1] == '.')
@@ -112,6 +170,7 @@ enum settings_result server_settings_read(int argc, char **argv, struct server_s
                                           struct config_error *err)
 {
     memset(out, 0, sizeof(*out));
+    out->tls_port = SERVER_NO_PORT;
     enum settings_result result = settings_read(&table, argc, argv, out, first, stdout, err);
     if (result == SETTINGS_RUN && !settings_check(out, err))
         result = SETTINGS_BAD;

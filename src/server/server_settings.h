@@ -12,15 +12,27 @@
 #include "link/url.h"
 #include "server/admission.h"
 #include "server/cidr.h"
+#include "tls/set.h"
+
+#define SERVER_NO_PORT UINT32_MAX
 
 struct server_settings {
     unsigned port, client_port;
+    unsigned tls_port; /* SERVER_NO_PORT: none */
     char *bind, *client_bind;
     char *domain;
     unsigned workers;
     char *config, *state_dir, *ports_file;
     char *trusted_proxies_text;
     struct cidr_list trusted_proxies;
+    char *proxy_protocol_text;
+    struct cidr_list proxy_protocol_from;
+    char *tls_cert, *tls_key; /* lists of files, cut apart: `tls_pairs` points into them */
+    struct tls_pair tls_pairs[TLS_PAIRS_MAX];
+    unsigned tls_pair_count;
+    bool redirect_https;
+    unsigned hsts_s;
+    char *acme_webroot;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
     struct credential_settings credentials;

@@ -19,6 +19,7 @@ int signals_open(struct signals *s)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
     if (failure != 0)
@@ -27,15 +28,15 @@ int signals_open(struct signals *s)
     return s->fd < 0 ? errno : 0;
 }
 
-bool signals_wait(struct signals *s, int wake_fd, uint64_t limit_us)
+int signals_wait(struct signals *s, int wake_fd, uint64_t limit_us)
 {
     struct pollfd fds[] = {{.fd = s->fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
     uint64_t ms = limit_us == CLOCK_NEVER ? UINT64_MAX : limit_us / US_PER_MS + 1;
 
     if (poll(fds, 2, ms > INT_MAX ? -1 : (int)ms) <= 0 || (fds[0].revents & POLLIN) == 0)
-        return false;
-    return read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+        return 0;
+    return read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
 void signals_close(struct signals *s)

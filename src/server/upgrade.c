@@ -9,11 +9,14 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/counters.h"
+#include "base/log.h"
+#include "server/bridge.h"
 #include "server/exchange.h"
 #include "server/front.h"
 #include "server/visitor.h"
@@ -31,6 +34,7 @@ struct upgrade {
     struct hangup hangup;
     struct event readable, writable; /* the visitor's socket */
     struct deadline deadline;
+    struct bridge_end end;   /* of a visitor that came with TLS */
     struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
     struct slice early_down; /* bytes of the service that came with its 101 */
     bool read_done, write_done;
@@ -49,7 +53,9 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
     event_del(&u->writable);
     deadline_clear(&u->deadline);
     list_remove(&u->node);
-    conduit_close(&u->conduit, reason);
+    bridge_end_detach(&u->end);
+    if (u->conduit != NULL)
+        conduit_close(&u->conduit, reason);
     slice_done(&u->early_up);
     slice_done(&u->early_down);
     close(u->fd);
@@ -65,6 +71,7 @@ static void upgrade_cut(struct upgrade *u, const struct error *reason)
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
     setsockopt(u->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    bridge_cut(&u->end);
     upgrade_end(u, reason);
 }
 
@@ -271,6 +278,15 @@ static void visitor_gone(struct hangup *w, enum hangup_news news)
         upgrade_end(u, &error_visitor_gone);
 }
 
+static void visitor_cut_off(struct bridge_end *end)
+{
+    struct upgrade *u = CONTAINER_OF(end, struct upgrade, end);
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    bridge_end_detach(end);
+    upgrade_end(u, &error_visitor_gone);
+}
+
 /* -- the start ----------------------------------------------------------------------------------------------------- */
 
 static void socket_prepare(int fd)
@@ -283,25 +299,36 @@ static void socket_prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
 }
 
-static struct upgrade *upgrade_create(struct exchange *ex, int fd)
+static struct upgrade *upgrade_create(struct front *f, int fd)
 {
-    struct event_base *base = worker_events(ex->front->worker);
+    struct event_base *base = worker_events(f->worker);
     struct upgrade *u;
 
     ALLOC_OBJECT(u, UPGRADE_MAGIC);
     if (u == NULL)
         return NULL;
     u->fd = fd;
-    u->front = ex->front;
+    u->front = f;
     u->hangup = (struct hangup){.fd = -1, .news = visitor_gone};
+    u->end.gone = visitor_cut_off;
     deadline_init(&u->deadline);
     event_assign(&u->readable, base, fd, EV_READ | EV_PERSIST, socket_readable, u);
     event_assign(&u->writable, base, fd, EV_WRITE, socket_writable, u);
-    exchange_subject(ex, u->subject);
-    list_append(&u->front->upgrades, &u->node);
-    u->front->upgrade_count++;
+    list_append(&f->upgrades, &u->node);
+    f->upgrade_count++;
     counter_add(counters_self(), COUNTER_upgrades, 1);
     return u;
+}
+
+static void upgrade_begin(struct upgrade *u, struct conduit *c)
+{
+    socket_prepare(u->fd);
+    hangup_start(&u->front->hangups, &u->hangup, u->fd);
+    u->conduit = c;
+    conduit_set_events(c, &stream_events, u);
+    event_add(&u->readable, NULL);
+    event_active(&u->readable, EV_READ, 1);
+    event_active(&u->writable, EV_WRITE, 1);
 }
 
 void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const char *early, size_t early_len,
@@ -315,23 +342,40 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
     (void)c, (void)exchange;
     CHECK_OBJECT(ex, EXCHANGE_MAGIC);
     int fd = ex->upstream != NULL ? fcntl(socket, F_DUPFD_CLOEXEC, 0) : -1;
-    if (fd >= 0 && (u = upgrade_create(ex, fd)) == NULL)
+    if (fd >= 0 && (u = upgrade_create(ex->front, fd)) == NULL)
         close(fd);
     if (u != NULL) {
-        socket_prepare(fd);
+        exchange_subject(ex, u->subject);
         hangup_stop(&u->front->hangups, &v->hangup);
-        hangup_start(&u->front->hangups, &u->hangup, fd);
         v->fd = -1; /* no more libmicrohttpd's to shut down */
-        u->conduit = upstream_release(&ex->upstream);
-        conduit_set_events(u->conduit, &stream_events, u);
+        bridge_end_move(&v->end, &u->end);
         u->early_up = slice_copy(early, early_len);
         u->early_down = slice_copy(a->input + a->head_len, a->input_len - a->head_len);
-        event_add(&u->readable, NULL);
-        event_active(&u->readable, EV_READ, 1);
-        event_active(&u->writable, EV_WRITE, 1);
+        upgrade_begin(u, upstream_release(&ex->upstream));
     }
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
     front_due(ex->front);
+}
+
+bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const struct open_head *head,
+                  const char *client, const struct error **why)
+{
+    struct upgrade *u = upgrade_create(f, fd);
+
+    *why = &error_no_memory;
+    if (u == NULL) {
+        close(fd);
+        return false;
+    }
+    struct conduit *c = hub_open(f->shard, at, head, &stream_events, u, why);
+    if (c == NULL) {
+        upgrade_end(u, *why);
+        return false;
+    }
+    snprintf(u->subject, sizeof(u->subject), "%s/%s#%u", client, head->service, conduit_number(c));
+    log_info(u->subject, "%s passes through from %s", stream_kind_name(head->kind), head->visitor);
+    upgrade_begin(u, c);
+    return true;
 }
 
 void upgrades_stop(struct front *f)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Upgrade: a visitor's connection after the 101: bytes in both directions between its socket and the stream, half-close
- * included. It has a duplicate of the socket, so that libmicrohttpd can free all it had for the connection.
+ * Upgrade: a visitor's connection after the 101, or one that is passed through from the start: bytes in both directions
+ * between its socket and the stream, half-close included. After a 101 it has a duplicate of the socket, so that
+ * libmicrohttpd can free all it had for the connection.
  */
 #ifndef SERVER_UPGRADE_H
 #define SERVER_UPGRADE_H
@@ -9,6 +10,7 @@
 #include <microhttpd.h>
 
 #include "base/list.h"
+#include "peer/hub.h"
 #include "server/deadline.h"
 
 struct front;
@@ -16,6 +18,9 @@ struct front;
 /* libmicrohttpd's upgrade handler; `ctx` is the exchange, whose stream is taken over. */
 void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const char *early, size_t early_len,
                    MHD_socket socket, struct MHD_UpgradeResponseHandle *handle);
+/* A new stream for `fd` (taken), without libmicrohttpd. False and *why. */
+bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const struct open_head *head,
+                  const char *client, const struct error **why);
 /* Cuts all of them. */
 void upgrades_stop(struct front *f);
 void upgrade_expired(struct deadline *d);

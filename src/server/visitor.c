@@ -2,9 +2,7 @@
 /* A visitor's connection: suspended and resumed, watched while suspended, cut when it takes too long. */
 #include "server/visitor.h"
 
-#include <arpa/inet.h>
 #include <linux/sockios.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -57,24 +55,6 @@ static void visitor_news(struct hangup *w, enum hangup_news news)
         exchange_abort(v->exchange, &error_visitor_gone);
 }
 
-static void visitor_set_address(struct visitor *v, const struct sockaddr *address)
-{
-    v->trusted = cidr_list_has(&v->front->config.settings->trusted_proxies, address);
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *a = (const void *)address;
-        inet_ntop(AF_INET, &a->sin_addr, v->address, sizeof(v->address));
-        v->port = ntohs(a->sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *a = (const void *)address;
-        v->v6 = !IN6_IS_ADDR_V4MAPPED(&a->sin6_addr);
-        if (v->v6)
-            inet_ntop(AF_INET6, &a->sin6_addr, v->address, sizeof(v->address));
-        else
-            inet_ntop(AF_INET, &a->sin6_addr.s6_addr[12], v->address, sizeof(v->address));
-        v->port = ntohs(a->sin6_port);
-    }
-}
-
 struct visitor *visitor_create(struct front *f, struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -88,7 +68,11 @@ struct visitor *visitor_create(struct front *f, struct MHD_Connection *c)
     v->connection = c;
     v->fd = fd->connect_fd;
     v->hangup = (struct hangup){.fd = -1, .news = visitor_news};
-    visitor_set_address(v, address->client_addr);
+    v->trusted = cidr_list_has(&f->config.settings->trusted_proxies, address->client_addr);
+    address_read(address->client_addr, &v->address);
+    v->secure = f->arriving != NULL;
+    if (v->secure)
+        bridge_attach(f->arriving, &v->end);
     list_append(&f->visitors, &v->node);
     f->visitor_count++;
     counter_add(counters_self(), COUNTER_visitors, 1);
@@ -105,6 +89,7 @@ void visitor_free(struct visitor **vp)
 
     TAKE_OBJECT(v, vp, VISITOR_MAGIC);
     struct front *f = v->front;
+    bridge_end_detach(&v->end);
     v->hangup.fd = -1; /* libmicrohttpd closes the socket next, that ends the watch */
     deadline_clear(&v->deadline);
     list_remove(&v->node);
@@ -141,6 +126,7 @@ void visitor_reset_at_close(struct visitor *v)
 {
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
+    bridge_cut(&v->end);
     setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
@@ -159,7 +145,4 @@ void visitor_expired(struct deadline *d)
     visitor_cut(v);
 }
 
-void visitor_text(const struct visitor *v, char out[static 64])
-{
-    snprintf(out, 64, v->v6 ? "[%s]:%u" : "%s:%u", v->address, v->port);
-}
+void visitor_text(const struct visitor *v, char out[static 64]) { address_text(&v->address, out); }

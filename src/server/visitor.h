@@ -4,8 +4,9 @@
 #define SERVER_VISITOR_H
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 
+#include "server/address.h"
+#include "server/bridge.h"
 #include "server/deadline.h"
 #include "server/hangup.h"
 
@@ -26,10 +27,10 @@ struct visitor {
     bool finished; /* has finished sending */
     bool left;    /* finished sending after its answer had begun: nobody is there */
     bool trusted; /* a proxy whose forwarding fields are believed */
+    bool secure;  /* came with TLS */
     int fd;
-    char address[INET6_ADDRSTRLEN]; /* without port and brackets */
-    uint16_t port;
-    bool v6;
+    struct bridge_end end; /* of a secure one */
+    struct address address;
 };
 
 /* NULL without memory (the connection then gets no exchange and is closed at its first request). */

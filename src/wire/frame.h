@@ -42,7 +42,7 @@ const char *frame_type_name(uint8_t type);
 
 /* -- payloads ------------------------------------------------------------------------------------------------------ */
 
-enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3 };
+enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3, STREAM_KIND_TLS = 4 };
 /* "http"; NULL for what is none. */
 const char *stream_kind_name(enum stream_kind kind);
 

@@ -21,6 +21,8 @@ const char *stream_kind_name(enum stream_kind kind)
         return "ws";
     case STREAM_KIND_TCP:
         return "tcp";
+    case STREAM_KIND_TLS:
+        return "tls";
     }
     return NULL;
 }

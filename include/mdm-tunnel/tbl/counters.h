@@ -22,3 +22,6 @@ COUNTER(broker_dropped, total, "messages that the embedded broker dropped for a 
 COUNTER(broker_protocol_errors, total, "MQTT connections closed for a malformed or forbidden packet")
 COUNTER(limits_hit, total, "refusals because a limit was reached")
 COUNTER(link_dropped, total, "messages dropped because a broker sent more than the windows allow")
+COUNTER(tls_connections, gauge, "visitors' connections with TLS that are open, handshakes included")
+COUNTER(tls_handshakes, total, "TLS handshakes with visitors that were completed")
+COUNTER(tls_refused, total, "visitors on the TLS port whose first bytes or handshake were not valid, or whose name is not served")

@@ -27,7 +27,7 @@ static void every_kind_of_target(void)
 {
     static const char text[] =
         "\xef\xbb\xbf{\"web\": 9000, \"B\": \"printer.lan:80\", \"sock\": \"unix:/run/a b.sock\",\n"
-        " \"six\": \"[fe80::1%eth0]:65535\", \"default\": {\"target\": 1}, \"four\": \"10.0.0.1:22\"}\n";
+        " \"six\": \"[fe80::1%eth0]:65535\", \"default\": {\"kind\": \"tls\", \"target\": 1}, \"four\": \"10.0.0.1:22\"}\n";
     static const char *const want[][2] = {
         {"b", "printer.lan:80"},         {"default", "localhost:1"},     {"four", "10.0.0.1:22"},
         {"six", "[fe80::1%eth0]:65535"}, {"sock", "unix:/run/a b.sock"}, {"web", "localhost:9000"},
@@ -43,6 +43,7 @@ static void every_kind_of_target(void)
         OK(services_find(&s, want[i][0]) == &s.list[i]);
     }
     OK_INT(s.list[4].target.kind, TARGET_UNIX);
+    OK(s.list[0].kind == SERVICE_HTTP && s.list[1].kind == SERVICE_TLS);
     OK(services_find(&s, "") == NULL && services_find(&s, "zz") == NULL && services_find(&s, "c") == NULL);
     services_done(&s);
     OK(s.count == 0 && services_find(&s, "web") == NULL);
@@ -67,6 +68,8 @@ static void errors_name_the_path(void)
     OK_TEXT(refused("{\"a\": 1e9}"), "f: a.port: 1000000000 is above 65535");
     OK_TEXT(refused("{\"a\": {\"target\": \"h:99999\"}}"), "f: a.target.port: 99999 is above 65535");
     OK_TEXT(refused("{\"a\": {\"target\": 1, \"host\": 2}}"), "f: a.host: unknown key");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": \"ssh\"}}"), "f: a.kind: neither \"http\" nor \"tls\"");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": 1}}"), "f: a.kind: neither \"http\" nor \"tls\"");
     OK_TEXT(refused("{\"a\": {}}"), "f: a: \"target\" is missing");
     OK_TEXT(refused("{\"a\": null}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
     OK_TEXT(refused("{\"a\": [1]}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* By its name, to a service: TLS that does not end here. */
+#include "server/passthrough.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/front.h"
+#include "server/upgrade.h"
+
+/* "SERVICE.CLIENT", as it is remembered: a client that is away must not have its visitors' TLS end here. */
+static void passthrough_key(const struct passthrough *p, char out[static 2 * sizeof(p->route.client)])
+{
+    snprintf(out, 2 * sizeof(p->route.client), "%s.%s", p->route.service, p->route.client);
+}
+
+static void passthrough_answer(struct passthrough *p, enum passthrough_answer answer) { p->answered(p->ctx, answer); }
+
+static enum passthrough_answer passthrough_look(struct passthrough *p, const struct offering *o)
+{
+    char key[2 * sizeof(p->route.client)];
+
+    passthrough_key(p, key);
+    for (size_t i = 0; i < o->count; i++)
+        if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == STREAM_KIND_TLS) {
+            known_add(&p->front->passed, key);
+            return PASSTHROUGH_YES;
+        }
+    known_remove(&p->front->passed, key);
+    return PASSTHROUGH_NO;
+}
+
+static void passthrough_services(void *ctx, struct offering *o, const struct error *why)
+{
+    struct passthrough *p = ctx;
+
+    p->query = NULL;
+    passthrough_answer(p, why != NULL ? PASSTHROUGH_OFFLINE : passthrough_look(p, o));
+}
+
+void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
+                     void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
+{
+    const struct error *why = NULL;
+    char key[2 * sizeof(p->route.client)];
+
+    *p = (struct passthrough){.front = f, .answered = answered, .ctx = ctx};
+    if (name[0] != '\0')
+        route_host(http_text_of(name), f->config.settings->domain, &p->route);
+    if (p->route.kind == ROUTE_CLIENT) {
+        p->route.kind = ROUTE_SERVICE;
+        strcpy(p->route.service, "default");
+    }
+    if (p->route.kind != ROUTE_SERVICE) {
+        passthrough_answer(p, PASSTHROUGH_NO);
+        return;
+    }
+    passthrough_key(p, key);
+    if (!hub_choose(f->shard, p->route.client, &p->at, &why)) {
+        passthrough_answer(p, known_has(&f->passed, key) ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
+        return;
+    }
+    const struct offering *o = hub_offering(f->shard, &p->at);
+    if (o != NULL)
+        passthrough_answer(p, passthrough_look(p, o));
+    else if ((p->query = hub_services(f->shard, &p->at, passthrough_services, p)) == NULL)
+        passthrough_answer(p, PASSTHROUGH_OFFLINE);
+}
+
+void passthrough_cancel(struct passthrough *p)
+{
+    if (p->query != NULL)
+        hub_query_cancel(&p->query);
+}
+
+void passthrough_open(struct passthrough *p, int fd, const char *visitor)
+{
+    struct front *f = p->front;
+    struct open_head head = {.kind = STREAM_KIND_TLS};
+    const struct error *why = NULL;
+
+    strcpy(head.service, p->route.service);
+    snprintf(head.visitor, sizeof(head.visitor), "%s", visitor);
+    if (!upgrade_open(f, fd, &p->at, &head, p->route.client, &why))
+        log_info(p->route.client, "TLS for %s from %s: %s", p->route.service, visitor, why->text);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Passthrough: TLS connections for services of kind `tls` go there as they are, by the name in their first message; the
+ * server sees nothing of the content. The worker's own.
+ */
+#ifndef SERVER_PASSTHROUGH_H
+#define SERVER_PASSTHROUGH_H
+
+#include "peer/hub.h"
+#include "server/route.h"
+
+struct front;
+
+enum passthrough_answer {
+    PASSTHROUGH_NO,      /* the name is no such service: TLS ends here */
+    PASSTHROUGH_YES,
+    PASSTHROUGH_OFFLINE, /* it is, or may be, but its client is not there */
+};
+
+/* A question for where a name goes; embedded in the connection that asks. */
+struct passthrough {
+    struct front *front;
+    struct route route;
+    struct hub_choice at;    /* the instance whose turn it is */
+    struct hub_query *query; /* while it is open */
+    void (*answered)(void *ctx, enum passthrough_answer answer);
+    void *ctx;
+};
+
+/* `answered` comes once, maybe from inside this call. `name`: "" when none was said. */
+void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
+                     void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);
+/* No answer any more. */
+void passthrough_cancel(struct passthrough *p);
+/* After YES: joins the connection (taken) and a stream to the service, from the first byte on. */
+void passthrough_open(struct passthrough *p, int fd, const char *visitor);
+
+#endif

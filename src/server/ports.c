@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ports in the log and in a file. */
+#include "server/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mdm-tunnel/limits.h"
+
+void ports_log(const struct ports *p, const struct server_settings *settings, unsigned workers)
+{
+    const char *bind = settings->bind != NULL ? settings->bind : "*";
+    const char *client_bind = settings->client_bind != NULL ? settings->client_bind : "*";
+    char tls[32] = "", clients[PATH_TEXT_MAX];
+
+    if (p->tls != 0)
+        snprintf(tls, sizeof(tls), " and (HTTPS) port %u", p->tls);
+    if (p->client != 0)
+        snprintf(clients, sizeof(clients), "on %s port %u for clients", client_bind, p->client);
+    else
+        snprintf(clients, sizeof(clients), "clients at %s", settings->broker.url);
+    log_info("server", "listening on %s port %u%s for visitors, %s, %u workers", bind, p->http, tls, clients, workers);
+}
+
+bool ports_write(const struct ports *p, const struct server_settings *settings, struct config_error *err)
+{
+    const char *path = settings->ports_file;
+    char temporary[PATH_TEXT_MAX], tls[32] = "";
+
+    if (path == NULL)
+        return true;
+    int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
+    FILE *f = len > 0 && (size_t)len < sizeof(temporary) ? fopen(temporary, "we") : NULL;
+    if (f == NULL) {
+        config_error_set(err, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (p->tls != 0)
+        snprintf(tls, sizeof(tls), ",\"tls_port\":%u", p->tls);
+    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u%s}\n", p->http, p->client, tls);
+    if (fclose(f) == 0 && written > 0 && rename(temporary, path) == 0)
+        return true;
+    config_error_set(err, "%s: %s", path, strerror(errno));
+    return false;
+}

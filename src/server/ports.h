@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the server listens, said to whoever started it. */
+#ifndef SERVER_PORTS_H
+#define SERVER_PORTS_H
+
+#include "server/server_settings.h"
+
+struct ports {
+    uint16_t http, tls, client; /* 0: none */
+};
+
+/* One line in the log. */
+void ports_log(const struct ports *p, const struct server_settings *settings, unsigned workers);
+/* {"port":8000,"client_port":8001} for scripts, atomically. Nothing without --ports-file. */
+bool ports_write(const struct ports *p, const struct server_settings *settings, struct config_error *err);
+
+#endif
