@@ -45,7 +45,7 @@ class Server(Program):
             *options,
         ]
         super().__init__("mdm-tunnel-server", arguments, directory, label, environment)
-        self.http = self.mqtt = 0
+        self.http = self.mqtt = self.https = 0
 
     def wait_ready(self):
         def ready():
@@ -63,6 +63,7 @@ class Server(Program):
         except ValueError:
             return False
         self.http, self.mqtt = ports["port"], ports["client_port"]
+        self.https = ports.get("tls_port", 0)
         return True
 
     def visit(self, **rest):
