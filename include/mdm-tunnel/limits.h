@@ -43,6 +43,12 @@
 /* Data of one stream goes out in quanta of this size, in turn with the others. */
 #define FRAME_DATA_QUANTUM (16 * KIB)
 
+/* One frame of a WebSocket that we end ourselves: some MQTT packets. */
+#define WEBSOCKET_FRAME_MAX (1 * MIB)
+/* The request that asks for a WebSocket: browsers send cookies with it; and its fields. */
+#define WEBSOCKET_REQUEST_MAX (8 * KIB)
+#define WEBSOCKET_REQUEST_FIELDS_MAX 64
+
 /* -- session ----------------------------------------------------------------------------------------------------- */
 
 /* Unacknowledged bytes of one session, each way: the start, and the bounds of the adaptive window. */

@@ -73,3 +73,29 @@ bool http_body_facts_add(struct http_body_facts *b, const struct http_field *f, 
     b->length = length;
     return true;
 }
+
+/* -- where a head ends --------------------------------------------------------------------------------------------- */
+
+/* Whether the line that ends with the LF at `lf` is empty. */
+static bool ends_empty_line(const char *data, size_t lf)
+{
+    if (lf >= 1 && data[lf - 1] == '\n')
+        return true;
+    return lf >= 2 && data[lf - 1] == '\r' && data[lf - 2] == '\n';
+}
+
+size_t http_head_span(const char *data, size_t len, size_t *scanned)
+{
+    while (*scanned < len) {
+        const char *lf = memchr(data + *scanned, '\n', len - *scanned);
+        if (lf == NULL) {
+            *scanned = len;
+            break;
+        }
+        size_t at = (size_t)(lf - data);
+        if (ends_empty_line(data, at))
+            return at + 1;
+        *scanned = at + 1;
+    }
+    return 0;
+}

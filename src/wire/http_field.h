@@ -5,6 +5,9 @@
 
 #include "wire/http.h"
 
+/* Bytes of a head with its empty line; 0 when that has not come yet. *scanned starts at 0 and is kept from call to call. */
+size_t http_head_span(const char *data, size_t len, size_t *scanned);
+
 /* Lines that are all there: each ends with CRLF, or, when the first one does so (`lf_only`), each with LF alone. */
 struct http_lines {
     const char *at, *end;

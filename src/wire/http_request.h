@@ -23,6 +23,14 @@ struct http_request {
     size_t field_count;
 };
 
+/*
+ * Reads a request's head from the start of what came. MORE: call again with more bytes (*scanned starts at 0); DONE: the
+ * head takes *used bytes, `fields` (room for `field_max`) has its fields, everything points into `data`; BAD: *why, also
+ * beyond `max` bytes or `field_max` fields. Every line ends with CRLF. What the fields mean is http_request_check()'s.
+ */
+enum http_parse http_request_parse(struct http_request *r, struct http_field *fields, size_t field_max, const char *data,
+                                   size_t len, size_t max, size_t *scanned, size_t *used, const char **why);
+
 /* What the request says. The caller may change it before the head is written: another framing, no upgrade. */
 struct http_request_facts {
     struct http_text host;           /* the Host field */

@@ -17,31 +17,6 @@ static bool is_http_so_far(const char *data, size_t len)
     return memcmp(data, version_start, len < VERSION_START_BYTES ? len : VERSION_START_BYTES) == 0;
 }
 
-/* Whether the line that ends with the LF at `lf` is empty. */
-static bool ends_empty_line(const char *data, size_t lf)
-{
-    if (lf >= 1 && data[lf - 1] == '\n')
-        return true;
-    return lf >= 2 && data[lf - 1] == '\r' && data[lf - 2] == '\n';
-}
-
-/* Bytes of the head with its empty line; 0 when that has not come yet. */
-static size_t head_span(const char *data, size_t len, size_t *scanned)
-{
-    while (*scanned < len) {
-        const char *lf = memchr(data + *scanned, '\n', len - *scanned);
-        if (lf == NULL) {
-            *scanned = len;
-            break;
-        }
-        size_t at = (size_t)(lf - data);
-        if (ends_empty_line(data, at))
-            return at + 1;
-        *scanned = at + 1;
-    }
-    return 0;
-}
-
 /* -- the lines ----------------------------------------------------------------------------------------------------- */
 
 static const char *status_line_parse(struct http_response *r, struct http_text line)
@@ -170,7 +145,7 @@ enum http_parse http_response_parse(struct http_response *r, const char *data, s
         *why = "bytes that are not HTTP/1";
         return HTTP_PARSE_BAD;
     }
-    size_t span = head_span(data, len, scanned);
+    size_t span = http_head_span(data, len, scanned);
     if (span > HTTP_RESPONSE_HEAD_MAX || (span == 0 && len >= HTTP_RESPONSE_HEAD_MAX)) {
         *why = "a head that is too large";
         return HTTP_PARSE_BAD;

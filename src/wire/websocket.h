@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WebSocket, the server's end (RFC 6455, version 13): frames as bytes <-> events, and what a request must say to get
+ * one. Binary messages only, as a stream of bytes (as MQTT wants it, MQTT 5 6.0): where messages and frames begin is not
+ * told. Strict: reserved bits and opcodes, a missing mask, lengths that could be shorter, fragments out of place end it.
+ * No extensions. Pure.
+ */
+#ifndef WIRE_WEBSOCKET_H
+#define WIRE_WEBSOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/http_request.h"
+
+enum websocket_opcode {
+    WEBSOCKET_CONTINUATION = 0,
+    WEBSOCKET_TEXT = 1,
+    WEBSOCKET_BINARY = 2,
+    WEBSOCKET_CLOSE = 8,
+    WEBSOCKET_PING = 9,
+    WEBSOCKET_PONG = 10,
+};
+
+/* RFC 6455 7.4.1 */
+enum websocket_status {
+    WEBSOCKET_NORMAL = 1000,
+    WEBSOCKET_GOING_AWAY = 1001,
+    WEBSOCKET_PROTOCOL_ERROR = 1002,
+    WEBSOCKET_UNACCEPTABLE = 1003,
+    WEBSOCKET_TOO_BIG = 1009,
+};
+
+#define WEBSOCKET_CONTROL_MAX 125
+#define WEBSOCKET_HEAD_MAX 14
+
+/* -- what a client sends -------------------------------------------------------------------------------------------- */
+
+enum websocket_event {
+    WEBSOCKET_MORE,    /* all was taken; only bytes of messages were in it */
+    WEBSOCKET_CONTROL, /* a PING, PONG or CLOSE is in `opcode`, `control`, `control_len`: call again with the rest */
+    WEBSOCKET_BAD,     /* close with `status`; `why` for the log */
+};
+
+/* Zeroed at the start. */
+struct websocket_decoder {
+    uint8_t head[WEBSOCKET_HEAD_MAX];
+    uint8_t head_len; /* bytes of a head that is not complete; of the current frame while `left` > 0 */
+    bool in_frame, in_message;
+    uint8_t opcode; /* of the current frame */
+    uint8_t mask[4];
+    uint8_t mask_at;
+    uint64_t left; /* of the current frame's payload */
+    uint8_t control[WEBSOCKET_CONTROL_MAX];
+    uint8_t control_len;
+    uint16_t status;
+    const char *why;
+};
+
+/*
+ * Takes `len` bytes: *used of them, up to the end of a control frame. Bytes of messages are written to `out` (*written;
+ * never more than `len`), without their mask. `out` may be `in`.
+ */
+enum websocket_event websocket_decode(struct websocket_decoder *d, const uint8_t *in, size_t len, size_t *used,
+                                      uint8_t *out, size_t *written);
+/* What a CLOSE says: its status, 1005 when it says none; 0 when it is not valid. */
+unsigned websocket_close_status(const struct websocket_decoder *d);
+
+/* -- what we send ----------------------------------------------------------------------------------------------------- */
+
+/* The head of an unfragmented frame without a mask: 2, 4 or 10 bytes. */
+#define WEBSOCKET_HEAD_OURS_MAX 10
+size_t websocket_head_size(size_t payload);
+size_t websocket_head_write(uint8_t out[static WEBSOCKET_HEAD_OURS_MAX], enum websocket_opcode opcode, size_t payload);
+
+/* -- the request ------------------------------------------------------------------------------------------------------ */
+
+/* What a request says about the WebSocket that it wants. */
+struct websocket_offer {
+    struct http_text key; /* Sec-WebSocket-Key, checked: 16 bytes in base64 */
+    struct http_text origin; /* empty: none */
+};
+
+/* Whether a request that http_request_check() took asks for a WebSocket with one protocol of ours among its own. */
+bool websocket_wanted(const struct http_request *r, const struct http_request_facts *facts, const char *protocol);
+/*
+ * Whether it does so rightly (RFC 6455 4.2.1). 0, or the status to answer (400, 405, 426) and the reason in *why; a 426
+ * goes with "Sec-WebSocket-Version: 13".
+ */
+unsigned websocket_offer_check(const struct http_request *r, const struct http_request_facts *facts,
+                               const char *protocol, struct websocket_offer *offer, const char **why);
+
+/* What Sec-WebSocket-Accept is the SHA-1 of, in base64: the key and this. */
+#define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The request for a WebSocket (RFC 6455 4.2.1). */
+#include "wire/websocket.h"
+
+#include <string.h>
+
+/* The only field of this name; with none or several .at is NULL. */
+static struct http_text only_field(const struct http_request *r, const char *name)
+{
+    struct http_text value = {NULL, 0};
+    unsigned count = 0;
+    for (size_t i = 0; i < r->field_count; i++)
+        if (http_text_is(r->fields[i].name, name) && ++count == 1)
+            value = r->fields[i].value;
+    return count == 1 ? value : (struct http_text){NULL, 0};
+}
+
+static bool any_field_has(const struct http_request *r, const char *name, const char *element)
+{
+    for (size_t i = 0; i < r->field_count; i++)
+        if (http_text_is(r->fields[i].name, name) && http_list_has(r->fields[i].value, element))
+            return true;
+    return false;
+}
+
+/* 16 bytes in base64 (RFC 4648 4): 22 digits, the last of which has four zero bits, and "==". */
+static bool key_valid(struct http_text key)
+{
+    if (key.at == NULL || key.len != 24 || key.at[22] != '=' || key.at[23] != '=')
+        return false;
+    for (size_t i = 0; i < 22; i++) {
+        char c = key.at[i];
+        bool digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+        if (!digit)
+            return false;
+    }
+    char last = key.at[21];
+    return last == 'A' || last == 'Q' || last == 'g' || last == 'w';
+}
+
+bool websocket_wanted(const struct http_request *r, const struct http_request_facts *facts, const char *protocol)
+{
+    return facts->upgrade && any_field_has(r, "upgrade", "websocket") &&
+           any_field_has(r, "sec-websocket-protocol", protocol);
+}
+
+unsigned websocket_offer_check(const struct http_request *r, const struct http_request_facts *facts,
+                               const char *protocol, struct websocket_offer *offer, const char **why)
+{
+    offer->key = only_field(r, "sec-websocket-key");
+    offer->origin = only_field(r, "origin");
+    if (!facts->upgrade || !any_field_has(r, "upgrade", "websocket")) {
+        *why = "no WebSocket is asked for";
+        return 426;
+    }
+    if (!http_text_is(only_field(r, "sec-websocket-version"), "13")) {
+        *why = "only version 13 of WebSocket is spoken";
+        return 426;
+    }
+    *why = "the request for a WebSocket is not valid";
+    if (r->method.len != 3 || memcmp(r->method.at, "GET", 3) != 0)
+        return 405;
+    if (r->minor_version < 1 || facts->framing != HTTP_FRAMING_NONE || !key_valid(offer->key))
+        return 400;
+    *why = "the WebSocket does not offer our protocol";
+    return any_field_has(r, "sec-websocket-protocol", protocol) ? 0 : 400;
+}
