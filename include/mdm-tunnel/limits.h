@@ -194,6 +194,10 @@
 #define MQTT_RETAINED_PAYLOAD_MAX (16 * KIB)
 #define MQTT_TOPIC_ALIASES_MAX 16
 #define MQTT_USER_PROPERTIES_MAX 32
+/* Connections that have not said who they are: in all (with TLS 50 KiB each), and from one address (a network behind one
+ * address comes back at once after a restart). */
+#define MQTT_STRANGERS_MAX 4096
+#define MQTT_STRANGERS_PER_ADDRESS_MAX 1024
 /* CONNECT comes from strangers: room for names, a will and its topic, not more. */
 #define MQTT_CONNECT_MAX (32 * KIB)
 #define MQTT_CLIENT_ID_MAX 256

@@ -14,6 +14,7 @@
 
 #include "base/chunk.h"
 #include "base/worker.h"
+#include "gate/transport.h"
 
 struct broker;
 struct broker_shard;
@@ -25,6 +26,8 @@ struct broker_client {
     const uint8_t *password; /* only for `connect`; NULL when none */
     size_t password_len;
     const char *address;  /* "192.0.2.1:4711" */
+    const char *listener; /* "mqtts": the name of its kind */
+    const char *certificate; /* whom the client's certificate names ("CN=tim"); NULL when none was shown */
     unsigned version;     /* 4 (3.1.1) or 5 */
 };
 
@@ -40,6 +43,8 @@ struct broker_policy {
 struct broker_events {
     void (*connected)(void *ctx, const struct broker_client *who);
     void (*disconnected)(void *ctx, const struct broker_client *who, const char *why);
+    /* A handshake (TLS, WebSocket) at the listener of this name has failed. */
+    void (*failed)(void *ctx, const char *address, const char *listener, const char *why);
 };
 
 struct broker_config {
@@ -48,14 +53,22 @@ struct broker_config {
     const struct broker_policy *policy; /* copied; NULL: everything is allowed */
     const struct broker_events *events; /* copied; NULL: none */
     void *ctx;                          /* of the events */
-    uint64_t connect_timeout_us; /* from accept to CONNECT */
+    uint64_t connect_timeout_us; /* from accept to CONNECT, handshakes included */
 };
 
 struct broker *broker_create(const struct broker_config *config);
 /* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells). 0 or an errno,
  * EADDRINUSE also when another program shares its port.
- * `address` NULL: all interfaces, IPv6 and IPv4. May be called several times, before the workers start. */
-int broker_listen(struct broker *b, const char *address, uint16_t *port);
+ * `address` NULL: all interfaces, IPv6 and IPv4. `kind` outlives the broker. May be called several times, before the
+ * workers start. */
+int broker_listen(struct broker *b, const struct transport_kind *kind, const char *address, uint16_t *port);
+/* Plain MQTT over TCP. */
+extern const struct transport_kind broker_plain;
+/*
+ * Takes over a socket on which somebody else has opened a WebSocket for MQTT and read `len` bytes of what follows. On the
+ * shard's worker. `peer`: who is at the other end.
+ */
+void broker_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, const void *early, size_t len);
 /* Refuses new connections; each shard on its own worker; any thread may call. */
 void broker_close(struct broker *b);
 /* After the workers have stopped and before they are freed: closes every connection (no wills are sent) and frees. */

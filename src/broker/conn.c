@@ -45,7 +45,8 @@ const char *conn_client_id(const struct conn *c) { return c->claim == NULL ? "" 
 struct broker_client conn_client(const struct conn *c)
 {
     return (struct broker_client){
-        .client_id = conn_client_id(c), .username = c->username, .address = c->address, .version = c->version};
+        .client_id = conn_client_id(c), .username = c->username, .address = c->address, .version = c->version,
+        .listener = c->way.kind->name, .certificate = c->certificate};
 }
 
 /* -- the timer: what it means depends on the state ----------------------------------------------------------------- */
@@ -65,6 +66,12 @@ static void keep_alive_check(struct conn *c)
         conn_fail(c, MQTT_KEEP_ALIVE_TIMEOUT, "nothing came within one and a half times the keep alive");
 }
 
+static void conn_late(struct conn *c)
+{
+    counter_add(counters_self(), COUNTER_broker_timeouts, 1);
+    conn_end(c, c->way.sock.handshaking ? "no TLS handshake in time" : "no CONNECT in time");
+}
+
 static void timer_due(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -76,7 +83,7 @@ static void timer_due(evutil_socket_t fd, short what, void *arg)
     else if (c->state == CONN_LINGERING)
         conn_end(c, "the last output did not leave in time");
     else
-        conn_end(c, "no CONNECT in time");
+        conn_late(c);
 }
 
 /* -- creation ------------------------------------------------------------------------------------------------------ */
@@ -89,10 +96,9 @@ static void socket_prepare(int fd)
     tcp_suit_way(fd);
 }
 
-static void conn_init(struct conn *c, struct broker_shard *s, int fd)
+static void conn_init(struct conn *c, struct broker_shard *s)
 {
     c->shard = s;
-    c->fd = fd;
     c->version = MQTT_V3_1_1;
     list_init(&c->pending);
     list_init(&c->subscriptions);
@@ -100,28 +106,63 @@ static void conn_init(struct conn *c, struct broker_shard *s, int fd)
     list_append(&s->conns, &c->at_shard);
     slice_queue_init(&c->out, MQTT_OUTPUT_MAX + OUTPUT_RESERVE);
     turn_init(&c->flush, conn_flush);
-    struct event_base *base = worker_events(s->worker);
-    event_assign(&c->read_event, base, fd, EV_READ | EV_PERSIST, conn_readable, c);
-    event_assign(&c->write_event, base, fd, EV_WRITE, conn_writable, c);
-    event_assign(&c->timer, base, -1, 0, timer_due, c);
+    event_assign(&c->timer, worker_events(s->worker), -1, 0, timer_due, c);
 }
 
-void conn_accept(struct broker_shard *s, int fd, const struct sockaddr *peer)
+/* A connection that has a place among the strangers and a handle; NULL when there are too many, or no memory. */
+static struct conn *conn_create(struct broker_shard *s, const struct sockaddr *peer)
 {
     struct conn *c;
+    uint32_t stranger = strangers_enter(s->broker->strangers, peer);
+    if (stranger == 0) {
+        counter_add(counters_self(), COUNTER_broker_refused, 1);
+        return NULL;
+    }
     ALLOC_OBJECT(c, CONN_MAGIC);
     uint64_t handle = c == NULL ? 0 : shard_enter(s, c);
     if (handle == 0) {
         free(c);
+        strangers_leave(s->broker->strangers, stranger);
+        return NULL;
+    }
+    c->handle = handle;
+    c->stranger = stranger;
+    address_write(peer, c->address, sizeof(c->address));
+    conn_init(c, s);
+    return c;
+}
+
+static void conn_begin(struct conn *c, bool way_made)
+{
+    if (!way_made) {
+        conn_end(c, "out of memory");
+        return;
+    }
+    transport_reading(&c->way, true);
+    conn_timer_set(c, c->shard->broker->connect_timeout_us);
+}
+
+void conn_accept(struct broker_shard *s, const struct transport_kind *kind, int fd, const struct sockaddr *peer)
+{
+    struct conn *c = conn_create(s, peer);
+    if (c == NULL) {
         close(fd);
         return;
     }
-    c->handle = handle;
-    conn_init(c, s, fd);
-    address_write(peer, c->address, sizeof(c->address));
     socket_prepare(fd);
-    conn_reading(c, true);
-    conn_timer_set(c, s->broker->connect_timeout_us);
+    conn_begin(c, transport_init(&c->way, kind, s->worker, fd, &conn_transport_events, c));
+}
+
+void conn_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, const void *early, size_t len)
+{
+    static const struct transport_kind kind = {.name = "public", .path = "/"};
+    struct conn *c = conn_create(s, peer);
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    socket_prepare(fd);
+    conn_begin(c, transport_init_open(&c->way, &kind, s->worker, fd, early, len, &conn_transport_events, c));
 }
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
@@ -136,6 +177,13 @@ static void will_publish(struct conn *c, struct claim *claim)
         registry_release(claim);
     message_unref(c->will);
     c->will = NULL;
+}
+
+void conn_is_no_stranger(struct conn *c)
+{
+    if (c->stranger != 0)
+        strangers_leave(c->shard->broker->strangers, c->stranger);
+    c->stranger = 0;
 }
 
 /* Out of service: no message reaches it any more, its will is published, its client id given back. */
@@ -170,16 +218,10 @@ void conn_linger(struct conn *c, const char *why)
         return;
     conn_retire(c, why);
     part_drop(c);
-    conn_reading(c, true);
+    transport_goodbye(&c->way);
+    transport_reading(&c->way, true);
     conn_timer_set(c, LINGER_US);
     worker_at_turn(c->shard->worker, TURN_WRITE, &c->flush);
-}
-
-static void events_remove(struct conn *c)
-{
-    event_del(&c->read_event);
-    event_del(&c->write_event);
-    event_del(&c->timer);
 }
 
 void conn_end(struct conn *c, const char *why)
@@ -189,10 +231,10 @@ void conn_end(struct conn *c, const char *why)
     if (c->state != CONN_LINGERING)
         conn_retire(c, why);
     c->state = CONN_ENDED;
-    events_remove(c);
+    event_del(&c->timer);
     turn_cancel(&c->flush);
-    close(c->fd);
-    c->fd = -1;
+    transport_close(&c->way);
+    conn_is_no_stranger(c);
     shard_leave(c->shard, c->handle);
     list_remove(&c->at_shard);
     list_append(&c->shard->ended, &c->at_shard);
@@ -245,10 +287,8 @@ static void aliases_free(struct conn *c)
 void conn_free(struct conn *c)
 {
     CHECK_OBJECT(c, CONN_MAGIC);
-    if (c->fd >= 0) {
-        events_remove(c);
-        close(c->fd);
-    }
+    event_del(&c->timer);
+    transport_close(&c->way);
     turn_cancel(&c->flush);
     conn_forget_pending(c);
     subscriptions_free(c);
@@ -256,6 +296,7 @@ void conn_free(struct conn *c)
     free(c->received);
     free(c->claim);
     free(c->username);
+    free(c->certificate);
     message_unref(c->will);
     chunk_unref(c->part);
     slice_queue_done(&c->out);

@@ -33,21 +33,22 @@ struct conn_received {
 
 struct conn {
     OBJECT_MAGIC;
-    int fd;
+    struct transport way;
     uint8_t state; /* enum conn_state */
     uint8_t version; /* enum mqtt_version */
-    bool reading, blocked; /* the read event is in; the socket is full */
-    bool finished;         /* lingering: our end is shut down */
+    bool finished;   /* lingering: our end is shut down */
     bool id_assigned;
     struct broker_shard *shard;
     uint64_t handle;
     struct list at_shard; /* conns or ended */
-    struct event read_event, write_event, timer;
+    struct event timer;
+    uint32_t stranger; /* a place among the strangers, until CONNECT is taken; 0: none */
     char address[56];
 
     /* what CONNECT said */
     struct claim *claim; /* has the client id; NULL unless open */
     char *username;      /* NULL: none */
+    char *certificate;   /* NULL: none was shown */
     struct message *will;
     uint32_t will_expiry_s; /* counted from its publication; UINT32_MAX: never */
     uint64_t keep_alive_us, last_packet_us; /* keep alive with its half on top; 0: none */
@@ -84,8 +85,12 @@ struct conn {
 
 /* -- conn.c: life */
 
-/* Takes over a connected socket. Without memory it is closed. */
-void conn_accept(struct broker_shard *s, int fd, const struct sockaddr *peer);
+/* Takes over a connected socket. Without memory, or when there are too many, it is closed. */
+void conn_accept(struct broker_shard *s, const struct transport_kind *kind, int fd, const struct sockaddr *peer);
+/* The same for a WebSocket that is open. */
+void conn_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, const void *early, size_t len);
+/* It has said who it is, or it is over. */
+void conn_is_no_stranger(struct conn *c);
 /* Closes at once. */
 void conn_end(struct conn *c, const char *why);
 /* Closes after what is queued has left. */
@@ -102,10 +107,8 @@ struct broker_client conn_client(const struct conn *c);
 const char *conn_client_id(const struct conn *c);
 
 /* -- conn_io.c: bytes */
-void conn_readable(evutil_socket_t fd, short what, void *arg);
-void conn_writable(evutil_socket_t fd, short what, void *arg);
+extern const struct transport_events conn_transport_events;
 void conn_flush(struct turn *t);
-void conn_reading(struct conn *c, bool on);
 /* Goes on with input that was held while the client id was claimed. */
 void conn_resume(struct conn *c);
 /* Queues a packet; dooms the connection when it does not fit. */

@@ -82,6 +82,7 @@ bool conn_claimed(struct conn *c, struct claim *claim)
     const struct broker *b = c->shard->broker;
     c->claim = claim;
     c->state = CONN_OPEN;
+    conn_is_no_stranger(c);
     counter_add(counters_self(), COUNTER_broker_connections, 1);
     accept_send(c);
     event_del(&c->timer);
@@ -120,6 +121,14 @@ static struct verdict username_keep(struct conn *c, const struct mqtt_connect *p
     if (p->username.len > MQTT_USERNAME_MAX)
         return (struct verdict){MQTT_BAD_CREDENTIALS, "the user name is too long"};
     if (p->username.data != NULL && (c->username = strndup((const char *)p->username.data, p->username.len)) == NULL)
+        return (struct verdict){MQTT_SERVER_UNAVAILABLE, "out of memory"};
+    return ACCEPTED;
+}
+
+static struct verdict certificate_keep(struct conn *c)
+{
+    char subject[MQTT_USERNAME_MAX];
+    if (sock_client_subject(&c->way.sock, subject, sizeof(subject)) && (c->certificate = strdup(subject)) == NULL)
         return (struct verdict){MQTT_SERVER_UNAVAILABLE, "out of memory"};
     return ACCEPTED;
 }
@@ -192,6 +201,8 @@ static struct verdict connect_take(struct conn *c, const struct mqtt_connect *p,
     struct verdict v = id_choose(c, p, id);
     if (v.reason == MQTT_SUCCESS)
         v = username_keep(c, p);
+    if (v.reason == MQTT_SUCCESS)
+        v = certificate_keep(c);
     if (v.reason == MQTT_SUCCESS && p->has_will)
         v = will_check(p);
     if (v.reason == MQTT_SUCCESS && p->has_will)
@@ -211,5 +222,5 @@ void conn_on_connect(struct conn *c, const struct mqtt_connect *p)
         return;
     }
     c->state = CONN_CLAIMING;
-    conn_reading(c, false);
+    transport_reading(&c->way, false);
 }

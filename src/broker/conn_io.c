@@ -23,17 +23,6 @@
 
 /* -- input --------------------------------------------------------------------------------------------------------- */
 
-void conn_reading(struct conn *c, bool on)
-{
-    if (on == c->reading)
-        return;
-    c->reading = on;
-    if (on)
-        event_add(&c->read_event, NULL);
-    else
-        event_del(&c->read_event);
-}
-
 /* Room in the shard's input chunk: from its start while nobody else holds a part of it. */
 static bool input_prepare(struct broker_shard *s)
 {
@@ -114,7 +103,7 @@ static void part_handle(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    conn_reading(c, true);
+    transport_reading(&c->way, true);
     if (c->part != NULL)
         part_handle(c);
 }
@@ -127,19 +116,25 @@ static ssize_t input_read(struct conn *c, uint8_t *into, size_t room)
     if (c->part != NULL)
         iov[n++] = (struct iovec){c->part->data + c->part_len, c->part->size - c->part_len};
     iov[n++] = (struct iovec){into, room};
-    ssize_t got = readv(c->fd, iov, n);
+    ssize_t got = transport_readv(&c->way, iov, n);
     int on = 1;
     if (got > 0)
-        setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+        setsockopt(c->way.sock.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     return got;
 }
 
 static void input_ended(struct conn *c, ssize_t got)
 {
-    if (got == 0)
+    if (got == 0 && (c->out.count == 0 || c->state == CONN_LINGERING)) {
         conn_end(c, "the client closed the connection");
-    else if (errno != EAGAIN && errno != EINTR)
+    } else if (got == 0) {
+        conn_linger(c, "the client closed the connection");
+    } else if (errno == EPROTO) {
+        counter_add(counters_self(), COUNTER_broker_protocol_errors, 1);
+        conn_linger(c, transport_why(&c->way));
+    } else if (errno != EAGAIN && errno != EINTR) {
         conn_end(c, strerror(errno));
+    }
 }
 
 /* Splits what was read between the packet begun and the shard's chunk, where `head_len` bytes stand in front. */
@@ -159,11 +154,9 @@ static void input_split(struct conn *c, size_t got, size_t start)
         input_handle(c, s->input, start, len);
 }
 
-void conn_readable(evutil_socket_t fd, short what, void *arg)
+static void conn_readable(void *ctx)
 {
-    (void)fd;
-    (void)what;
-    struct conn *c = arg;
+    struct conn *c = ctx;
     CHECK_OBJECT(c, CONN_MAGIC);
     struct broker_shard *s = c->shard;
     if (!input_prepare(s)) {
@@ -188,23 +181,13 @@ void conn_readable(evutil_socket_t fd, short what, void *arg)
 
 static void output_drained(struct conn *c)
 {
-    if (c->blocked) {
-        c->blocked = false;
-        event_del(&c->write_event);
-    }
     if (c->out.capacity > OUTPUT_RING_KEPT)
         slice_queue_done(&c->out);
     if (c->state == CONN_LINGERING && !c->finished) {
         /* The client reads to the end and closes: closing first could cost it what it has not read. */
         c->finished = true;
-        shutdown(c->fd, SHUT_WR);
+        transport_finish(&c->way);
     }
-}
-
-static void output_blocked(struct conn *c)
-{
-    c->blocked = true;
-    event_add(&c->write_event, NULL);
 }
 
 void conn_flush(struct turn *t)
@@ -216,11 +199,9 @@ void conn_flush(struct turn *t)
     while (c->out.count > 0) {
         struct iovec iov[OUTPUT_VECTORS];
         int n = slice_queue_iovec(&c->out, iov, OUTPUT_VECTORS);
-        ssize_t sent = sendmsg(c->fd, &(struct msghdr){.msg_iov = iov, .msg_iovlen = (size_t)n}, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EAGAIN) {
-            output_blocked(c);
+        ssize_t sent = transport_writev(&c->way, iov, n);
+        if (sent < 0 && errno == EAGAIN)
             return;
-        }
         if (sent < 0 && errno != EINTR) {
             conn_end(c, strerror(errno));
             return;
@@ -230,13 +211,10 @@ void conn_flush(struct turn *t)
     output_drained(c);
 }
 
-void conn_writable(evutil_socket_t fd, short what, void *arg)
+static void conn_writable(void *ctx)
 {
-    (void)fd;
-    (void)what;
-    struct conn *c = arg;
+    struct conn *c = ctx;
     CHECK_OBJECT(c, CONN_MAGIC);
-    c->blocked = false;
     conn_flush(&c->flush);
 }
 
@@ -261,29 +239,51 @@ static bool output_push(struct conn *c, struct slice s)
         slice_done(&s);
         return false;
     }
-    if (!c->blocked)
+    if (!c->way.sock.blocked)
         worker_at_turn(c->shard->worker, TURN_WRITE, &c->flush);
     return true;
 }
 
+/* What the transport itself has to say. */
+static void conn_say(void *ctx, const void *bytes, size_t len)
+{
+    struct conn *c = ctx;
+    CHECK_OBJECT(c, CONN_MAGIC);
+    struct slice s = slice_copy(bytes, len);
+    if (s.data == NULL || !output_push(c, s))
+        conn_doom(c, "the output is full");
+}
+
+/* A chunk for `size` bytes of a packet of `packet` bytes in all, `w` behind what the transport puts in front of it. */
+static struct chunk *packet_begin(struct conn *c, size_t packet, size_t size, struct bytes_writer *w, size_t *head)
+{
+    uint8_t front[WEBSOCKET_HEAD_OURS_MAX];
+    *head = transport_head_write(&c->way, packet, front);
+    struct chunk *chunk = size == 0 ? NULL : output_chunk(c->shard, *head + size);
+    if (chunk == NULL)
+        return NULL;
+    bytes_writer_init(w, chunk->data, *head + size);
+    bytes_write(w, front, *head);
+    return chunk;
+}
+
 void conn_send(struct conn *c, const struct mqtt_packet *p)
 {
-    size_t size = mqtt_encoded_size(c->version, p);
-    struct chunk *chunk = size == 0 ? NULL : output_chunk(c->shard, size);
+    struct bytes_writer w;
+    size_t head, size = mqtt_encoded_size(c->version, p);
+    struct chunk *chunk = packet_begin(c, size, size, &w, &head);
     if (chunk == NULL) {
         conn_doom(c, "out of memory");
         return;
     }
-    struct bytes_writer w;
-    bytes_writer_init(&w, chunk->data, size);
     mqtt_encode(&w, c->version, p);
-    if (!output_push(c, slice_of(chunk, 0, size)))
+    if (!output_push(c, slice_of(chunk, 0, head + size)))
         conn_doom(c, "the output is full");
 }
 
 static struct slice payload_part(const struct conn *c, const struct slice *payload)
 {
-    if (c->blocked && payload->len < BLOCKED_COPY_MAX && payload->chunk != NULL &&
+    if (c->way.sock.blocked && payload->len < BLOCKED_COPY_MAX && payload->chunk != NULL &&
         payload->len < payload->chunk->size / 4) {
         struct slice copy = slice_copy(payload->data, payload->len);
         if (copy.chunk != NULL)
@@ -294,20 +294,37 @@ static struct slice payload_part(const struct conn *c, const struct slice *paylo
 
 bool conn_send_publish(struct conn *c, const struct mqtt_publish *p, const struct slice *payload)
 {
-    size_t head = mqtt_publish_head_size(c->version, p);
+    struct bytes_writer w;
+    size_t front, head = mqtt_publish_head_size(c->version, p);
     bool together = head + payload->len < SLICE_COMPACT;
-    size_t size = together ? head + payload->len : head;
-    struct chunk *chunk = head == 0 ? NULL : output_chunk(c->shard, size);
+    struct chunk *chunk =
+        head == 0 ? NULL : packet_begin(c, head + payload->len, together ? head + payload->len : head, &w, &front);
     if (chunk == NULL)
         return false;
-    struct bytes_writer w;
-    bytes_writer_init(&w, chunk->data, size);
     mqtt_publish_head_write(&w, c->version, p);
     if (together)
         bytes_write(&w, payload->data, payload->len);
-    if (!output_push(c, slice_of(chunk, 0, size)))
+    if (!output_push(c, slice_of(chunk, 0, bytes_written(&w))))
         return false;
     if (!together && !output_push(c, payload_part(c, payload)))
         conn_doom(c, "out of memory"); /* half a packet is queued */
     return true;
 }
+
+/* -- the way --------------------------------------------------------------------------------------------------------- */
+
+static void conn_way_failed(void *ctx, const char *why)
+{
+    struct conn *c = ctx;
+    CHECK_OBJECT(c, CONN_MAGIC);
+    counter_add(counters_self(), COUNTER_broker_handshakes_failed, 1);
+    if (c->shard->broker->events.failed != NULL)
+        c->shard->broker->events.failed(c->shard->broker->ctx, c->address, c->way.kind->name, why);
+    if (c->out.count > 0)
+        conn_linger(c, why);
+    else
+        conn_end(c, why);
+}
+
+const struct transport_events conn_transport_events = {
+    .readable = conn_readable, .writable = conn_writable, .say = conn_say, .failed = conn_way_failed};

@@ -17,6 +17,7 @@
 struct listener {
     struct list node;
     struct broker_shard *shard;
+    const struct transport_kind *kind;
     int fd;
     struct event ready, pause;
 };
@@ -86,7 +87,7 @@ static void listener_ready(evutil_socket_t fd, short what, void *arg)
         socklen_t len = sizeof(peer);
         int client = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            conn_accept(l->shard, client, (struct sockaddr *)&peer);
+            conn_accept(l->shard, l->kind, client, (struct sockaddr *)&peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             /* The connection stays in the backlog: look again when some have been closed. */
             counter_add(counters_self(), COUNTER_limits_hit, 1);
@@ -106,7 +107,7 @@ static void listener_again(evutil_socket_t fd, short what, void *arg)
     event_add(&((struct listener *)arg)->ready, NULL);
 }
 
-int shard_listen(struct broker_shard *s, int fd)
+int shard_listen(struct broker_shard *s, const struct transport_kind *kind, int fd)
 {
     struct listener *l = calloc(1, sizeof(*l));
     if (l == NULL) {
@@ -114,6 +115,7 @@ int shard_listen(struct broker_shard *s, int fd)
         return ENOMEM;
     }
     l->shard = s;
+    l->kind = kind;
     l->fd = fd;
     struct event_base *base = worker_events(s->worker);
     event_assign(&l->ready, base, fd, EV_READ | EV_PERSIST, listener_ready, l);

@@ -16,6 +16,7 @@
 #include "broker/message.h"
 #include "broker/registry.h"
 #include "broker/retained.h"
+#include "gate/strangers.h"
 #include "mdm-tunnel/limits.h"
 
 #define BROKER_MAGIC 0x3b1f6c02u
@@ -27,6 +28,7 @@ struct broker {
     struct broker_events events;
     void *ctx;
     uint64_t connect_timeout_us;
+    struct strangers *strangers; /* connections without a CONNECT that was taken */
     uint64_t key[2]; /* of the hashes */
     unsigned shard_count;
     struct broker_shard *shards[WORKERS_MAX];
@@ -75,7 +77,7 @@ struct broker_shard {
 struct broker_shard *shard_create(struct broker *b, struct worker *w, unsigned index);
 void shard_free(struct broker_shard **s);
 /* Takes over a listening socket. 0 or an errno. */
-int shard_listen(struct broker_shard *s, int fd);
+int shard_listen(struct broker_shard *s, const struct transport_kind *kind, int fd);
 void shard_close_listeners(struct broker_shard *s);
 /* A handle for a connection; 0 when there are too many or no memory. */
 uint64_t shard_enter(struct broker_shard *s, struct conn *c);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "config/state.h"
+#include "gate/listener.h"
 #include "hook/tunnel_policy.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
@@ -23,7 +24,6 @@
 #include "server/admission.h"
 #include "server/certificates.h"
 #include "server/front.h"
-#include "server/listener.h"
 #include "server/ports.h"
 #include "server/signals.h"
 
@@ -154,7 +154,14 @@ static void on_disconnected(void *ctx, const struct broker_client *who, const ch
     log_info(who->address, "MQTT connection of %s is closed: %s", who->client_id, why);
 }
 
-static const struct broker_events broker_events = {.connected = on_connected, .disconnected = on_disconnected};
+static void on_handshake_failed(void *ctx, const char *address, const char *listener, const char *why)
+{
+    (void)ctx;
+    log_info(address, "no connection at %s: %s", listener, why);
+}
+
+static const struct broker_events broker_events = {
+    .connected = on_connected, .disconnected = on_disconnected, .failed = on_handshake_failed};
 
 /* -- mail to the workers, news from them --------------------------------------------------------------------------- */
 
@@ -279,7 +286,7 @@ static bool create_broker(struct server *s, struct config_error *err)
     if (s->broker == NULL)
         return server_failed(err, "broker", ENOMEM);
     s->ports.client = (uint16_t)set->client_port;
-    int failure = broker_listen(s->broker, set->client_bind, &s->ports.client);
+    int failure = broker_listen(s->broker, &broker_plain, set->client_bind, &s->ports.client);
     snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*",
              set->client_port);
     return failure == 0 || server_failed(err, what, failure);

@@ -29,12 +29,12 @@ static int bio_read(BIO *b, char *into, int max)
 {
     struct sock *s = BIO_get_data(b);
     BIO_clear_retry_flags(b);
-    if (s->early.len > 0) {
-        size_t n = s->early.len < (size_t)max ? s->early.len : (size_t)max;
-        memcpy(into, s->early.data, n);
-        slice_skip(&s->early, n);
-        if (s->early.len == 0)
-            slice_done(&s->early);
+    if (s->raw.len > 0) {
+        size_t n = s->raw.len < (size_t)max ? s->raw.len : (size_t)max;
+        memcpy(into, s->raw.data, n);
+        slice_skip(&s->raw, n);
+        if (s->raw.len == 0)
+            slice_done(&s->raw);
         return (int)n;
     }
     ssize_t got;

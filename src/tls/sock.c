@@ -56,7 +56,10 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Bytes that the socket does not tell of any more. */
-static bool holds_bytes(const struct sock *s) { return s->early.len > 0 || (s->tls != NULL && SSL_has_pending(s->tls)); }
+static bool holds_bytes(const struct sock *s)
+{
+    return s->early.len > 0 || s->raw.len > 0 || (s->tls != NULL && SSL_has_pending(s->tls));
+}
 
 static void again_run(struct turn *t)
 {
@@ -83,13 +86,19 @@ void sock_init(struct sock *s, struct worker *w, int fd, const struct sock_event
 
 bool sock_unread(struct sock *s, const void *bytes, size_t len)
 {
-    assert(s->early.len == 0);
-    if (len == 0)
-        return true;
-    s->early = slice_copy(bytes, len);
+    struct chunk *all = len == 0 ? NULL : chunk_create(len + s->early.len);
+    if (all == NULL)
+        return len == 0;
+    memcpy(all->data, bytes, len);
+    if (s->early.len > 0)
+        memcpy(all->data + len, s->early.data, s->early.len);
+    slice_done(&s->early);
+    s->early = slice_of(all, 0, all->size);
     again_want(s);
-    return s->early.data != NULL;
+    return true;
 }
+
+void sock_again(struct sock *s) { worker_at_turn(s->worker, TURN_WORK, &s->again); }
 
 void sock_reading(struct sock *s, bool on)
 {
@@ -127,6 +136,7 @@ void sock_close(struct sock *s)
     SSL_free(s->tls);
     tls_set_unref(s->set);
     slice_done(&s->early);
+    slice_done(&s->raw);
     close(s->fd);
     s->fd = -1;
     s->tls = NULL;
@@ -188,6 +198,8 @@ bool sock_start_tls(struct sock *s, struct tls_set *set, const char *alpn)
     SSL_set_accept_state(s->tls);
     s->set = tls_set_ref(set);
     s->alpn = alpn;
+    s->raw = s->early;
+    s->early = SLICE_NONE;
     s->handshaking = true;
     read_event_set(s);
     again_want(s);
@@ -214,6 +226,8 @@ static void handshake_go_on(struct sock *s)
         s->handshaking = false;
         read_event_set(s);
         again_want(s);
+        if (s->blocked) /* something is to be written */
+            event_active(&s->write_event, EV_WRITE, 1);
         if (s->events->established != NULL)
             s->events->established(s->ctx);
         return;
@@ -266,7 +280,7 @@ static ssize_t tls_readv(struct sock *s, const struct iovec *iov, int count)
                 continue;
             ssize_t why = tls_failed(s, result);
             if (total > 0 && (why == 0 || errno != EAGAIN)) /* told again by the next call */
-                worker_at_turn(s->worker, TURN_WORK, &s->again);
+                sock_again(s);
             return total > 0 ? (ssize_t)total : why;
         }
     }
@@ -291,9 +305,11 @@ static ssize_t early_readv(struct sock *s, const struct iovec *iov, int count)
 
 ssize_t sock_readv(struct sock *s, const struct iovec *iov, int count)
 {
-    if (s->tls != NULL)
-        return s->handshaking ? failed(EAGAIN) : tls_readv(s, iov, count);
-    return s->early.len > 0 ? early_readv(s, iov, count) : readv(s->fd, iov, count);
+    if (s->handshaking)
+        return failed(EAGAIN);
+    if (s->early.len > 0)
+        return early_readv(s, iov, count);
+    return s->tls != NULL ? tls_readv(s, iov, count) : readv(s->fd, iov, count);
 }
 
 /* Up to a record from the front of what is to be written: in place, or collected from many parts. */
@@ -335,7 +351,7 @@ static ssize_t tls_writev(struct sock *s, const struct iovec *iov, int count)
 ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count)
 {
     if (s->handshaking) {
-        s->blocked = true; /* told when the handshake is over: by `established` */
+        s->blocked = true; /* told when the handshake is over */
         return failed(EAGAIN);
     }
     if (s->tls != NULL)

@@ -47,14 +47,14 @@ struct sock {
     struct ssl_st *tls; /* NULL: plain */
     struct tls_set *set;
     const char *alpn; /* what we speak: "http/1.1" or "h2,http/1.1", by preference; NULL: anything */
-    struct slice early; /* read before the socket is */
+    struct slice early, raw; /* read before the socket is: by the user, by TLS */
     struct event read_event, write_event;
     struct turn again; /* TLS holds more than was read */
 };
 
 /* Takes the descriptor (non-blocking). Reading is off. */
 void sock_init(struct sock *s, struct worker *w, int fd, const struct sock_events *events, void *ctx);
-/* Bytes that were read from the socket before and are to be read again. Once, before anything is read. False: no memory. */
+/* Bytes that were read before and are to be read again, before all others (by TLS if it is started then). False: no memory. */
 bool sock_unread(struct sock *s, const void *bytes, size_t len);
 /*
  * What comes is TLS; the handshake begins. `alpn` is constant text. A client that offers protocols of which none is ours
@@ -71,6 +71,8 @@ void sock_reading(struct sock *s, bool on);
  */
 ssize_t sock_readv(struct sock *s, const struct iovec *iov, int count);
 ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count);
+/* `readable` is called once more in this turn (if reading is on), whatever the socket has. */
+void sock_again(struct sock *s);
 /* After all that is to be written was. When the socket is full the close_notify follows as soon as it is not. */
 void sock_finish(struct sock *s);
 /* Idempotent. */

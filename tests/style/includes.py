@@ -17,14 +17,15 @@ LAYERS = {
     "mqtt": {"base"},
     "config": {"base"},
     "tls": {"base"},
+    "gate": {"tls", "wire", "base"},
     "seal": {"wire", "base"},
     "session": {"wire", "base"},
     "mux": {"wire", "base"},
-    "broker": {"mqtt", "base"},
+    "broker": {"gate", "tls", "mqtt", "wire", "base"},
     "link": {"broker", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
-    "server": {"config", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "client": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 

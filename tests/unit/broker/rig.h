@@ -107,7 +107,7 @@ static inline void rig_disconnected(void *ctx, const struct broker_client *who, 
 
 static inline bool rig_create(unsigned workers, const struct broker_policy *policy, uint64_t connect_timeout_us)
 {
-    static const struct broker_events events = {rig_connected, rig_disconnected};
+    static const struct broker_events events = {.connected = rig_connected, .disconnected = rig_disconnected};
     rig.count = workers;
     for (unsigned i = 0; i < workers; i++)
         rig.workers[i] = worker_create("worker", i);
@@ -118,7 +118,7 @@ static inline bool rig_create(unsigned workers, const struct broker_policy *poli
                                    .connect_timeout_us = connect_timeout_us};
     rig.broker = broker_create(&config);
     rig.port = 0;
-    return rig.broker != NULL && broker_listen(rig.broker, "127.0.0.1", &rig.port) == 0 && rig.port != 0;
+    return rig.broker != NULL && broker_listen(rig.broker, &broker_plain, "127.0.0.1", &rig.port) == 0 && rig.port != 0;
 }
 
 static inline void rig_run(void)

@@ -317,11 +317,11 @@ static void test_listen(void)
 {
     OK(rig_create(2, NULL, US_PER_S));
     uint16_t port = 0;
-    OK_INT(broker_listen(rig.broker, NULL, &port), 0);
+    OK_INT(broker_listen(rig.broker, &broker_plain, NULL, &port), 0);
     OK(port != 0 && port != rig.port);
-    OK_INT(broker_listen(rig.broker, "not an address", &port), EINVAL);
-    OK_INT(broker_listen(rig.broker, NULL, &port), EADDRINUSE);
-    OK_INT(broker_listen(rig.broker, "127.0.0.1", &port), EADDRINUSE);
+    OK_INT(broker_listen(rig.broker, &broker_plain, "not an address", &port), EINVAL);
+    OK_INT(broker_listen(rig.broker, &broker_plain, NULL, &port), EADDRINUSE);
+    OK_INT(broker_listen(rig.broker, &broker_plain, "127.0.0.1", &port), EADDRINUSE);
     rig_run();
     rig.port = port;
     struct client c = client_connect(MQTT_V3_1_1, "any address");

@@ -26,7 +26,7 @@ static bool server_start(struct server *v)
     const struct broker_config config = {.workers = &v->s.worker, .worker_count = 1,
                                          .connect_timeout_us = 5 * US_PER_S};
     v->s.broker = broker_create(&config);
-    if (broker_listen(v->s.broker, "127.0.0.1", &v->port) != 0)
+    if (broker_listen(v->s.broker, &broker_plain, "127.0.0.1", &v->port) != 0)
         return false;
     v->s.front = stage_hub(&v->s, NULL, "11111111111111111111111111111111", &front_events);
     return worker_start(v->s.worker) == 0;

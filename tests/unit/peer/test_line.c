@@ -17,7 +17,7 @@ static void server_create(void)
     broker = broker_create(&of_broker);
     port = 0;
     OK(broker != NULL);
-    OK_INT(broker_listen(broker, "127.0.0.1", &port), 0);
+    OK_INT(broker_listen(broker, &broker_plain, "127.0.0.1", &port), 0);
     struct hub_config config = program_config(&server, NULL);
     config.max_envelope = ENVELOPE_MAX_EMBEDDED;
     server.hub = hub_create(&config);

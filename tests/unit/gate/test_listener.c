@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public port: shared by our workers, by nobody else. */
-#include "server/listener.h"
+#include "gate/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

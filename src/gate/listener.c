@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public port. */
-#include "server/listener.h"
+/* A port with a socket for each worker. */
+#include "gate/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

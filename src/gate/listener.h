@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A listening TCP socket of one worker: SO_REUSEPORT, IPv6 and IPv4. */
-#ifndef SERVER_LISTENER_H
-#define SERVER_LISTENER_H
+#ifndef GATE_LISTENER_H
+#define GATE_LISTENER_H
 
 #include <stdbool.h>
 #include <stdint.h>
