@@ -222,6 +222,13 @@
 /* Names of targets that wait to be looked up: what a burst of streams to one name brings. */
 #define LOOKUP_WAITING_MAX 4096
 
+/* -- workstation -------------------------------------------------------------------------------------------------- */
+
+/* Ways that one mdm-tunnel-connect opens: what fits on a command line that somebody writes. */
+#define WISHES_MAX 64
+/* Local connections on one worker: each needs a stream, of which a session has STREAMS_PER_SESSION_MAX. */
+#define VISITS_PER_WORKER_MAX 16384
+
 /* -- files ------------------------------------------------------------------------------------------------------- */
 
 #define CONFIG_FILE_MAX (1 * MIB)
@@ -233,5 +240,7 @@
 #define PSKS_MAX 4096
 /* Lines of authorized_clients: more do not fit in a file of CONFIG_FILE_MAX bytes. */
 #define AUTHORIZED_CLIENTS_MAX 16384
+/* Lines of authorized_peers: all are looked at for each stream. */
+#define AUTHORIZED_PEERS_MAX 4096
 
 #endif

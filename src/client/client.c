@@ -57,6 +57,19 @@ static void stranger_tell(struct client *c, const struct fingerprint *key, const
     log_fatal(PROGRAM, "%s", why);
 }
 
+/* Strangers may try often: they are an event, not an error. */
+static const struct error *guest_admit(struct client *c, const struct seal_peer *peer, bool again)
+{
+    struct gate_who who;
+    struct config_error why;
+    const struct error *answer = gate_admit(c->gate, peer, &who, &why);
+    if (answer != NULL)
+        log_info(c->id, "%s", why.text);
+    else if (!again)
+        log_info(c->id, "the workstation of %s comes in", who.name);
+    return answer;
+}
+
 const struct error *client_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
     struct client *c = ctx;
@@ -65,8 +78,9 @@ const struct error *client_admit(void *ctx, const char *id, const struct seal_pe
     bool first;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)id;
-    (void)again;
-    const struct error *answer = trust_ask(c->trust, peer, &first, &why);
+    if (peer->other)
+        return guest_admit(c, peer, again);
+    const struct error *answer = trust_ask(c->trust, &c->server, peer, &first, &why);
     fingerprint_text(&peer->key, text);
     if (answer != NULL) {
         stranger_tell(c, &peer->key, why.text);

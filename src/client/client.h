@@ -14,23 +14,21 @@
 #include <stdint.h>
 
 #include "client/catalog.h"
-#include "client/trust.h"
-#include "config/broker_settings.h"
-#include "link/url.h"
+#include "client/gate.h"
+#include "relay/trust.h"
+#include "relay/way.h"
 
 struct client;
 
 struct client_config {
     const char *id;
     const char *instance;
-    const char *host;
-    uint16_t port;
-    const struct broker_settings *broker;
-    const struct link_url *broker_url; /* NULL: the server's own broker at host and port */
-    unsigned max_attempts; /* 0: for ever */
+    const struct way *way;
     unsigned workers;
     struct catalog *catalog;   /* a reference is taken */
     struct trust *trust;       /* outlives the client; NULL: no encryption */
+    struct trust_whom server;  /* whom it is asked about */
+    struct gate *gate;         /* outlives the client; NULL: no workstations, with trust NULL */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };
 

@@ -33,6 +33,8 @@ struct client {
     struct watch *watch;
     bool connected;
     struct trust *trust;
+    struct trust_whom server;
+    struct gate *gate;
     bool trusted;                        /* a server with the right key has been there on this connection */
     struct fingerprint stranger;         /* the wrong key that the user was told of; all zero: none */
     bool limited;                        /* the attempts are */

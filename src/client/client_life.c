@@ -12,9 +12,6 @@
 #include "client/local.h"
 #include "mdm-tunnel/limits.h"
 
-#define KEEP_ALIVE_US (10 * US_PER_S)
-#define IDLE_US (10 * US_PER_S)
-#define GRACE_US (60 * US_PER_S)
 /* For every goodbye to be said, and how often it is looked for. */
 #define END_TIMEOUT_US (2 * US_PER_S)
 #define END_LOOK_NS (5 * 1000 * 1000)
@@ -98,6 +95,7 @@ static bool workers_create(struct client *c, const struct client_config *config)
         struct client_shard *s = &c->shards[i];
         s->worker = c->workers[i];
         s->lookups = c->lookups;
+        s->gate = c->gate;
         s->catalog = catalog_ref(config->catalog);
         s->id = c->id;
         s->streams = &c->streams;
@@ -108,17 +106,11 @@ static bool workers_create(struct client *c, const struct client_config *config)
     return true;
 }
 
-/*
- * What the client cannot know is whether the other end at its host is the server's own broker or a foreign one:
- * envelopes are as large as the server agrees to, and their number is what no broker is known to drop.
- */
 static bool hub_make(struct client *c, const struct client_config *config)
 {
-    bool foreign = config->broker_url != NULL;
-    const struct hub_config hub = {
+    struct hub_config hub = {
         .workers = c->workers,
         .worker_count = c->worker_count,
-        .prefix = config->broker->prefix,
         .instance = config->instance,
         .id = config->id,
         .events = &client_hub_events,
@@ -126,44 +118,17 @@ static bool hub_make(struct client *c, const struct client_config *config)
         .seal = c->trust != NULL ? trust_seal(c->trust) : NULL,
         .admit = c->trust != NULL ? client_admit : NULL,
         .place = client_place,
-        .max_envelope = foreign ? config->broker->max_payload : ENVELOPE_MAX_EMBEDDED,
-        .window_max = foreign ? SESSION_WINDOW_BROKER : SESSION_WINDOW_MAX,
-        .envelopes_max = SESSION_ENVELOPES_BROKER,
-        .grace_us = GRACE_US,
-        .idle_us = IDLE_US,
     };
+    way_fill_hub(config->way, &hub);
     c->hub = hub_create(&hub);
-    return c->hub != NULL;
+    return c->hub != NULL && way_make_link(config->way, c->hub, config->instance);
 }
 
-static bool link_make(struct client *c, const struct client_config *config)
+static void on_gate_changed(void *ctx)
 {
-    const struct broker_settings *b = config->broker;
-    const struct link_url *url = config->broker_url;
-    struct link_config link;
-    struct link_mqtt_config mqtt = {
-        .host = url != NULL ? url->host : config->host,
-        .port = url != NULL ? url->port : config->port,
-        .client_id = config->instance,
-        .username = b->username,
-        .password = b->password,
-        .keep_alive_us = KEEP_ALIVE_US,
-        .max_attempts = config->max_attempts,
-        .max_payload = url != NULL ? b->max_payload : ENVELOPE_MAX_EMBEDDED,
-    };
-    if (url != NULL) {
-        mqtt.tls = url->tls;
-        mqtt.path = url->websocket ? url->path : NULL;
-        mqtt.ca_file = b->ca_cert;
-        mqtt.cert_file = b->client_cert;
-        mqtt.key_file = b->private_key;
-        mqtt.alpn = b->alpn;
-    }
-    hub_link_config(c->hub, 0, &link);
-    struct link *l = link_mqtt_create(&link, &mqtt);
-    if (l != NULL)
-        hub_set_link(c->hub, 0, l);
-    return l != NULL;
+    struct client *c = ctx;
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    hub_review(c->hub);
 }
 
 struct client *client_create(const struct client_config *config, struct config_error *err)
@@ -177,15 +142,18 @@ struct client *client_create(const struct client_config *config, struct config_e
     c->id = config->id;
     c->services_file = config->services_file;
     c->trust = config->trust;
-    c->limited = config->max_attempts != 0;
+    c->server = config->server;
+    c->gate = config->gate;
+    c->limited = config->way->max_attempts != 0;
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->lookups = lookups_create();
-    bool made = c->news >= 0 && c->lookups != NULL && workers_create(c, config) && hub_make(c, config) &&
-                link_make(c, config);
+    bool made = c->news >= 0 && c->lookups != NULL && workers_create(c, config) && hub_make(c, config);
     if (!made)
         config_error_set(err, "cannot start: %s", strerror(errno != 0 ? errno : ENOMEM));
     else if (!client_watch(c))
         config_error_set(err, "cannot watch %s: %s", c->services_file, strerror(errno));
+    else if (c->gate != NULL && !gate_watch(c->gate, c->workers[0], on_gate_changed, c))
+        config_error_set(err, "cannot watch " AUTHORIZED_PEERS_FILE ": %s", strerror(errno));
     else
         return c;
     client_free(&c);
@@ -270,6 +238,8 @@ void client_free(struct client **cp)
     for (unsigned i = 0; i < c->worker_count; i++)
         worker_stop(c->workers[i]);
     watch_free(&c->watch);
+    if (c->gate != NULL)
+        gate_unwatch(c->gate);
     for (unsigned i = 0; i < c->worker_count; i++)
         locals_cut(&c->shards[i], &error_shutting_down);
     if (c->lookups != NULL)
@@ -277,7 +247,7 @@ void client_free(struct client **cp)
     hub_free(&c->hub);
     for (unsigned i = 0; i < c->worker_count; i++) {
         catalog_unref(c->shards[i].catalog);
-        chunk_unref(c->shards[i].scratch);
+        chunk_unref(c->shards[i].room.scratch);
         worker_free(&c->workers[i]);
     }
     free(c->shards);

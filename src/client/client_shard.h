@@ -6,22 +6,24 @@
 #include <event2/event_struct.h>
 #include <stdatomic.h>
 
-#include "base/chunk.h"
 #include "base/worker.h"
 #include "client/catalog.h"
-#include "client/lookup.h"
+#include "client/gate.h"
+#include "relay/lookup.h"
+#include "relay/pump.h"
 
 struct client_shard {
     struct worker *worker;
     struct lookups *lookups; /* the client's */
+    struct gate *gate;       /* the client's; NULL: no workstation may open anything */
     struct catalog *catalog; /* a reference of its own */
     const char *id;          /* the client's, for log lines */
     atomic_uint *streams;    /* the client's: local connections of all workers */
     void (*idle)(void *ctx); /* the last local connection of all has ended */
     void *idle_ctx;
     struct list locals;
-    struct chunk *scratch; /* LOCAL_READ_BYTES to read into; NULL: make one */
-    struct event sweep;    /* while draining */
+    struct pump_room room;
+    struct event sweep; /* while draining */
 };
 
 #endif

@@ -1,50 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stream's connection to its service, from the open to the end. The pump is in local_pump.c. */
+/* A stream's connection to its service. */
 #include "client/local.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "client/local_pump.h"
+#include "base/object.h"
+#include "config/target.h"
+#include "relay/dial.h"
+#include "relay/pump.h"
 
 /* A connection whose answer has been silent for so long waits for the next request. */
 #define QUIET_US US_PER_S
 #define SWEEP_US (250 * US_PER_MS)
+/* A service that takes no more: an HTTP answer may still be on its way to the visitor, other protocols cut as TCP does. */
+#define HTTP_LINGER_US (10 * US_PER_S)
+#define TCP_LINGER_US (250 * US_PER_MS)
+
+#define LOCAL_MAGIC 0x4c4f4341
+
+struct local {
+    OBJECT_MAGIC;
+    enum stream_kind kind;
+    struct list node; /* shard->locals */
+    struct client_shard *shard;
+    struct pump pump;
+    struct dial *dial;       /* until connected */
+    unsigned number;         /* for log lines */
+    uint64_t opened_us;
+    struct gate_who who;     /* "": a server */
+    char service[64];
+};
 
 static void subject_text(char *out, size_t size, const char *id, const char *service, unsigned number)
 {
     snprintf(out, size, "%s/%s#%u", id, service, number);
 }
 
-void local_say(const struct local *l, const char *text, const char *detail)
+static void local_say(const struct local *l, const char *text, const char *detail)
 {
     char subject[192];
     if (!log_wanted(LOG_LEVEL_INFO))
         return;
     subject_text(subject, sizeof(subject), l->shard->id, l->service, l->number);
-    log_info(subject, "%s%s%s", text, detail[0] != '\0' ? ": " : "", detail);
+    log_info(subject, "%s%s%s%s%s", text, l->who.name[0] != '\0' ? " by " : "", l->who.name, detail[0] != '\0' ? ": " : "",
+             detail);
 }
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
-
-void local_close_socket(struct local *l, bool abort)
-{
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    if (l->fd < 0)
-        return;
-    event_del(&l->readable);
-    event_del(&l->writable);
-    if (abort)
-        setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    close(l->fd);
-    l->fd = -1;
-}
 
 static void local_free(struct local *l)
 {
@@ -56,17 +63,16 @@ static void local_free(struct local *l)
         shard->idle(shard->idle_ctx);
 }
 
-void local_end(struct local *l, const struct error *reason)
+static void on_done(void *ctx, const struct error *reason)
 {
-    char text[160];
-    bool cut = reason != &error_none;
-    snprintf(text, sizeof(text), "%" PRIu64 " bytes to the service, %" PRIu64 " from it%s%s", l->bytes_to,
-             l->bytes_from, cut ? ": " : "", cut ? reason->text : "");
+    struct local *l = ctx;
+    char text[192], lasted[32] = "";
+    CHECK_OBJECT(l, LOCAL_MAGIC);
+    if (l->who.name[0] != '\0')
+        snprintf(lasted, sizeof(lasted), " in %.1f s", (double)(worker_now_us(l->shard->worker) - l->opened_us) / US_PER_S);
+    snprintf(text, sizeof(text), "%" PRIu64 " bytes to the service, %" PRIu64 " from it%s%s%s", l->pump.bytes_to,
+             l->pump.bytes_from, lasted, reason != &error_none ? ": " : "", reason != &error_none ? reason->text : "");
     local_say(l, "ended", text);
-    local_close_socket(l, cut);
-    if (l->lingering)
-        event_del(&l->writable);
-    conduit_close(&l->conduit, reason);
     local_free(l);
 }
 
@@ -74,25 +80,21 @@ static void on_ended(void *ctx, const struct error *reason)
 {
     struct local *l = ctx;
     CHECK_OBJECT(l, LOCAL_MAGIC);
-    if (reason != &error_none)
-        local_end(l, reason);
-    else
-        local_pump_settle(l);
+    pump_ended(&l->pump, reason);
 }
 
 static void on_readable(void *ctx)
 {
     struct local *l = ctx;
     CHECK_OBJECT(l, LOCAL_MAGIC);
-    if (l->dial == NULL)
-        local_pump_write(l);
+    pump_readable(&l->pump);
 }
 
 static void on_writable(void *ctx)
 {
     struct local *l = ctx;
     CHECK_OBJECT(l, LOCAL_MAGIC);
-    local_pump_resume(l);
+    pump_writable(&l->pump);
 }
 
 static const struct conduit_events local_conduit_events = {
@@ -114,12 +116,50 @@ static void on_dialled(void *ctx, int fd, const struct error *error, const char 
     struct local *l = ctx;
     CHECK_OBJECT(l, LOCAL_MAGIC);
     if (fd < 0) {
-        refuse(l->shard, &l->conduit, l->service, error, why);
+        refuse(l->shard, &l->pump.conduit, l->service, error, why);
         local_free(l);
         return;
     }
-    conduit_accept(l->conduit);
-    local_pump_start(l, fd);
+    conduit_accept(l->pump.conduit);
+    pump_start(&l->pump, fd);
+}
+
+/* What is to be dialled, and for whom. NULL, or why not and *why. */
+static const struct error *target_for_guest(struct client_shard *shard, const struct conduit *c,
+                                            const struct open_head *head, const struct service *s, struct target *out,
+                                            struct gate_who *who, struct config_error *why)
+{
+    const struct conduit_peer *peer = conduit_peer(c);
+    if (shard->gate == NULL)
+        return &error_workstation_refused;
+    if (head->kind != STREAM_KIND_TCP)
+        return &error_kind_not_offered;
+    if (head->target[0] != '\0')
+        return target_parse(head->target, out, why) != 0 || out->kind != TARGET_TCP ? &error_port_not_allowed
+                                                                                   : gate_port(shard->gate, peer, out, who, why);
+    if (s == NULL)
+        return &error_unknown_service;
+    *out = s->target;
+    return gate_service(shard->gate, peer, s->name, who, why);
+}
+
+/* What a TLS service gets has not been looked into; anything else would not be what it speaks. */
+static bool kind_fits(const struct service *s, enum stream_kind kind)
+{
+    return s->kind == SERVICE_TLS ? kind == STREAM_KIND_TLS : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;
+}
+
+static const struct error *target_for(struct client_shard *shard, const struct conduit *c, const struct open_head *head,
+                                      struct target *out, struct gate_who *who, struct config_error *why)
+{
+    const struct service *s = services_find(catalog_services(shard->catalog), head->service);
+    who->name[0] = why->text[0] = '\0';
+    if (conduit_peer(c)->guest)
+        return target_for_guest(shard, c, head, s, out, who, why);
+    if (head->target[0] != '\0' || s == NULL)
+        return &error_unknown_service;
+    *out = s->target;
+    return kind_fits(s, head->kind) ? NULL : &error_kind_not_offered;
 }
 
 static struct local *local_create(struct client_shard *shard, struct conduit *c, const struct open_head *head)
@@ -129,40 +169,32 @@ static struct local *local_create(struct client_shard *shard, struct conduit *c,
     if (l == NULL)
         return NULL;
     l->shard = shard;
-    l->conduit = c;
     l->kind = head->kind;
     l->number = conduit_number(c);
-    l->fd = -1;
+    l->opened_us = worker_now_us(shard->worker);
     snprintf(l->service, sizeof(l->service), "%s", head->service);
     list_append(&shard->locals, &l->node);
     atomic_fetch_add_explicit(shard->streams, 1, memory_order_relaxed);
+    pump_init(&l->pump, &shard->room, c, &error_service_reset,
+              head->kind == STREAM_KIND_HTTP || head->kind == STREAM_KIND_WS ? HTTP_LINGER_US : TCP_LINGER_US, on_done, l);
     conduit_set_events(c, &local_conduit_events, l);
     return l;
 }
 
-/* What a TLS service gets has not been looked into; anything else would not be what it speaks. */
-static bool kind_fits(const struct service *s, enum stream_kind kind)
-{
-    return s->kind == SERVICE_TLS ? kind == STREAM_KIND_TLS : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;
-}
-
 void local_open(struct client_shard *shard, struct conduit *c, const struct open_head *head)
 {
-    const struct service *s = services_find(catalog_services(shard->catalog), head->service);
-    const struct error *error = s == NULL                      ? &error_unknown_service
-                                : !kind_fits(s, head->kind) ? &error_kind_not_offered
-                                                            : NULL;
-    if (error != NULL) {
-        refuse(shard, &c, head->service, error, "");
-        return;
-    }
-    struct local *l = local_create(shard, c, head);
+    struct target target;
+    struct gate_who who;
+    struct config_error why;
+    const struct error *error = target_for(shard, c, head, &target, &who, &why);
+    struct local *l = error != NULL ? NULL : local_create(shard, c, head);
     if (l == NULL) {
-        refuse(shard, &c, head->service, &error_no_memory, "");
+        refuse(shard, &c, head->service, error != NULL ? error : &error_no_memory, why.text);
         return;
     }
-    local_say(l, "opened", head->visitor);
-    dial_start(&l->dial, shard->worker, shard->lookups, &s->target, on_dialled, l);
+    l->who = who;
+    local_say(l, "opened", head->target[0] != '\0' ? head->target : head->visitor);
+    dial_start(&l->dial, shard->worker, shard->lookups, &target, on_dialled, l);
 }
 
 /* -- all of a worker ----------------------------------------------------------------------------------------------- */
@@ -173,7 +205,7 @@ void locals_cut(struct client_shard *shard, const struct error *reason)
 {
     event_del(&shard->sweep);
     LIST_FOREACH_SAFE (node, next, &shard->locals)
-        local_end(local_at(node), reason);
+        pump_cut(&local_at(node)->pump, reason);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -184,14 +216,15 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     uint64_t now_us = worker_now_us(shard->worker);
     LIST_FOREACH_SAFE (node, next, &shard->locals) {
         struct local *l = local_at(node);
-        if (l->kind == STREAM_KIND_HTTP && local_pump_is_quiet(l) && now_us - l->moved_us >= QUIET_US)
-            local_pump_finish(l);
+        if (l->kind == STREAM_KIND_HTTP && pump_is_quiet(&l->pump) && now_us - l->pump.moved_us >= QUIET_US)
+            pump_finish(&l->pump);
     }
 }
 
 void locals_init(struct client_shard *shard)
 {
     list_init(&shard->locals);
+    shard->room = (struct pump_room){.worker = shard->worker};
     event_assign(&shard->sweep, worker_events(shard->worker), -1, EV_PERSIST, on_sweep, shard);
 }
 

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Local: a stream's connection to its service, and the pump between the two. Bytes go through as they come,
- * half-close and abort in both directions included:
+ * Local: a stream's connection to its service, from the open to the end; a pump (relay/pump.h) moves the bytes. Who may
+ * open what: a server any service with http, a workstation (guest) what the gate says, with tcp.
  *
- *     service                      visitor
- *     bytes           ->           data             stops at conduit_room() 0
- *     end             ->           fin
- *     reset           ->           reset (service-reset)
- *     bytes           <-           data             credit goes back when the kernel has taken them
- *     shutdown        <-           fin              after all that came before
- *     reset           <-           any other end
- *
- * A local frees itself when both are done. Everything is on its worker. Less than 1 KiB each when idle.
+ * A local frees itself when both ends are done. Everything is on its worker.
  */
 #ifndef CLIENT_LOCAL_H
 #define CLIENT_LOCAL_H

@@ -16,7 +16,8 @@
 #include "base/log.h"
 #include "client/client.h"
 #include "client/options.h"
-#include "client/trust.h"
+#include "relay/trust.h"
+#include "config/port_list.h"
 #include "config/state.h"
 
 #define PROGRAM "mdm-tunnel-client"
@@ -137,10 +138,10 @@ static int run(const struct client_config *config, const struct options *o)
         close(w.signals);
         return EXIT_FAILED;
     }
-    if (config->broker_url != NULL)
+    if (o->broker.url != NULL)
         log_info(config->id, "connecting to %s", o->broker.url);
     else
-        log_info(config->id, "connecting to %s:%u", config->host, config->port);
+        log_info(config->id, "connecting to %s:%u", o->host, o->port);
     int error = client_start(w.client), status = EXIT_FAILED;
     if (error != 0)
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
@@ -153,6 +154,66 @@ static int run(const struct client_config *config, const struct options *o)
     return status;
 }
 
+/* -- keys: our own, the server's, the workstations' ------------------------------------------------------------------- */
+
+struct keys {
+    struct trust *trust; /* NULL: no encryption, and no gate */
+    struct gate *gate;
+    char *address; /* what stands for the server's key: what the client connects to */
+};
+
+static const struct trust_kind server_trust = {
+    .key_file = "client-key.pem",
+    .known_file = "known_servers",
+    .whose = "server",
+    .option = "--server-key",
+    .name_hint = " (--server-name gives another name)",
+    .wrong = &error_server_key_unknown,
+};
+
+static struct trust *trust_make(const struct options *o, struct config_error *err)
+{
+    const struct trust_config config = {
+        .kind = &server_trust, .state_dir = o->state_dir, .keys = o->server_keys, .credentials = &o->credentials};
+    return trust_create(&config, err);
+}
+
+static struct way way_of(const struct options *o)
+{
+    return (struct way){.host = o->host,
+                        .port = (uint16_t)o->port,
+                        .broker = &o->broker,
+                        .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
+                        .max_attempts = o->max_attempts};
+}
+
+static void keys_done(struct keys *k)
+{
+    gate_free(&k->gate);
+    trust_free(&k->trust);
+    free(k->address);
+}
+
+static bool keys_make(const struct options *o, struct keys *k, struct config_error *err)
+{
+    const struct way way = way_of(o);
+    *k = (struct keys){.address = trust_address(way_host(&way), way_port(&way))};
+    if (k->address == NULL) {
+        config_error_set(err, "out of memory");
+        return false;
+    }
+    if (o->no_encryption)
+        return true;
+    k->trust = trust_make(o, err);
+    if (k->trust != NULL)
+        k->gate = gate_create(o->state_dir, o->allow_ports, err);
+    if (k->gate == NULL)
+        keys_done(k);
+    return k->gate != NULL;
+}
+
+/* -- all together -------------------------------------------------------------------------------------------------------- */
+
 /* In *state, NULL without a directory, is the instance's place: it is freed at the end. */
 static int instance_make(const struct options *o, struct state **state, char out[static INSTANCE_TEXT_BYTES + 1])
 {
@@ -161,7 +222,7 @@ static int instance_make(const struct options *o, struct state **state, char out
     return state_open(o->state_dir, state, &why) == 0 ? instance_claim(*state, out) : instance_create(out);
 }
 
-static int run_services(struct options *o, const char *id, struct services *services, struct trust *trust)
+static int run_services(struct options *o, const char *id, struct services *services, const struct keys *keys)
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct state *state = NULL;
@@ -173,18 +234,17 @@ static int run_services(struct options *o, const char *id, struct services *serv
         state_free(&state);
         return EXIT_FAILED;
     }
+    const struct way way = way_of(o);
     const struct client_config config = {
         .id = id,
         .instance = instance,
-        .host = o->host,
-        .port = (uint16_t)o->port,
-        .broker = &o->broker,
-        .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
-        .max_attempts = o->max_attempts,
+        .way = &way,
         .workers = o->workers,
         .catalog = catalog,
         .services_file = o->services_file,
-        .trust = trust,
+        .trust = keys->trust,
+        .server = {.address = keys->address, .name = o->server_name != NULL ? o->server_name : way_host(&way)},
+        .gate = keys->gate,
     };
     int status = run(&config, o);
     catalog_unref(catalog);
@@ -192,34 +252,19 @@ static int run_services(struct options *o, const char *id, struct services *serv
     return status;
 }
 
-/* The address that stands for the server's key: what the client connects to. */
-static struct trust *trust_make(const struct options *o, struct config_error *err)
-{
-    bool broker = o->broker.url != NULL;
-    const struct trust_config config = {
-        .state_dir = o->state_dir,
-        .host = broker ? o->broker_url.host : o->host,
-        .port = broker ? o->broker_url.port : (uint16_t)o->port,
-        .server_keys = o->server_keys,
-        .server_name = o->server_name,
-        .credentials = &o->credentials,
-    };
-    return trust_create(&config, err);
-}
-
 static int run_trusting(struct options *o, const char *id, struct services *services)
 {
+    struct keys keys;
     struct config_error err;
-    struct trust *trust = NULL;
-    if (o->no_encryption)
-        log_warning(id, "sessions are not encrypted (--no-encryption)");
-    else if ((trust = trust_make(o, &err)) == NULL) {
+    if (!keys_make(o, &keys, &err)) {
         log_fatal(PROGRAM, "%s", err.text);
         services_done(services);
         return EXIT_FAILED;
     }
-    int status = run_services(o, id, services, trust);
-    trust_free(&trust);
+    if (o->no_encryption)
+        log_warning(id, "sessions are not encrypted (--no-encryption)");
+    int status = run_services(o, id, services, &keys);
+    keys_done(&keys);
     return status;
 }
 
@@ -247,6 +292,10 @@ static int run_options(struct options *o, char *const *positionals, int count)
         return fingerprint_print(o);
     if (o->server_keys != NULL && !trust_keys_valid(o->server_keys)) {
         log_fatal(PROGRAM, "--server-key: '%.200s' is not a fingerprint", o->server_keys);
+        return EXIT_USAGE;
+    }
+    if (o->allow_ports != NULL && port_list_check(o->allow_ports, strlen(o->allow_ports), &err) != 0) {
+        log_fatal(PROGRAM, "--allow-ports: %s", err.text);
         return EXIT_USAGE;
     }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);

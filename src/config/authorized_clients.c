@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/label.h"
 #include "base/pattern.h"
+#include "config/day.h"
 #include "config/words.h"
 
 #define NOBODY "none"
@@ -35,24 +35,6 @@ bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_B
     return true;
 }
 
-/* The first second of a day in UTC. */
-static bool date_parse(const struct word *w, int64_t *out)
-{
-    char text[sizeof(EXPIRES "YYYY-MM-DD")];
-    struct tm tm = {0};
-    if (w->len != sizeof(text) - 1)
-        return false;
-    memcpy(text, w->text, w->len);
-    text[w->len] = '\0';
-    const char *end = strptime(text + sizeof(EXPIRES) - 1, "%Y-%m-%d", &tm);
-    if (end == NULL || *end != '\0')
-        return false;
-    int day = tm.tm_mday;
-    time_t at = timegm(&tm);
-    *out = at;
-    return at >= 0 && tm.tm_mday == day;
-}
-
 static int line_parse(const struct words *w, struct authorized_client *out, struct config_error *err)
 {
     struct authorized_client c = {.expires = INT64_MAX, .line = w->line};
@@ -69,7 +51,7 @@ static int line_parse(const struct words *w, struct authorized_client *out, stru
         if (!expires || c.none || c.expires != INT64_MAX)
             return config_error_set(err, "line %u: unknown option '%.*s'", w->line,
                                     option->len < 64 ? (int)option->len : 64, option->text);
-        if (!date_parse(option, &c.expires))
+        if (!day_parse(option->text + sizeof(EXPIRES) - 1, option->len - (sizeof(EXPIRES) - 1), &c.expires))
             return config_error_set(err, "line %u: not a day (YYYY-MM-DD)", w->line);
     }
     *out = c;

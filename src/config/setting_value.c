@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,8 @@ bool setting_has_argument(const struct setting *row)
 
 static bool is_on_heap(const struct setting *row)
 {
-    return row->kind == SETTING_TEXT || row->kind == SETTING_SECRET || row->kind == SETTING_NAME || row->kind == SETTING_PATH ||
+    return row->kind == SETTING_TEXT || row->kind == SETTING_SECRET || row->kind == SETTING_LIST || row->kind == SETTING_NAME ||
+           row->kind == SETTING_PATH ||
            row->kind == SETTING_FILE;
 }
 
@@ -72,6 +74,20 @@ static int text_set(char **value, const char *text, struct config_error *err)
     return heap_set(value, strdup(text), err);
 }
 
+static int list_add(char **value, const char *text, struct config_error *err)
+{
+    char *longer = NULL;
+    if (text[0] == '\0' || strchr(text, '\n') != NULL)
+        return config_error_set(err, "\"%.64s\" is empty, or has lines", text);
+    if (asprintf(&longer, "%s%s\n", *value != NULL ? *value : "", text) < 0)
+        longer = NULL;
+    if (longer != NULL && strlen(longer) >= PATH_TEXT_MAX) {
+        free(longer);
+        return config_error_set(err, "too many");
+    }
+    return heap_set(value, longer, err);
+}
+
 static int name_set(char **value, const char *text, struct config_error *err)
 {
     char name[LABEL_BYTES + 1];
@@ -107,6 +123,8 @@ int setting_set_text(const struct setting *row, void *values, const char *text, 
     case SETTING_TEXT:
     case SETTING_SECRET:
         return text_set(value, text, err);
+    case SETTING_LIST:
+        return list_add(value, text, err);
     case SETTING_NAME:
         return name_set(value, text, err);
     case SETTING_PATH:
@@ -136,6 +154,7 @@ int setting_set_json(const struct setting *row, void *values, const cJSON *value
         return setting_set_text(row, values, number, err);
     case SETTING_TEXT:
     case SETTING_SECRET:
+    case SETTING_LIST:
     case SETTING_NAME:
     case SETTING_PATH:
         if (!cJSON_IsString(value))

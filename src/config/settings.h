@@ -20,6 +20,7 @@ enum setting_kind {
     SETTING_SECONDS, /* uint64_t microseconds, min..max seconds; decimal fractions are allowed ("0.5") */
     SETTING_TEXT,    /* char *, heap */
     SETTING_SECRET,  /* as TEXT; wiped from the command line and from memory */
+    SETTING_LIST,    /* char *, heap; may be said again: one line (ending in '\n') for each time */
     SETTING_NAME,    /* char *, heap; one DNS label, normalised */
     SETTING_PATH,    /* char *, heap; a leading ~/ is the home directory */
     SETTING_HELP, SETTING_VERSION, /* the command line only */

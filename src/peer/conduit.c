@@ -192,4 +192,5 @@ void conduit_set_events(struct conduit *c, const struct conduit_events *events, 
 }
 
 const struct error *conduit_ended(const struct conduit *c) { return c->ended; }
+const struct conduit_peer *conduit_peer(const struct conduit *c) { return &c->peer; }
 unsigned conduit_number(const struct conduit *c) { return c->number; }

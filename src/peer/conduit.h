@@ -13,10 +13,19 @@
 #include <stddef.h>
 
 #include "base/chunk.h"
+#include "base/fingerprint.h"
+#include "base/psk.h"
 #include "wire/error.h"
 #include "wire/frame.h"
 
 struct conduit;
+
+/* Who opened a stream to us. */
+struct conduit_peer {
+    struct fingerprint key;       /* all zero: the session is not encrypted, or by a pre-shared key */
+    char psk[PSK_NAME_BYTES + 1]; /* that key's name; "": not by one */
+    bool guest;                   /* a workstation, not a server */
+};
 
 struct conduit_events {
     /* The other end reached its service (opener only). */
@@ -48,6 +57,8 @@ void conduit_close(struct conduit **c, const struct error *reason);
 void conduit_set_events(struct conduit *c, const struct conduit_events *events, void *ctx);
 /* Whether `ended` has come. */
 const struct error *conduit_ended(const struct conduit *c); /* NULL: alive */
+/* For the side that was opened to; valid as long as the conduit. */
+const struct conduit_peer *conduit_peer(const struct conduit *c);
 /* A number for log lines, unique in this program's life. */
 unsigned conduit_number(const struct conduit *c);
 

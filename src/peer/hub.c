@@ -26,14 +26,26 @@ static bool topics_make(struct hub *h)
         h->to_filter = NULL;
     if (asprintf(&h->at, "%s/at/", p) < 0)
         h->at = NULL;
-    if (asprintf(&h->at_filter, "%s/at/+/+", p) < 0)
-        h->at_filter = NULL;
     if (asprintf(&h->presence_topic, "%s/at/%s/%s", p, h->id, h->instance) < 0)
         h->presence_topic = NULL;
     h->filters[0] = h->to_filter;
-    h->everywhere_filters[0] = h->config.watch_presence ? h->at_filter : NULL;
-    return h->to_own != NULL && h->to_filter != NULL && h->at != NULL && h->at_filter != NULL &&
-           h->presence_topic != NULL;
+    return h->to_own != NULL && h->to_filter != NULL && h->at != NULL && h->presence_topic != NULL;
+}
+
+/* Whose presence is subscribed to: everybody's, or that of the ids that are named. */
+static bool watches_make(struct hub *h)
+{
+    static const char *const everybody[] = {"+", NULL};
+    const char *const *ids = h->config.watch_presence ? everybody : h->config.watch_ids;
+    for (unsigned i = 0; ids != NULL && ids[i] != NULL; i++) {
+        assert(i < HUB_IDS_MAX);
+        if (asprintf(&h->at_filters[i], "%s/at/%s/+", h->prefix, ids[i]) < 0) {
+            h->at_filters[i] = NULL;
+            return false;
+        }
+        h->everywhere_filters[i] = h->at_filters[i];
+    }
+    return true;
 }
 
 static bool shards_make(struct hub *h)
@@ -63,7 +75,7 @@ struct hub *hub_create(const struct hub_config *config)
     snprintf(h->prefix, sizeof(h->prefix), "%s", config->prefix);
     snprintf(h->instance, sizeof(h->instance), "%s", config->instance);
     snprintf(h->id, sizeof(h->id), "%s", config->id != NULL ? config->id : "");
-    if (!topics_make(h) || !shards_make(h))
+    if (!topics_make(h) || !watches_make(h) || !shards_make(h))
         hub_free(&h);
     return h;
 }
@@ -79,7 +91,8 @@ void hub_free(struct hub **hp)
     free(h->to_own);
     free(h->to_filter);
     free(h->at);
-    free(h->at_filter);
+    for (unsigned i = 0; h->at_filters[i] != NULL; i++)
+        free(h->at_filters[i]);
     free(h->presence_topic);
     FREE_OBJECT(h);
 }

@@ -45,6 +45,8 @@ struct hub_events {
     void (*session_ended)(void *ctx, const char *peer, const struct error *reason);
 };
 
+#define HUB_IDS_MAX 32
+
 struct hub_config {
     struct worker *const *workers; /* not running yet */
     unsigned worker_count;
@@ -52,6 +54,8 @@ struct hub_config {
     const char *instance; /* INSTANCE_TEXT_BYTES hexadecimal digits: ours */
     const char *id;       /* client id whose presence this program publishes; NULL: none (a server) */
     bool watch_presence;  /* know who is there (a server) */
+    const char *const *watch_ids; /* know of these ids only (a workstation), NULL-terminated, at most HUB_IDS_MAX; NULL: none */
+    bool guest;           /* comes as a guest wherever it says HELLO: it wants services and is no server (a workstation) */
     const struct hub_events *events;
     void *ctx;
     /* Which worker gets a stream that a peer opens to us; NULL: the session's owner. Called on the owner. */

@@ -2,6 +2,8 @@
 /* Notes between shards. */
 #include "peer/note.h"
 
+#include <string.h>
+
 static void note_discard(struct mail *m)
 {
     struct note *n = CONTAINER_OF(m, struct note, mail);
@@ -39,4 +41,11 @@ bool note_send(struct hub_shard *from, const struct note *n, enum note_to to)
         worker_post(s->worker, &copy->mail);
     }
     return all;
+}
+
+struct note note_about(const struct hub_shard *s, const char *instance, uint32_t session)
+{
+    struct note n = {.worker = s->index, .session = session};
+    memcpy(n.instance, instance, INSTANCE_TEXT_BYTES);
+    return n;
 }

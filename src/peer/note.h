@@ -17,6 +17,8 @@ struct note {
     char instance[INSTANCE_TEXT_BYTES + 1];
 };
 
+/* A note with the shard, the instance and the session that it is about. */
+struct note note_about(const struct hub_shard *s, const char *instance, uint32_t session);
 /* Sends copies of `n` to all other shards, or to those that have no link of their own. False: no memory for all. */
 enum note_to { NOTE_TO_ALL, NOTE_TO_LINKLESS };
 bool note_send(struct hub_shard *from, const struct note *n, enum note_to to);

@@ -176,7 +176,8 @@ static struct hub_shard *user_of(struct hub_shard *owner, const struct open_head
     return owner->hub->shards[config->place(config->ctx, head) % owner->hub->shard_count];
 }
 
-void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const struct open_head *head)
+void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const struct open_head *head,
+                    const struct conduit_peer *peer)
 {
     struct tap *t;
     if (owner->hub->config.events->opened == NULL || owner->closing) {
@@ -193,6 +194,7 @@ void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const st
     a->mail = (struct mail){.deliver = arrival_deliver, .discard = arrival_discard};
     list_init(&a->mail.node);
     a->head = *head;
+    a->conduit->peer = *peer;
     if (!worker_post_new(user->worker, &a->mail)) {
         arrival_discard(&a->mail);
         tap_free(&t);

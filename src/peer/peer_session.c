@@ -129,7 +129,16 @@ static void on_mux_wake(void *ctx) { session_wake(session_of(ctx)->session); }
 
 static void on_opened(void *ctx, struct mux_stream *stream, const struct open_head *head)
 {
-    stream_arrived(session_of(ctx)->shard, stream, head);
+    struct peer_session *ps = session_of(ctx);
+    const struct seal_peer *proof = ps->seal != NULL ? ps->proof : NULL;
+    struct conduit_peer peer = {.guest = false};
+    if (proof != NULL) {
+        peer.key = proof->key;
+        peer.guest = proof->other;
+    }
+    if (proof != NULL && proof->psk != NULL)
+        snprintf(peer.psk, sizeof(peer.psk), "%s", proof->psk->name);
+    stream_arrived(ps->shard, stream, head, &peer);
 }
 
 /* Without memory what was said before stays. */
@@ -326,17 +335,31 @@ static bool topic_make(struct peer_session *ps)
     return asprintf(&ps->topic, "%s/to/%s/%s", h->prefix, ps->instance, h->instance) >= 0;
 }
 
-/* Both ends say the same: who said HELLO, who answers, and as which client (none: ""). */
-static bool seal_make(struct peer_session *ps)
+/*
+ * Both ends say the same: who said HELLO, who answers, as which client (none: ""), and whether who said HELLO comes as a
+ * guest.
+ */
+static void names_write(const struct peer_session *ps, bool guest, char out[static SEAL_NAMES_MAX + 1])
 {
     const struct hub *h = ps->shard->hub;
+    snprintf(out, SEAL_NAMES_MAX + 1, "mdm/1/%s/%s/%s%s", ps->first ? h->instance : ps->instance,
+             ps->first ? ps->instance : h->instance, !ps->first ? h->id : ps->named ? ps->name : "",
+             guest ? "/guest" : "");
+}
+
+static bool seal_make(struct peer_session *ps)
+{
+    const struct hub_config *config = &ps->shard->hub->config;
     char names[SEAL_NAMES_MAX + 1];
-    if (h->config.seal == NULL)
+    if (config->seal == NULL)
         return true;
-    snprintf(names, sizeof(names), "mdm/1/%s/%s/%s", ps->first ? h->instance : ps->instance,
-             ps->first ? ps->instance : h->instance, !ps->first ? h->id : ps->named ? ps->name : "");
-    ps->seal = seal_create(h->config.seal, ps->first, names, ps->named ? ps->name : NULL, &seal_events, ps);
-    return ps->seal != NULL;
+    names_write(ps, ps->first && config->guest, names);
+    ps->seal = seal_create(config->seal, ps->first, names, ps->named ? ps->name : NULL, &seal_events, ps);
+    if (ps->seal == NULL || ps->first)
+        return ps->seal != NULL;
+    names_write(ps, true, names);
+    seal_accept_other(ps->seal, names);
+    return true;
 }
 
 static bool session_make(struct peer_session *ps)
@@ -468,7 +491,8 @@ void peer_session_free(struct peer_session **psp)
 static bool is_about_keys(const struct error *reason)
 {
     return reason == &error_encryption_mismatch || reason == &error_server_key_unknown || reason == &error_name_taken ||
-           reason == &error_key_not_allowed || reason == &error_psk_refused || reason == &error_certificate_refused;
+           reason == &error_key_not_allowed || reason == &error_psk_refused || reason == &error_certificate_refused ||
+           reason == &error_device_key_unknown || reason == &error_workstation_refused;
 }
 
 /* What the end of a session says about its instance, where that has to be proven. */

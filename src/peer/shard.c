@@ -11,6 +11,7 @@
 #include "base/counters.h"
 #include "peer/note.h"
 #include "peer/peer_session.h"
+#include "peer/presence.h"
 #include "peer/query.h"
 #include "peer/stream_ends.h"
 #include "wire/envelope.h"
@@ -24,13 +25,6 @@ static struct hub_shard *shard_of(void *ctx)
     CHECK_OBJECT(s, SHARD_MAGIC);
     return s;
 }
-
-#define shard_tell(s, event, ...)                                   \
-    do {                                                            \
-        const struct hub_config *config_ = &(s)->hub->config;       \
-        if (config_->events->event != NULL)                         \
-            config_->events->event(config_->ctx, (s), __VA_ARGS__); \
-    } while (0)
 
 /* -- routes and avoidance: every shard's replica ------------------------------------------------------------------- */
 
@@ -48,13 +42,6 @@ static void route_remove_read(struct hub_shard *s, const struct note *n)
 static void avoid_read(struct hub_shard *s, const struct note *n)
 {
     directory_avoid(s->directory, n->instance, n->until_us);
-}
-
-static struct note note_about(const struct hub_shard *s, const char *instance, uint32_t session)
-{
-    struct note n = {.worker = s->index, .session = session};
-    memcpy(n.instance, instance, INSTANCE_TEXT_BYTES);
-    return n;
 }
 
 bool shard_route_add(struct hub_shard *s, const char *instance, uint32_t session, struct peer_session *ps)
@@ -98,196 +85,12 @@ void shard_offering(struct hub_shard *s, const char *instance, struct offering *
         log_debug(instance, "no memory to say what it offers");
 }
 
-/* -- presence ------------------------------------------------------------------------------------------------------ */
-
-static void presence_tell(struct hub_shard *s, const char *id, enum directory_change change)
-{
-    if (change == DIRECTORY_CAME || change == DIRECTORY_CAME_FIRST)
-        shard_tell(s, client_up, id, change == DIRECTORY_CAME_FIRST);
-    else if (change == DIRECTORY_WENT || change == DIRECTORY_WENT_LAST)
-        shard_tell(s, client_down, id, change == DIRECTORY_WENT_LAST);
-    else if (change == DIRECTORY_REFUSED)
-        counter_add(counters_self(), COUNTER_limits_hit, 1);
-}
-
-/* The instance's own way: its sessions wait while it is away. */
-static void presence_of_sessions(struct hub_shard *s, const char *instance, bool there)
-{
-    struct peer_session *here[ROUTES_HERE_MAX];
-    unsigned count = routes_here(&s->routes, instance, here);
-    for (unsigned i = 0; i < count; i++)
-        peer_session_presence(here[i], there);
-}
-
-static void place_taken(struct hub_shard *s, const char *instance)
-{
-    struct peer_session *former[FORMER_SESSIONS_MAX];
-    unsigned count = routes_former(&s->routes, instance, former);
-    for (unsigned i = 0; i < count; i++)
-        if (!former[i]->inside)
-            peer_session_former(former[i]);
-}
-
-static void shard_presence(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
-{
-    claim_remove(s, id, instance);
-    enum directory_change change =
-        there ? directory_add(s->directory, id, instance, origin) : directory_remove(s->directory, id, instance);
-    bool known = there ? change != DIRECTORY_REFUSED : change != DIRECTORY_SAME;
-    if (known)
-        presence_of_sessions(s, instance, there);
-    if (change == DIRECTORY_CAME || change == DIRECTORY_CAME_FIRST)
-        place_taken(s, instance);
-    presence_tell(s, id, change);
-}
-
-static void present_read(struct hub_shard *s, const struct note *n)
-{
-    shard_presence(s, n->id, n->instance, true, n->worker);
-}
-
-static void gone_read(struct hub_shard *s, const struct note *n)
-{
-    shard_presence(s, n->id, n->instance, false, n->worker);
-}
-
-/* -- presence that has to be proven -------------------------------------------------------------------------------- */
-
-/* After the key of an instance turned out to be wrong it is left alone for a moment, so that another may be the first. */
-#define DISPROVEN_US (1 * US_PER_S)
-
-bool shard_wants_proof(const struct hub_shard *s)
-{
-    return s->hub->config.seal != NULL && s->hub->config.watch_presence;
-}
-
-static bool directory_knows(const struct hub_shard *s, const char *id, const char *instance)
-{
-    const struct directory_instance *i = directory_find(s->directory, instance);
-    return i != NULL && strcmp(i->id, id) == 0;
-}
-
-static void presence_tell_all(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
-{
-    struct note n = note_about(s, instance, 0);
-    n.read = there ? present_read : gone_read;
-    n.worker = origin;
-    memcpy(n.id, id, strlen(id) + 1);
-    shard_presence(s, n.id, n.instance, there, origin);
-    if (!note_send(s, &n, NOTE_TO_ALL))
-        log_debug(n.id, "no memory to pass on that it came or went");
-}
-
-void shard_proven(struct hub_shard *s, const char *id, const char *instance)
-{
-    if (directory_knows(s, id, instance))
-        claim_remove(s, id, instance);
-    else
-        presence_tell_all(s, id, instance, true, s->index);
-}
-
-void shard_disproven(struct hub_shard *s, const char *id, const char *instance)
-{
-    if (!directory_knows(s, id, instance)) {
-        claim_failed(s, id, instance);
-        return;
-    }
-    presence_tell_all(s, id, instance, false, s->index);
-    claim_add(s, id, instance, DISPROVEN_US);
-}
-
-/* A session that is here has the key already when its instance comes back; else the nearest shard has to see to it. */
-static void presence_claimed(struct hub_shard *s, const char *id, const char *instance, unsigned origin)
-{
-    struct peer_session *here[ROUTES_HERE_MAX];
-    unsigned count = routes_here(&s->routes, instance, here);
-    bool proven = false;
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(here[i]->name, id) == 0 && here[i]->up)
-            proven = true;
-    if (proven)
-        presence_tell_all(s, id, instance, true, origin);
-    else if (hub_owner(s->hub, origin) == s->index)
-        claim_add(s, id, instance, 0);
-}
-
-/* Ends handshakes with an instance that is gone. */
-static void presence_unclaimed(struct hub_shard *s, const char *id, const char *instance)
-{
-    struct peer_session *here[ROUTES_HERE_MAX];
-    unsigned count = routes_here(&s->routes, instance, here);
-    claim_remove(s, id, instance);
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(here[i]->name, id) == 0 && !here[i]->up)
-            peer_session_end(here[i], &error_client_offline);
-}
-
-/* The one shard that passes on that a proven instance is gone: the one that may have said that it came. */
-static bool tells_of_end(const struct hub_shard *s, const char *instance)
-{
-    const struct list *routes = routes_of(&s->routes, instance);
-    const struct directory_instance *i = directory_find(s->directory, instance);
-    unsigned teller = routes != NULL ? CONTAINER_OF(routes->next, struct route, node)->owner
-                      : i != NULL    ? hub_owner(s->hub, i->origin)
-                                     : WORKERS_MAX;
-    return teller == s->index;
-}
-
-static void presence_to_prove(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
-{
-    bool known = directory_knows(s, id, instance);
-    if (there && !known)
-        presence_claimed(s, id, instance, origin);
-    else if (there)
-        shard_presence(s, id, instance, true, origin);
-    else if (!known)
-        presence_unclaimed(s, id, instance);
-    else if (tells_of_end(s, instance))
-        presence_tell_all(s, id, instance, false, origin);
-    else
-        shard_presence(s, id, instance, false, origin);
-}
-
-static void presence_heard(struct hub_shard *s, const char *id, const char *instance, bool there, unsigned origin)
-{
-    struct note n = note_about(s, instance, 0);
-    n.read = there ? present_read : gone_read;
-    n.worker = origin;
-    memcpy(n.id, id, strlen(id) + 1);
-    if (shard_wants_proof(s)) {
-        presence_to_prove(s, n.id, n.instance, there, origin);
-        return;
-    }
-    shard_presence(s, n.id, n.instance, there, origin);
-    if (s->index == s->hub->feeder && !note_send(s, &n, NOTE_TO_LINKLESS))
-        log_debug(n.id, "no memory to pass on that it came or went");
-}
-
-static bool instance_valid(const char *text)
-{
-    return strlen(text) == INSTANCE_TEXT_BYTES && strspn(text, "0123456789abcdef") == INSTANCE_TEXT_BYTES;
-}
-
-/* `rest` is ID/INSTANCE, as a stranger may have written it. */
-static void presence_message(struct hub_shard *s, const char *rest, bool there, unsigned origin)
-{
-    char id[NAME_MAX_BYTES + 1];
-    const char *slash = strchr(rest, '/');
-    if (slash == NULL || !instance_valid(slash + 1) || !name_normalise(rest, (size_t)(slash - rest), id) ||
-        memcmp(id, rest, (size_t)(slash - rest)) != 0)
-        return;
-    if (strcmp(slash + 1, s->hub->instance) != 0)
-        presence_heard(s, id, slash + 1, there, origin);
-}
-
 static void settle_due(evutil_socket_t fd, short what, void *ctx)
 {
     struct hub_shard *s = shard_of(ctx);
-    const struct directory_instance *i;
     (void)fd;
     (void)what;
-    while ((i = directory_doubtful(s->directory)) != NULL)
-        presence_heard(s, i->id, i->text, false, i->origin);
+    presence_settle(s);
 }
 
 /* -- envelopes ----------------------------------------------------------------------------------------------------- */
@@ -373,7 +176,7 @@ static void envelope_of_stranger(struct hub_shard *s, const char *instance, cons
     if (e->type == ENVELOPE_HELLO && (e->flags & ENVELOPE_FLAG_RESUME) == 0)
         ps = peer_session_answer(s, instance, e->session, &why);
     if (ps != NULL) {
-        place_taken(s, instance);
+        presence_place_taken(s, instance);
         peer_session_receive(ps, payload);
     } else
         shard_goodbye(s, instance, e->session, why);

@@ -57,8 +57,9 @@ struct hub {
     char instance[INSTANCE_TEXT_BYTES + 1];
     char id[NAME_MAX_BYTES + 1]; /* "": none */
     char *to_own, *at;           /* "PREFIX/to/OWN/", "PREFIX/at/" */
-    char *to_filter, *at_filter, *presence_topic;
-    const char *filters[2], *everywhere_filters[2];
+    char *to_filter, *presence_topic;
+    char *at_filters[HUB_IDS_MAX + 1]; /* heap, NULL-terminated */
+    const char *filters[2], *everywhere_filters[HUB_IDS_MAX + 1];
     unsigned presence_index; /* the worker whose link says that we are there */
     unsigned feeder;         /* the first worker with a link: tells those without what it hears */
     atomic_uint ended;       /* shards that have done what hub_end() asks */
@@ -73,6 +74,14 @@ unsigned hub_owner(const struct hub *h, unsigned origin);
 
 /* The shard that owns (or will own) the session with an instance. */
 struct hub_shard *shard_owner(const struct hub_shard *s, const struct directory_instance *to);
+
+/* Calls a member of hub_config.events, if it is there. */
+#define shard_tell(s, event, ...)                                   \
+    do {                                                            \
+        const struct hub_config *config_ = &(s)->hub->config;       \
+        if (config_->events->event != NULL)                         \
+            config_->events->event(config_->ctx, (s), __VA_ARGS__); \
+    } while (0)
 
 /* NULL without memory. */
 struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t key[static 2]);

@@ -20,6 +20,7 @@ struct conduit {
     size_t room;     /* bytes that may be written */
     size_t consumed; /* bytes of credit that the tap was not told of yet */
     const struct error *ended;
+    struct conduit_peer peer;
     unsigned number;
     bool fin_said, fin_heard;
     bool goodbye_heard;
@@ -58,7 +59,8 @@ extern const struct mux_stream_events tap_stream_events;
 /* The stream could not be opened. */
 void tap_refused(struct tap *t, const struct error *why);
 
-/* A peer opens `stream` to us: makes both ends and sends the conduit to the worker that the program chooses. */
-void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const struct open_head *head);
+/* `peer` opens `stream` to us: makes both ends and sends the conduit to the worker that the program chooses. */
+void stream_arrived(struct hub_shard *owner, struct mux_stream *stream, const struct open_head *head,
+                    const struct conduit_peer *peer);
 
 #endif

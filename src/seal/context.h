@@ -44,6 +44,7 @@ struct seal_peer {
     struct fingerprint key; /* zero with SEAL_BY_PSK */
     const struct psk *psk;  /* SEAL_BY_PSK */
     struct x509_st *certificate;
+    bool other;             /* it said the other names (seal_accept_other) */
 };
 
 /* SEAL_BY_CERTIFICATE: whether it was made out to `name`, a host name, an address or a client id (RFC 6125 6.4). */

@@ -53,6 +53,7 @@ struct seal {
     const struct psk *offer; /* the initiator's */
     struct seal_peer peer;
     uint8_t names[SEAL_NAMES_MAX + 1]; /* length, then text: as ALPN has it (RFC 7301 3.1) */
+    uint8_t other[SEAL_NAMES_MAX + 1]; /* what the initiator may have said instead; no length: nothing */
     /* during seal_push(): what came */
     const uint8_t *in;
     size_t in_left;

@@ -24,8 +24,12 @@
 int seal_choose_names(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                       unsigned in_len, void *ctx)
 {
-    const struct seal *s = SSL_get_app_data(tls);
+    struct seal *s = SSL_get_app_data(tls);
     (void)ctx;
+    if (s->other[0] > 0 && in_len == s->other[0] + 1u && memcmp(in, s->other, in_len) == 0) {
+        memcpy(s->names, s->other, in_len);
+        s->peer.other = true;
+    }
     if (in_len != s->names[0] + 1u || memcmp(in, s->names, in_len) != 0)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = s->names + 1;
@@ -51,13 +55,26 @@ static bool tls_make(struct seal *s)
     return SSL_set_alpn_protos(s->tls, s->names, s->names[0] + 1u) == 0;
 }
 
+static void names_set(uint8_t out[static SEAL_NAMES_MAX + 1], const char *names)
+{
+    size_t len = strlen(names);
+    assert(len > 0 && len <= SEAL_NAMES_MAX);
+    out[0] = (uint8_t)len;
+    memcpy(out + 1, names, len);
+}
+
+void seal_accept_other(struct seal *s, const char *names)
+{
+    CHECK_OBJECT(s, SEAL_MAGIC);
+    assert(!s->initiator);
+    names_set(s->other, names);
+}
+
 struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names, const char *id,
                          const struct seal_events *events, void *ctx)
 {
     struct seal *s;
-    size_t len = strlen(names);
     CHECK_OBJECT(c, SEAL_CONTEXT_MAGIC);
-    assert(len > 0 && len <= SEAL_NAMES_MAX);
     ALLOC_OBJECT(s, SEAL_MAGIC);
     if (s == NULL)
         return NULL;
@@ -66,8 +83,7 @@ struct seal *seal_create(const struct seal_context *c, bool initiator, const cha
     s->offer = initiator ? seal_context_psk(c, id) : NULL;
     s->events = events;
     s->ctx = ctx;
-    s->names[0] = (uint8_t)len;
-    memcpy(s->names + 1, names, len);
+    names_set(s->names, names);
     if (!tls_make(s))
         seal_free(&s);
     return s;

@@ -46,6 +46,8 @@ struct seal_events {
 struct seal *seal_create(const struct seal_context *c, bool initiator, const char *names, const char *id,
                          const struct seal_events *events, void *ctx);
 void seal_free(struct seal **s);
+/* Responder, before the first push: the initiator may have said `names` instead; seal_peer.other says that it did. */
+void seal_accept_other(struct seal *s, const char *names);
 
 /* Writes up to `max` bytes of records at `dst`; returns how many, 0 when there is nothing to say or no room for it. */
 size_t seal_pull(struct seal *s, uint8_t *dst, size_t max);

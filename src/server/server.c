@@ -216,6 +216,8 @@ static const struct error *on_admit(void *ctx, const char *id, const struct seal
 {
     struct server *s = ctx;
 
+    if (peer->other)
+        return &error_key_not_allowed;
     return admission_ask(s->admission, id, peer, again);
 }
 

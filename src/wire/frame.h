@@ -53,6 +53,7 @@ const char *stream_kind_name(enum stream_kind kind);
 enum open_option {
     OPEN_OPTION_VISITOR = 0x01, /* text "address:port" of the visitor, "[v6]:port" */
     OPEN_OPTION_HOST = 0x02,    /* text: the name the visitor asked for */
+    OPEN_OPTION_TARGET = 0x83,  /* text "host:port": instead of the service, whose name says nothing then */
 };
 
 struct open_head {
@@ -60,6 +61,7 @@ struct open_head {
     char service[64];  /* a valid name, NUL-terminated */
     char visitor[64];  /* visible ASCII; "" when not said */
     char host[256];    /* visible ASCII; "" when not said */
+    char target[264];  /* visible ASCII; "" when not said */
 };
 
 /* Bytes written, or 0 when `size` is too small. `service` must be valid (name_valid). */

@@ -59,6 +59,7 @@ size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size)
     text_write_short(&w, h->service);
     option_write(&w, OPEN_OPTION_VISITOR, h->visitor);
     option_write(&w, OPEN_OPTION_HOST, h->host);
+    option_write(&w, OPEN_OPTION_TARGET, h->target);
     return w.failed ? 0 : bytes_written(&w);
 }
 
@@ -88,6 +89,8 @@ static const struct error *options_decode(struct open_head *h, struct bytes_read
             ok = option_text_take(h->visitor, sizeof(h->visitor), value, len);
         else if (ok && type == OPEN_OPTION_HOST)
             ok = option_text_take(h->host, sizeof(h->host), value, len);
+        else if (ok && type == OPEN_OPTION_TARGET)
+            ok = option_text_take(h->target, sizeof(h->target), value, len);
         else if (type & OPTION_CRITICAL)
             critical_unknown = true;
         if (!ok)
@@ -102,7 +105,7 @@ const struct error *open_head_decode(struct open_head *out, const uint8_t *data,
     struct open_head h;
     bytes_reader_init(&r, data, len);
     h.kind = bytes_read_u8(&r);
-    h.visitor[0] = h.host[0] = '\0';
+    h.visitor[0] = h.host[0] = h.target[0] = '\0';
     uint8_t name_len = bytes_read_u8(&r);
     const char *name = (const char *)bytes_read(&r, name_len);
     if (r.failed)

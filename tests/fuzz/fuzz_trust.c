@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * authorized_clients, known_servers and files of pre-shared keys. What parses also parses after each edit, and the edit does
- * what it says. Input: the file.
+ * authorized_clients, authorized_peers, known_servers, lists of ports and files of pre-shared keys. What parses also parses
+ * after each edit, and the edit does what it says. Input: the file.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/authorized_clients.h"
+#include "config/authorized_peers.h"
 #include "config/known_servers.h"
+#include "config/port_list.h"
 #include "config/psk_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -85,6 +87,31 @@ static void pre_shared(const char *text)
     psks_free(psks, count);
 }
 
+static void peers(const char *text)
+{
+    const struct peer_wish in = {.service = NULL}, port = {.host = "localhost", .port = 22}, ssh = {.service = "ssh"};
+    const struct authorized_peer *line;
+    struct authorized_peers a;
+    struct config_error err;
+    if (authorized_peers_parse(text, &a, &err) != 0)
+        return;
+    assert(a.count <= AUTHORIZED_PEERS_MAX);
+    for (size_t i = 0; i < a.count && i < 16; i++) {
+        assert(authorized_peers_ask(&a, &a.list[i].key, 0, &in, &line) == PEER_YES || a.list[i].expires <= 0);
+        authorized_peers_ask(&a, &a.list[i].key, 0, &port, &line);
+        authorized_peers_ask(&a, &a.list[i].key, 0, &ssh, &line);
+    }
+    authorized_peers_done(&a);
+}
+
+static void ports(const char *text)
+{
+    struct config_error err;
+    size_t len = strlen(text);
+    if (port_list_check(text, len, &err) == 0)
+        port_list_has(text, len, "localhost", 22);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (memchr(data, 0, size) != NULL)
@@ -95,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     authorized(text);
     known(text);
     pre_shared(text);
+    peers(text);
+    ports(text);
     free(text);
     return 0;
 }

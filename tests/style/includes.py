@@ -25,8 +25,10 @@ LAYERS = {
     "link": {"broker", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
+    "relay": {"config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "client": {"config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "connect": {"relay", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "client": {"relay", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
 # Headers of libraries that only some layers may include.

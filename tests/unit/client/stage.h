@@ -190,7 +190,7 @@ static inline void stage_close(struct stage *s)
     hub_free(&s->front);
     broker_free(&s->broker);
     catalog_unref(s->shard.catalog);
-    chunk_unref(s->shard.scratch);
+    chunk_unref(s->shard.room.scratch);
     worker_free(&s->worker);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);

@@ -52,13 +52,11 @@ static struct client *client_make(uint16_t port, unsigned workers, unsigned max_
     struct catalog *catalog = catalog_create(&services);
     char prefix[] = "mdm";
     const struct broker_settings broker = {.prefix = prefix};
+    const struct way way = {.host = "127.0.0.1", .port = port, .broker = &broker, .max_attempts = max_attempts};
     const struct client_config config = {
-        .broker = &broker,
+        .way = &way,
         .id = "tim",
         .instance = "22222222222222222222222222222222",
-        .host = "127.0.0.1",
-        .port = port,
-        .max_attempts = max_attempts,
         .workers = workers,
         .catalog = catalog,
         .services_file = file,
@@ -227,9 +225,9 @@ static void created_and_freed(void)
     struct catalog *catalog = catalog_create(&services);
     char prefix[] = "mdm";
     const struct broker_settings broker = {.prefix = prefix};
-    const struct client_config config = {.broker = &broker, .id = "tim",
-                                         .instance = "22222222222222222222222222222222", .host = "h",
-                                         .port = 1, .workers = 2, .catalog = catalog};
+    const struct way way = {.host = "h", .port = 1, .broker = &broker};
+    const struct client_config config = {.way = &way, .id = "tim",
+                                         .instance = "22222222222222222222222222222222", .workers = 2, .catalog = catalog};
     struct client *c = client_create(&config, &err);
     OK(c != NULL);
     client_free(&c);

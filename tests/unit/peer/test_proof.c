@@ -174,6 +174,46 @@ static void client_refuses(void)
     finish(&tim, NULL);
 }
 
+static const struct error *guests_only(void *ctx, const char *id, const struct seal_peer *peer, bool again)
+{
+    (void)ctx, (void)id, (void)again;
+    return peer->other ? NULL : &error_server_key_unknown;
+}
+
+/* A workstation comes as a guest to the id that it names, and to nobody else; who is no guest is told from it. */
+static void guest(void)
+{
+    static const char *const ids[] = {"tim", NULL};
+    begin();
+    start(&tim, "tim", 1, tim_key, guests_only);
+    start(&mal, "mal", 1, mal_key, guests_only);
+    program_key = server_key;
+    static struct program station;
+    program_make_workers(&station, 1);
+    struct hub_config config = program_config(&station, NULL);
+    struct link_config of_link;
+    config.watch_presence = false;
+    config.watch_ids = ids;
+    config.guest = true;
+    station.hub = hub_create(&config);
+    hub_link_config(station.hub, 0, &of_link);
+    station.links[0] = ether_link_create(&of_link);
+    hub_set_link(station.hub, 0, station.links[0]);
+    program_start(&station);
+    WAIT(atomic_load(&station.ups) == 1);
+    struct call k = {.id = "tim", .service = "echo", .to_send = 1000}, other = {.id = "mal", .service = "echo"};
+    run_on(&station, 0, call_open, &k);
+    WAIT(atomic_load(&k.ended) != NULL);
+    OK_TEXT(atomic_load(&k.ended)->name, "none");
+    OK_INT(atomic_load(&tim.opened), 1);
+    run_on(&station, 0, call_open, &other);
+    OK_TEXT(other.why->name, "unknown-client");
+    OK_INT(atomic_load(&server.ups), 0);
+    program_stop(&station);
+    finish(&tim, &mal);
+    program_free(&station);
+}
+
 static void one_side_only(void)
 {
     begin();
@@ -224,6 +264,7 @@ int main(void)
         {"another key for the same id", impostor},
         {"who is admitted changes", reviewed},
         {"a client that does not know the server", client_refuses},
+        {"a guest is told from a server", guest},
         {"one side without encryption", one_side_only},
         {"no second handshake after a cut", resumes},
     };

@@ -2,13 +2,14 @@
 /* Payloads of OPEN and SERVICES, and names. */
 #include "wire/frame.h"
 
+#include "mdm-tunnel/limits.h"
 #include "tap.h"
 
 #define DECODE(h, bytes) open_head_decode((h), (const uint8_t *)(bytes), sizeof(bytes) - 1)
 
 static void test_open_bytes(void)
 {
-    struct open_head h = {STREAM_KIND_HTTP, "hello", "[::1]:80", "a.b"};
+    struct open_head h = {.kind = STREAM_KIND_HTTP, .service = "hello", .visitor = "[::1]:80", .host = "a.b"};
     static const char want[] = "\x01\x05hello\x01\x00\x08[::1]:80\x02\x00\x03"
                                "a.b";
     uint8_t out[512];
@@ -22,7 +23,7 @@ static void test_open_bytes(void)
 
 static void test_open_round_trip(void)
 {
-    struct open_head in = {STREAM_KIND_TCP, "x", "", ""}, out;
+    struct open_head in = {.kind = STREAM_KIND_TCP, .service = "x"}, out;
     uint8_t bytes[512];
     memset(in.host, 'h', sizeof(in.host) - 1);
     memset(in.visitor, 'v', sizeof(in.visitor) - 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dial: from a target to a connected socket, one address after the other, within DIAL_TIMEOUT_US. Never blocks. */
-#ifndef CLIENT_DIAL_H
-#define CLIENT_DIAL_H
+#ifndef RELAY_DIAL_H
+#define RELAY_DIAL_H
 
 #include "base/clock.h"
-#include "client/lookup.h"
+#include "relay/lookup.h"
 #include "config/services.h"
 #include "wire/error.h"
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The workstation's object, for the files that make it up. */
+#ifndef CONNECT_INNER_H
+#define CONNECT_INNER_H
+
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+
+#include "base/object.h"
+#include "connect/connect.h"
+#include "connect/door.h"
+#include "connect/plumb.h"
+#include "peer/hub.h"
+
+#define CONNECT_MAGIC 0x636f6e6e
+#define PROGRAM       "mdm-tunnel-connect"
+
+enum device_state {
+    DEVICE_AWAITED, /* nobody of that name with a right key was there yet */
+    DEVICE_ASKED,   /* what it offers */
+    DEVICE_READY,   /* its doors are open */
+    DEVICE_FAILED,  /* for good; said */
+};
+
+/* Worker 0's. */
+struct device {
+    const char *id; /* a wish's */
+    struct connect *connect;
+    enum device_state state;
+    struct hub_query *query;
+    char address[NAME_MAX_BYTES + 300]; /* what its key stands under */
+    struct fingerprint stranger;        /* the wrong key that the user was told of, once `told` */
+    bool told;
+};
+
+struct connect_shard {
+    struct visits visits;
+    struct doorkeeper keepers[WISHES_MAX]; /* as the wishes */
+};
+
+struct connect {
+    OBJECT_MAGIC;
+    struct connect_config config;
+    struct worker **workers;
+    unsigned worker_count;
+    struct connect_shard *shards;
+    struct hub *hub;
+    int news;
+    struct door doors[WISHES_MAX];
+    struct plumb *plumb; /* standard input and output */
+    int plumb_fd;        /* until its visit takes it; -1 */
+
+    /* any thread */
+    atomic_int over; /* enum connect_over */
+    atomic_bool ending;
+    atomic_uint shards_cut;
+
+    /* worker 0's */
+    bool reached; /* the broker, once */
+    struct event timeout;
+    unsigned device_count;
+    struct device devices[HUB_IDS_MAX];
+    const char *ids[HUB_IDS_MAX + 1];
+};
+
+/* -- connect.c: what happens on worker 0 -- */
+extern const struct hub_events connect_hub_events;
+const struct error *connect_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again);
+void connect_timed_out(evutil_socket_t fd, short what, void *arg);
+/* The first one counts. Any thread. */
+void connect_say_over(struct connect *c, enum connect_over over);
+
+/* -- connect_life.c -- */
+/* Opens the door of wish `index` on all workers. */
+void connect_open_door(struct connect *c, unsigned index);
+/* Standard input and output become a visit. */
+void connect_open_stdio(struct connect *c, unsigned index);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the command line of mdm-tunnel-connect says (mdm-tunnel-connect(1)). */
+#ifndef CONNECT_OPTIONS_H
+#define CONNECT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/broker_settings.h"
+#include "config/credentials.h"
+#include "config/settings.h"
+#include "link/url.h"
+
+struct options {
+    char *host;
+    unsigned port;
+    char *listen, *remote, *forwards;
+    bool stdio;
+    uint64_t timeout_us;
+    char *device_keys; /* fingerprints; NULL: as known_devices says */
+    struct credential_settings credentials;
+    char *state_dir;
+    unsigned workers;
+    bool fingerprint;
+    bool quiet, verbose;
+    char *settings_file;
+    struct broker_settings broker;
+    struct link_url broker_url; /* valid with broker.url */
+};
+
+extern const struct settings_table options_table;
+
+#endif

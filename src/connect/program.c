@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mdm-tunnel-connect(1): options, signals, end. Everything else happens on the workers. */
+#include "connect/program.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/state.h"
+#include "connect/connect.h"
+#include "connect/options.h"
+#include "connect/say.h"
+
+#define PROGRAM "mdm-tunnel-connect"
+
+enum { FAILED = 1, WRONG_USAGE = 2 };
+
+static const struct trust_kind device_trust = {
+    .key_file = "connect-key.pem",
+    .known_file = "known_devices",
+    .whose = "device",
+    .option = "--device-key",
+    .name_hint = "",
+    .wrong = &error_device_key_unknown,
+};
+
+/* -- waiting ------------------------------------------------------------------------------------------------------- */
+
+/* Each connection needs a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Blocked in every thread, taken by this one. -1 with errno. */
+static int signals_open(void)
+{
+    sigset_t set;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Returns the exit status. */
+static int wait_for_end(const struct connect *c, int signals)
+{
+    struct pollfd polled[] = {{.fd = signals, .events = POLLIN}, {.fd = connect_news(c), .events = POLLIN}};
+    for (;;) {
+        if (poll(polled, 2, -1) < 0 && errno != EINTR)
+            return FAILED;
+        if (connect_over(c) != CONNECT_GOES_ON)
+            return connect_over(c) == CONNECT_DONE ? 0 : FAILED;
+        if (polled[0].revents != 0) {
+            say("ending");
+            return 0;
+        }
+    }
+}
+
+static int run(const struct connect_config *config)
+{
+    struct config_error err;
+    int signals = signals_open(), status = FAILED;
+    if (signals < 0) {
+        log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
+        return FAILED;
+    }
+    struct connect *c = connect_create(config, &err);
+    int error = c == NULL ? 0 : connect_start(c);
+    if (c == NULL)
+        log_fatal(PROGRAM, "%s", err.text);
+    else if (error != 0)
+        log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+    else {
+        status = wait_for_end(c, signals);
+        connect_end(c);
+    }
+    connect_free(&c);
+    close(signals);
+    return status;
+}
+
+/* -- settings ------------------------------------------------------------------------------------------------------ */
+
+static int fingerprint_print(const struct trust *trust)
+{
+    char text[FINGERPRINT_TEXT_BYTES + 1];
+    fingerprint_text(seal_context_fingerprint(trust_seal(trust)), text);
+    puts(text);
+    return 0;
+}
+
+static int run_wishes(const struct options *o, struct wishes *wishes, struct trust *trust)
+{
+    char instance[INSTANCE_TEXT_BYTES + 1], text[600];
+    const struct way way = {.host = o->host,
+                            .port = (uint16_t)o->port,
+                            .broker = &o->broker,
+                            .broker_url = o->broker.url != NULL ? &o->broker_url : NULL};
+    int error = instance_create(instance);
+    if (error != 0) {
+        log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+        return FAILED;
+    }
+    if (o->broker.url != NULL)
+        snprintf(text, sizeof(text), "%.500s", o->broker.url);
+    else
+        snprintf(text, sizeof(text), "%.500s:%u", o->host, o->port);
+    const struct connect_config config = {
+        .instance = instance,
+        .way = &way,
+        .way_text = text,
+        .workers = o->workers,
+        .wishes = wishes,
+        .trust = trust,
+        .timeout_us = o->timeout_us,
+    };
+    return run(&config);
+}
+
+static bool settings_finish(struct options *o, struct config_error *err)
+{
+    if (!broker_settings_finish(&o->broker, err) || !credential_settings_check(&o->credentials, err))
+        return false;
+    const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
+    if (why != NULL)
+        config_error_set(err, "broker: %s", why);
+    else if (o->device_keys != NULL && !trust_keys_valid(o->device_keys))
+        config_error_set(err, "--device-key: '%.200s' is not a fingerprint", o->device_keys);
+    else
+        return true;
+    return false;
+}
+
+static int run_options(struct options *o, char *const *devices, int count)
+{
+    static struct wishes wishes; /* too large for a stack */
+    struct config_error err;
+    const struct wish_options wish = {
+        .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .stdio = o->stdio};
+    bool usable = settings_finish(o, &err) && (o->fingerprint || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
+    if (!usable) {
+        log_fatal(PROGRAM, "%s", err.text);
+        return WRONG_USAGE;
+    }
+    log_set_level(o->verbose ? LOG_LEVEL_INFO : o->quiet ? LOG_LEVEL_NONE : LOG_LEVEL_WARNING);
+    say_start(o->quiet || (o->stdio && !o->verbose));
+    raise_descriptor_limit();
+    const struct trust_config config = {
+        .kind = &device_trust, .state_dir = o->state_dir, .keys = o->device_keys, .credentials = &o->credentials};
+    struct trust *trust = trust_create(&config, &err);
+    if (trust == NULL) {
+        log_fatal(PROGRAM, "%s", err.text);
+        return FAILED;
+    }
+    int status = o->fingerprint ? fingerprint_print(trust) : run_wishes(o, &wishes, trust);
+    trust_free(&trust);
+    return status;
+}
+
+int connect_program(int argc, char **argv)
+{
+    struct options o;
+    struct config_error err;
+    int first;
+    memset(&o, 0, sizeof(o));
+    switch (settings_read(&options_table, argc, argv, &o, &first, stdout, &err)) {
+    case SETTINGS_SHOWN:
+        return 0;
+    case SETTINGS_BAD:
+        log_fatal(PROGRAM, "%s", err.text);
+        return WRONG_USAGE;
+    case SETTINGS_RUN:
+        break;
+    }
+    int status = run_options(&o, argv + first, argc - first);
+    settings_done(&options_table, &o);
+    return status;
+}
