@@ -152,11 +152,15 @@ static int front_start_daemon(struct front *f)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
 
-    if (front_looks_first(f))
+    struct MHD_OptionItem listening[] = {{MHD_OPTION_LISTEN_SOCKET, f->config.listen_fd, NULL}, {MHD_OPTION_END, 0, NULL}};
+
+    if (front_looks_first(f)) {
         flags |= MHD_USE_NO_LISTEN_SOCKET;
+        listening[0] = listening[1];
+    }
     f->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_LISTEN_SOCKET,
-        front_looks_first(f) ? -1 : f->config.listen_fd, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
+        flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_ARRAY,
+        listening, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
         f, MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)VISITORS_PER_WORKER_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_HEAD_MAX,
         MHD_OPTION_END);

@@ -47,6 +47,7 @@ class Certificate:
 def context(certificate=None, version=None):
     """A visitor's: who it speaks to is checked against `certificate`, or not at all."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is no end
     if certificate is None:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -78,9 +79,9 @@ class SecurePeer(Peer):
             self.sock.unwrap()
 
 
-def secure(port, name, made=None, timeout=10, before=b""):
+def secure(port, name, made=None, timeout=10, before=b"", source="127.0.0.1"):
     """A visitor's connection; `before` is said in front of TLS."""
-    sock = socket.create_connection(("127.0.0.1", port), seconds(timeout))
+    sock = socket.create_connection(("127.0.0.1", port), seconds(timeout), source_address=(source, 0))
     if before:
         sock.sendall(before)
     wrapped = (made or context()).wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False)
