@@ -36,7 +36,8 @@ struct mux_stream {
     struct mux_stream *next_in_bucket;
     const struct mux_stream_events *events;
     void *ctx;
-    struct list turn;       /* in mux->ready while it has DATA to send and may; in mux->dead at the end */
+    struct list turn;       /* in mux->fresh or ready while it has DATA to send and may; in mux->dead at the end */
+    uint64_t served_at;     /* mux->data_sent when it had its last turn; 0: none yet */
     struct list grant;      /* in mux->grants while a WINDOW is to be said */
     struct slice_queue out; /* accepted from the user, not framed yet */
     uint64_t send_credit;
@@ -72,7 +73,10 @@ struct mux {
     unsigned count;
     unsigned pending_ours, pending_theirs; /* opened and not answered */
     size_t window_extra; /* credit of all streams beyond their initial one */
+    struct list fresh;   /* as `ready`, but goes first: has not had its turn for as long as a turn of each takes */
     struct list ready, grants, dead;
+    unsigned sending;    /* streams in `fresh` and `ready` */
+    uint64_t data_sent;  /* bytes of DATA frames */
     unsigned busy;       /* calls that hold pointers to streams: the dead are freed after them */
     struct control control;
     struct slice services; /* a whole frame that is to be said */
@@ -104,8 +108,9 @@ struct mux_stream *stream_any(const struct mux *m);
 /* Whether this id belongs to a stream that was there once, so that late frames for it are nothing bad. */
 bool stream_id_used(const struct mux *m, uint32_t id);
 void stream_answered(struct mux_stream *s);
-/* Puts the stream into the queue of those that can send DATA, or takes it out. */
+/* Puts the stream into a queue of those that can send DATA, or takes it out. */
 void stream_schedule(struct mux_stream *s);
+void stream_unschedule(struct mux_stream *s);
 /* Over without a word to anybody. The object lives until the last mux_leave(). */
 void stream_kill(struct mux_stream *s);
 void stream_end(struct mux_stream *s, const struct error *reason);

@@ -13,6 +13,7 @@ struct mux *mux_create(const struct mux_config *config, const struct mux_events 
     m->events = events;
     m->ctx = ctx;
     m->next_id = config->opens_odd ? 1 : 2;
+    list_init(&m->fresh);
     list_init(&m->ready);
     list_init(&m->grants);
     list_init(&m->dead);

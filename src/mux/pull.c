@@ -33,7 +33,9 @@ static size_t data_write(struct mux_stream *s, uint8_t *dst, size_t len)
     else if (s->send_credit == 0)
         f.flags |= FRAME_FLAG_BLOCKED;
     frame_encode(&f, dst);
-    list_remove(&s->turn);
+    s->mux->data_sent += len;
+    s->served_at = s->mux->data_sent;
+    stream_unschedule(s);
     stream_schedule(s);
     counter_add(counters_self(), COUNTER_bytes_sent, len);
     if (len > 0)
@@ -51,10 +53,13 @@ static size_t data_stage(struct mux *m, struct mux_stream *s, uint8_t *dst, size
     return control_take(&m->control, dst, space);
 }
 
-/* One turn of the first stream in the queue. `first`: nothing else is in this space. 0: better in the next envelope. */
+static bool data_waits(const struct mux *m) { return !list_empty(&m->fresh) || !list_empty(&m->ready); }
+
+/* One turn of the first stream in a queue. `first`: nothing else is in this space. 0: better in the next envelope. */
 static size_t data_pull(struct mux *m, uint8_t *dst, size_t space, bool first)
 {
-    struct mux_stream *s = CONTAINER_OF(m->ready.next, struct mux_stream, turn);
+    const struct list *queue = list_empty(&m->fresh) ? &m->ready : &m->fresh;
+    struct mux_stream *s = CONTAINER_OF(queue->next, struct mux_stream, turn);
     CHECK_OBJECT(s, MUX_STREAM_MAGIC);
     size_t wanted = data_wanted(s), fits = space > FRAME_HEAD_BYTES ? space - FRAME_HEAD_BYTES : 0;
     if (space >= FRAME_HEAD_BYTES && (wanted <= fits || fits >= DATA_WORTH || (first && fits > 0)))
@@ -86,7 +91,7 @@ size_t mux_pull(struct mux *m, uint8_t *dst, size_t max)
         size_t more = control_take(&m->control, dst + len, max - len);
         if (more == 0 && control_next(m))
             continue;
-        if (more == 0 && !list_empty(&m->ready))
+        if (more == 0 && data_waits(m))
             more = data_pull(m, dst + len, max - len, len == 0);
         if (more == 0)
             break;
@@ -101,5 +106,5 @@ bool mux_has_output(const struct mux *m)
     CHECK_OBJECT(m, MUX_MAGIC);
     if (m->failed != NULL)
         return false;
-    return m->control.len > 0 || m->services.data != NULL || !list_empty(&m->grants) || !list_empty(&m->ready);
+    return m->control.len > 0 || m->services.data != NULL || !list_empty(&m->grants) || data_waits(m);
 }

@@ -115,7 +115,7 @@ void stream_kill(struct mux_stream *s)
     if (m->in.stream == s)
         m->in.stream = NULL;
     list_remove(&s->grant);
-    list_remove(&s->turn);
+    stream_unschedule(s);
     list_append(&m->dead, &s->turn);
     slice_queue_done(&s->out);
     counter_sub(counters_self(), COUNTER_streams, 1);
@@ -148,15 +148,32 @@ static bool stream_can_send(const struct mux_stream *s)
     return s->out.bytes > 0 ? s->send_credit > 0 : s->fin_queued;
 }
 
+/* A small answer does not wait for a turn of each bulk stream; what has just had its turn does. */
+static bool stream_is_fresh(const struct mux_stream *s)
+{
+    const struct mux *m = s->mux;
+    return s->served_at == 0 || m->data_sent - s->served_at >= (uint64_t)m->sending * FRAME_DATA_QUANTUM;
+}
+
+void stream_unschedule(struct mux_stream *s)
+{
+    if (list_empty(&s->turn))
+        return;
+    list_remove(&s->turn);
+    s->mux->sending--;
+}
+
 void stream_schedule(struct mux_stream *s)
 {
+    struct mux *m = s->mux;
     if (s->dead)
         return;
     if (!stream_can_send(s)) {
-        list_remove(&s->turn);
+        stream_unschedule(s);
     } else if (list_empty(&s->turn)) {
-        list_append(&s->mux->ready, &s->turn);
-        mux_wake(s->mux);
+        list_append(stream_is_fresh(s) ? &m->fresh : &m->ready, &s->turn);
+        m->sending++;
+        mux_wake(m);
     }
 }
 

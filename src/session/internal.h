@@ -58,6 +58,7 @@ struct receive_side {
     uint64_t end;        /* the peer has sent all before this */
     struct slice *early; /* bodies, envelope n at n % capacity; NULL while there was no gap */
     size_t early_capacity, early_count, early_bytes;
+    uint64_t bytes;      /* of bodies delivered in all */
     uint64_t unacked;    /* bytes of bodies delivered since the last acknowledgement */
     uint64_t ack_us;     /* a delayed ACK is due then */
     uint64_t nack_us;    /* the gap is complained about again then; CLOCK_NEVER: no gap */
@@ -72,15 +73,21 @@ struct window {
     uint64_t bytes;
     uint64_t rtt_us, rtt_var_us; /* smoothed (RFC 6298); 0: not measured yet */
     uint64_t rtt_min_us, rtt_min_at_us;
+    uint64_t prompt_us;          /* an answer without delay is asked for from then on */
+    bool starting;               /* doubles as long as that brings more through */
+    uint64_t start_rate;         /* what the best round brought until now */
+    unsigned start_flat;         /* rounds since then */
     bool draining;               /* sends less for a moment to see the way's own round trip again */
     uint64_t draining_since_us;
     uint64_t drained_seq;        /* measures from this envelope on; UINT64_MAX: not drained yet */
     uint64_t delivered;          /* bytes acknowledged in all */
-    uint64_t round_end, round_us, round_delivered;
-    bool round_limited;          /* the window stopped the sender in this round */
+    uint64_t round_end, round_us, round_delivered, round_received;
+    uint64_t round_rtt_us;       /* the lowest in this round */
+    bool round_limited;          /* window or carrier stopped the sender in this round */
     uint64_t rates[WINDOW_ROUNDS]; /* bytes a second of the last rounds that were limited */
     unsigned rounds;
     uint64_t rate;
+    uint64_t against;            /* bytes a second that came the other way in the last of them */
     uint64_t loss_us;
     bool lossy;                  /* has seen loss: grows gently */
 };
@@ -148,6 +155,8 @@ uint32_t receive_room(const struct session *s);
 void window_init(struct session *s);
 uint64_t window_now(const struct session *s);
 void window_rtt(struct session *s, uint64_t rtt_us, bool prompt, uint64_t seq);
+/* Whether the envelope that is to be sent now shows the way's own round trip, and is to be answered without delay. */
+bool window_wants_answer(struct session *s);
 void window_delivered(struct session *s, uint64_t bytes);
 void window_lost(struct session *s);
 uint64_t window_timeout(const struct session *s);

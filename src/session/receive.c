@@ -18,7 +18,7 @@ void receive_done(struct receive_side *r)
     for (size_t i = 0; i < r->early_capacity; i++)
         slice_done(&r->early[i]);
     free(r->early);
-    *r = (struct receive_side){.next = r->next, .ack_us = CLOCK_NEVER, .nack_us = CLOCK_NEVER};
+    *r = (struct receive_side){.next = r->next, .bytes = r->bytes, .ack_us = CLOCK_NEVER, .nack_us = CLOCK_NEVER};
 }
 
 /* All that arrives is delivered at once, so only what is held behind a gap takes room, and that counts as taken. */
@@ -160,6 +160,7 @@ static bool body_deliver(struct session *s, const struct slice *body)
         return false;
     s->receive.next++;
     s->receive.unacked += body->len;
+    s->receive.bytes += body->len;
     return true;
 }
 

@@ -144,8 +144,10 @@ static size_t body_limit(struct session *s)
         s->window.round_limited |= left < BODY_WORTH;
         return 0;
     }
-    if (!send_fits(s, ENVELOPE_HEAD_BYTES + BODY_WORTH))
+    if (!send_fits(s, ENVELOPE_HEAD_BYTES + BODY_WORTH)) {
+        s->window.round_limited = true;
         return 0;
+    }
     size_t room = s->events->room(s->ctx);
     size_t limit = (room < s->config.max_envelope ? room : s->config.max_envelope) - ENVELOPE_HEAD_BYTES;
     return limit < left ? limit : (size_t)left;
@@ -200,8 +202,9 @@ static void data_send(struct session *s, struct slice envelope)
 {
     struct send_side *t = &s->send;
     uint64_t seq = t->next++;
+    uint8_t flags = window_wants_answer(s) ? ENVELOPE_FLAG_ACK_NOW : 0;
     t->in_flight += envelope.len - ENVELOPE_HEAD_BYTES;
-    uint8_t flags = data_flags(s);
+    flags |= data_flags(s);
     head_write(s, envelope.chunk->data, ENVELOPE_DATA, flags, seq);
     *send_kept(t, seq) =
         (struct kept){.envelope = envelope, .sent_us = s->now_us, .ack_now = (flags & ENVELOPE_FLAG_ACK_NOW) != 0};

@@ -650,6 +650,32 @@ static void test_many_idle_streams(void)
     free(u);
 }
 
+/* Four with bulk, whose turns have come and gone, and one that now has a little to say. */
+static void test_small_goes_first(void)
+{
+    struct pair *p = pair_create();
+    struct user bulk[4], small;
+    for (unsigned i = 0; i < 4; i++) {
+        user_open(&p->a, &bulk[i]);
+        user_send(&bulk[i], 0, 60000, false);
+    }
+    user_open(&p->a, &small);
+    user_send(&small, 0, 100, false);
+    struct user *there = p->b.opened;
+    carry(&p->a, 9 * (FRAME_DATA_QUANTUM + 200), 200000); /* two turns of each */
+    OK(there[0].received > 0 && there[3].received > 0);
+    OK_INT(there[4].received, 100);
+    user_send(&small, 100, 100, false);
+    size_t before = there[0].received + there[1].received + there[2].received + there[3].received;
+    carry(&p->a, FRAME_DATA_QUANTUM + 2000, 100000);
+    OK_INT(there[4].received, 200);
+    OK(there[0].received + there[1].received + there[2].received + there[3].received > before);
+    settle(p);
+    for (unsigned i = 0; i < 4; i++)
+        OK_INT(there[i].received, 60000);
+    pair_free(p);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -675,6 +701,7 @@ int main(void)
         {"more services than fit", test_many_services},
         {"control before data, data in turns", test_control_before_data_and_turns},
         {"10,000 idle streams", test_many_idle_streams},
+        {"a little to say goes before bulk", test_small_goes_first},
     };
     return TAP_RUN(cases);
 }
