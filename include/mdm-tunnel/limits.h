@@ -172,13 +172,6 @@
 #define CLIENT_HELLO_MAX (16 * KIB)
 #define CLIENT_HELLO_PEEK_MAX (20 * KIB)
 
-/* -- link -------------------------------------------------------------------------------------------------------- */
-
-/* What arrived through MQTT and the worker has not taken yet: two windows of a session, in envelopes of one kilobyte and
- * more. Only a broker that ignores the windows reaches it; further messages are dropped and counted. */
-#define LINK_INBOX_MAX (32 * MIB)
-#define LINK_INBOX_MESSAGES_MAX 32768
-
 /* -- embedded broker --------------------------------------------------------------------------------------------- */
 
 /* MQTT packet that we take (CONNACK's Maximum Packet Size): an envelope and its topic. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker's half of a link with an MQTT session of its own. Nothing here waits. */
+/* The life of a link with an MQTT session of its own: what comes from the thread, and its ends. */
 #include "link/link_mqtt.h"
 
 #include <signal.h>
@@ -7,18 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/counters.h"
-#include "link/socket.h"
-#include "mdm-tunnel/limits.h"
 
-/* Less room than this is none: envelopes would get too small. */
-#define ROOM_MIN (4 * KIB)
-/* A PUBLISH's fixed head, topic length and properties beyond topic and payload. */
-#define PACKET_OVERHEAD 16
-/* When the kernel calls a socket writable that has less room than we want. */
-#define ROOM_RETRY_US (5 * US_PER_MS)
-/* Without any received byte for so many keep-alive times the connection is given up. */
-#define SILENCE_KEEP_ALIVES 2
 /* link_free() waits so long for a thread that is stuck in the resolver or the library. */
 #define FREE_WAIT_S 3
 
@@ -39,186 +28,12 @@ void link_mqtt_post(struct link_mqtt *l, struct mail *m)
         pthread_cond_broadcast(&l->changed);
 }
 
-/* -- publishing ---------------------------------------------------------------------------------------------------- */
-
-static size_t message_cost(const char *topic, size_t len)
-{
-    return len + strlen(topic) + PACKET_OVERHEAD + SOCKET_MESSAGE_COST;
-}
-
-static bool mqtt_can_publish(const struct link_mqtt *l) { return l->paho != NULL && !l->broken && !l->closed; }
-
-static size_t mqtt_room(struct link *base, const char *topic)
-{
-    struct link_mqtt *l = link_mqtt_of(base);
-    if (!mqtt_can_publish(l))
-        return 0;
-    size_t overhead = message_cost(topic, 0);
-    if (l->room < l->payload_max + overhead)
-        l->room = socket_room(l->fd);
-    if (l->room < ROOM_MIN + overhead) {
-        event_add(&l->writable_event, NULL);
-        return 0;
-    }
-    size_t room = l->room - overhead;
-    return room < l->payload_max ? room : l->payload_max;
-}
-
-static void mqtt_publish(struct link *base, const char *topic, struct slice payload)
-{
-    struct link_mqtt *l = link_mqtt_of(base);
-    size_t cost = message_cost(topic, payload.len);
-    if (mqtt_can_publish(l) && payload.len <= l->payload_max) {
-        if (l->room < cost)
-            l->room = socket_room(l->fd);
-        /* A publish that fails makes paho free the messages that its other thread may be handing to us, so none is
-         * made on a connection that has ended. One that ends between this look and paho's write is left open. */
-        l->broken = !socket_is_connected(l->fd);
-        if (!l->broken && l->room >= cost) {
-            paho_publish(l->paho, topic, payload.data, payload.len);
-            l->room -= cost;
-        }
-    }
-    slice_done(&payload);
-}
-
 static size_t mqtt_max_payload(const struct link *base)
 {
     return CONTAINER_OF(base, const struct link_mqtt, base)->max_payload;
 }
 
-static void on_socket_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct link_mqtt *l = link_mqtt_of(arg);
-    (void)fd;
-    (void)what;
-    if (!mqtt_can_publish(l))
-        return;
-    l->room = socket_room(l->fd);
-    if (l->room >= ROOM_MIN + SOCKET_MESSAGE_COST + MQTT_TOPIC_MAX)
-        link_tell_writable(&l->base);
-    else {
-        const struct timeval pause = {0, ROOM_RETRY_US};
-        event_add(&l->room_timer, &pause);
-    }
-}
-
-static void on_socket_closed(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    link_mqtt_of(arg)->broken = true;
-}
-
-/* The library asks for a sign of life after each keep-alive time of silence; after two the path is dead. Shutting the
- * socket down is what the library notices at once. */
-static void on_silence_due(evutil_socket_t fd, short what, void *arg)
-{
-    struct link_mqtt *l = link_mqtt_of(arg);
-    (void)fd;
-    (void)what;
-    uint64_t silent_us = socket_silent_us(l->fd), dead_us = SILENCE_KEEP_ALIVES * l->keep_alive_us;
-    if (silent_us >= dead_us) {
-        l->broken = true;
-        shutdown(l->fd, SHUT_RDWR);
-        return;
-    }
-    uint64_t left_us = dead_us - silent_us;
-    const struct timeval left = {(time_t)(left_us / US_PER_S), (suseconds_t)(left_us % US_PER_S)};
-    event_add(&l->silence_timer, &left);
-}
-
-/* -- messages ------------------------------------------------------------------------------------------------------ */
-
-static void message_free(struct link_message *m)
-{
-    slice_done(&m->payload);
-    free(m);
-}
-
-/* Takes all that has come; returns how many were dropped before it. */
-static uint64_t inbox_take(struct link_mqtt *l, struct list *out)
-{
-    list_init(out);
-    pthread_mutex_lock(&l->lock);
-    list_splice(out, &l->inbox);
-    l->inbox_bytes = 0;
-    l->inbox_count = 0;
-    uint64_t dropped = l->inbox_dropped;
-    l->inbox_dropped = 0;
-    pthread_mutex_unlock(&l->lock);
-    return dropped;
-}
-
-static void inbox_drain(struct link_mqtt *l, bool tell)
-{
-    struct list arrived;
-    uint64_t dropped = inbox_take(l, &arrived);
-    if (dropped > 0)
-        counter_add(counters_self(), COUNTER_link_dropped, dropped);
-    for (struct list *node; (node = list_shift(&arrived)) != NULL;) {
-        struct link_message *m = CONTAINER_OF(node, struct link_message, node);
-        if (tell)
-            link_tell_message(&l->base, m->topic, &m->payload, m->retained, worker_index(l->base.worker));
-        message_free(m);
-    }
-}
-
-static void inbox_deliver(struct worker *self, struct mail *m)
-{
-    struct link_mqtt *l = CONTAINER_OF(m, struct link_mqtt, inbox_mail);
-    CHECK_OBJECT(&l->base, LINK_MAGIC);
-    (void)self;
-    pthread_mutex_lock(&l->lock);
-    l->inbox_pending = false;
-    pthread_mutex_unlock(&l->lock);
-    if (l->paho != NULL) /* else it waits for `up` */
-        inbox_drain(l, true);
-}
-
-static void inbox_discard(struct mail *m)
-{
-    struct link_mqtt *l = CONTAINER_OF(m, struct link_mqtt, inbox_mail);
-    pthread_mutex_lock(&l->lock);
-    l->inbox_pending = false;
-    pthread_mutex_unlock(&l->lock);
-}
-
 /* -- up and down --------------------------------------------------------------------------------------------------- */
-
-static void mqtt_attach(struct link_mqtt *l, struct paho *p, int fd)
-{
-    struct event_base *events = worker_events(l->base.worker);
-    size_t overhead = MQTT_TOPIC_MAX + PACKET_OVERHEAD;
-    size_t packet_max = paho_packet_max(p) > overhead ? paho_packet_max(p) - overhead : 0;
-    l->paho = p;
-    l->fd = fd;
-    l->room = 0;
-    l->broken = false;
-    l->payload_max = packet_max < l->max_payload ? packet_max : l->max_payload;
-    /* Edge-triggered, so that an error that nobody asked for does not keep the loop busy. */
-    event_assign(&l->writable_event, events, fd, EV_WRITE | EV_ET, on_socket_writable, &l->base);
-    event_assign(&l->closed_event, events, fd, EV_CLOSED | EV_ET, on_socket_closed, &l->base);
-    evtimer_assign(&l->room_timer, events, on_socket_writable, &l->base);
-    evtimer_assign(&l->silence_timer, events, on_silence_due, &l->base);
-    event_add(&l->closed_event, NULL);
-    on_silence_due(fd, EV_TIMEOUT, &l->base);
-}
-
-/* While the loop runs, the library has closed its descriptor before (`down` comes after the disconnect): only so
- * does the kernel forget this one together with its events. */
-static void mqtt_detach(struct link_mqtt *l)
-{
-    if (l->fd < 0)
-        return;
-    event_del(&l->writable_event);
-    event_del(&l->closed_event);
-    event_del(&l->room_timer);
-    event_del(&l->silence_timer);
-    close(l->fd);
-    l->fd = -1;
-    l->paho = NULL;
-}
 
 static void up_deliver(struct worker *self, struct mail *m)
 {
@@ -230,26 +45,25 @@ static void up_deliver(struct worker *self, struct mail *m)
     struct paho *p = l->up_paho;
     int fd = l->up_fd;
     memcpy(note, l->up_note, sizeof(note));
-    l->up_fd = -1;
     l->up_pending = false;
+    l->given_back = l->closed;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
-    if (l->closed) {
-        close(fd);
+    if (l->closed)
         return;
-    }
-    mqtt_attach(l, p, fd);
+    link_mqtt_attach(l, p, fd);
+    l->told_up = true;
     link_tell_up(&l->base, note);
-    inbox_drain(l, true);
+    link_mqtt_presence_send(l);
+    link_mqtt_receive(l);
 }
 
 static void up_discard(struct mail *m)
 {
     struct link_mqtt *l = CONTAINER_OF(m, struct link_mqtt, up_mail);
     pthread_mutex_lock(&l->lock);
-    close(l->up_fd);
-    l->up_fd = -1;
     l->up_pending = false;
+    l->given_back = true;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
 }
@@ -260,15 +74,14 @@ static void down_deliver(struct worker *self, struct mail *m)
     CHECK_OBJECT(&l->base, LINK_MAGIC);
     (void)self;
     char why[LINK_NOTE_BYTES];
-    bool was_up = l->paho != NULL;
-    inbox_drain(l, was_up);
-    mqtt_detach(l);
     pthread_mutex_lock(&l->lock);
     memcpy(why, l->down_why, sizeof(why));
     uint64_t retry_us = l->down_retry_us;
     l->down_pending = false;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+    bool was_up = l->told_up;
+    l->told_up = false;
     if (was_up || !l->closed)
         link_tell_down(&l->base, why, retry_us);
 }
@@ -284,7 +97,6 @@ static void down_discard(struct mail *m)
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-/* No signal is for this thread, nor for those that the library starts from it. */
 static int mqtt_thread_create(struct link_mqtt *l)
 {
     sigset_t all, saved;
@@ -312,6 +124,15 @@ static void mqtt_start(struct link *base)
     worker_post(base->worker, &l->down_mail);
 }
 
+char *link_mqtt_presence_take(struct link_mqtt *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->presence_changed = false;
+    char *text = l->base.presence == NULL ? NULL : strdup(l->base.presence);
+    pthread_mutex_unlock(&l->lock);
+    return text;
+}
+
 static void mqtt_set_presence(struct link *base, const char *presence)
 {
     struct link_mqtt *l = link_mqtt_of(base);
@@ -322,9 +143,9 @@ static void mqtt_set_presence(struct link *base, const char *presence)
     char *old = base->presence;
     base->presence = copy;
     l->presence_changed = true;
-    pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     free(old);
+    link_mqtt_presence_send(l);
 }
 
 static void mqtt_close(struct link *base)
@@ -335,6 +156,7 @@ static void mqtt_close(struct link *base)
     l->close_wanted = true;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+    link_mqtt_give_back(l, "closed");
 }
 
 /* Waits for the thread for a bounded time; false when it was abandoned. */
@@ -362,7 +184,6 @@ static void mqtt_free(struct link *base)
 {
     struct link_mqtt *l = link_mqtt_of(base);
     mqtt_close(base);
-    mqtt_detach(l);
     if (l->started && !mqtt_thread_end(l))
         return;
     if (l->started)
@@ -372,10 +193,6 @@ static void mqtt_free(struct link *base)
 
 void link_mqtt_destroy(struct link_mqtt *l)
 {
-    struct list left;
-    inbox_take(l, &left);
-    for (struct list *node; (node = list_shift(&left)) != NULL;)
-        message_free(CONTAINER_OF(node, struct link_message, node));
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);
     link_done(&l->base);
@@ -397,9 +214,9 @@ void link_mqtt_destroy(struct link_mqtt *l)
 static const struct link_kind mqtt_kind = {
     .start = mqtt_start,
     .set_presence = mqtt_set_presence,
-    .room = mqtt_room,
+    .room = link_mqtt_room,
     .max_payload = mqtt_max_payload,
-    .publish = mqtt_publish,
+    .publish = link_mqtt_publish,
     .close = mqtt_close,
     .free = mqtt_free,
 };
@@ -408,8 +225,6 @@ static void mails_init(struct link_mqtt *l)
 {
     l->up_mail = (struct mail){.deliver = up_deliver, .discard = up_discard};
     l->down_mail = (struct mail){.deliver = down_deliver, .discard = down_discard};
-    l->inbox_mail = (struct mail){.deliver = inbox_deliver, .discard = inbox_discard};
-    list_init(&l->inbox);
 }
 
 static void locks_init(struct link_mqtt *l)
@@ -451,7 +266,7 @@ struct link *link_mqtt_create(const struct link_config *config, const struct lin
     if (l == NULL)
         return NULL;
     l->base.magic = LINK_MAGIC;
-    l->fd = l->up_fd = -1;
+    l->fd = -1;
     locks_init(l);
     mails_init(l);
     bool settings = settings_copy(l, mqtt);

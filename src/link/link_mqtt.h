@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The link with an MQTT session of its own, in two halves: link_mqtt.c is the worker's (publishing, callbacks),
- * link_mqtt_thread.c the thread's (connecting, subscribing, presence, waiting). For this folder only.
+ * The link with an MQTT session of its own: link_mqtt.c is its life, link_mqtt_io.c what the worker does with a
+ * connection, link_mqtt_thread.c what may block. For this folder only.
  *
- *     thread:  connect, subscribe, presence --up--> ... lost or close ... disconnect --down--> wait until taken, free
- *     worker:                                 publish ....................................... forget paho
+ *     thread:  connect, subscribe, presence --up-->               ... farewell, disconnect --down--> pause, again
+ *     worker:                                  receive, publish <-- lost or closed                  tell
  *
- * `up` and `down` are mails of which one each is on its way at most; a connection's object lives until the worker has
- * taken its `down`, so nothing late of an old connection can meet a new one.
+ * A connection has one owner: the thread, until the worker has taken `up`; the worker, until it gives it back. `up` and
+ * `down` are mails of which one each is on its way at most.
  */
 #ifndef LINK_LINK_MQTT_H
 #define LINK_LINK_MQTT_H
@@ -22,14 +22,6 @@
 
 #define LINK_NOTE_BYTES 160
 
-/* A message between paho's thread and the worker. */
-struct link_message {
-    struct list node;
-    struct slice payload;
-    bool retained;
-    char topic[];
-};
-
 struct link_mqtt {
     struct link base; /* base.presence is under the lock */
 
@@ -42,12 +34,16 @@ struct link_mqtt {
     size_t max_payload;
 
     /* the worker's */
-    struct paho *paho; /* from `up` to `down`, else NULL */
-    int fd;            /* a duplicate of its socket, for room and events only; -1 */
-    struct event writable_event, closed_event, room_timer, silence_timer;
+    struct paho *paho; /* while it owns the connection, else NULL */
+    int fd;            /* a duplicate of its socket, which the thread closes; -1 */
+    struct event read_event, write_event, room_timer, tick;
     size_t payload_max; /* of this connection */
     size_t room;        /* of the socket when last asked, less what was published since */
-    bool broken;        /* the other end has closed: `down` is on its way, publishing would only wait for it */
+    bool behind;        /* paho may hold messages that no event tells of */
+    bool boundary;      /* the next byte of the socket begins a packet, as far as can be told */
+    bool read_paused;   /* until the socket is writable */
+    bool broken;        /* publishing failed: given back by the next event */
+    bool told_up;       /* and not down since */
     bool closed;        /* link_close() was called */
     bool started;
 
@@ -60,12 +56,14 @@ struct link_mqtt {
     /* everybody's, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool close_wanted, presence_changed, lost;
-    bool running;   /* the thread */
-    bool abandoned; /* link_free() waited long enough: the thread frees the link when it comes back */
+    bool close_wanted;
+    bool presence_changed; /* since it was published */
+    bool running;          /* the thread */
+    bool abandoned;        /* link_free() waited long enough: the thread frees the link when it comes back */
     unsigned posting;
     bool posts_awaited; /* who waits for `posting` to become 0 wants to be told */
-    char lost_why[LINK_NOTE_BYTES];
+    bool given_back;    /* the worker has no connection any more */
+    char given_back_why[LINK_NOTE_BYTES];
 
     struct mail up_mail;
     bool up_pending;
@@ -77,13 +75,6 @@ struct link_mqtt {
     bool down_pending;
     uint64_t down_retry_us;
     char down_why[LINK_NOTE_BYTES];
-
-    struct mail inbox_mail;
-    bool inbox_pending;
-    struct list inbox;
-    size_t inbox_bytes;
-    unsigned inbox_count;
-    uint64_t inbox_dropped;
 };
 
 static inline struct link_mqtt *link_mqtt_of(struct link *l)
@@ -94,10 +85,22 @@ static inline struct link_mqtt *link_mqtt_of(struct link *l)
 
 /* The thread's main function; ends after a close or the last attempt. */
 void *link_mqtt_run(void *link);
-/* Callbacks of paho, on its threads. */
-extern const struct paho_events link_mqtt_paho_events;
 /* Posts mail to the worker; called with the lock held, lets go of it meanwhile. Nothing is posted once abandoned. */
 void link_mqtt_post(struct link_mqtt *l, struct mail *m);
+/* The presence text, which counts as published now; NULL when there is none, or no memory. The caller's to free. */
+char *link_mqtt_presence_take(struct link_mqtt *l);
 void link_mqtt_destroy(struct link_mqtt *l);
+
+/* -- the worker with its connection -------------------------------------------------------------------------------- */
+
+void link_mqtt_attach(struct link_mqtt *l, struct paho *p, int fd);
+/* Takes what came before the worker had the connection. */
+void link_mqtt_receive(struct link_mqtt *l);
+/* Gives the connection back to the thread, with the reason for the log; nothing when there is none. */
+void link_mqtt_give_back(struct link_mqtt *l, const char *why);
+/* Publishes the presence if it has changed; later when there is no room now. */
+void link_mqtt_presence_send(struct link_mqtt *l);
+size_t link_mqtt_room(struct link *base, const char *topic);
+void link_mqtt_publish(struct link *base, const char *topic, struct slice payload);
 
 #endif

@@ -13,70 +13,11 @@
 #include "link/socket.h"
 #include "mdm-tunnel/limits.h"
 
-/* For CONNACK, SUBACK, PUBACK. */
+/* For CONNACK, SUBACK. */
 #define ANSWER_TIMEOUT_S 10
 /* For the presence to be cleared at the end. */
 #define FAREWELL_TIMEOUT_MS 1000
 #define PROBE_TIMEOUT_MS 2000
-
-/* -- paho's callbacks ---------------------------------------------------------------------------------------------- */
-
-static struct link_message *message_create(const char *topic, const void *payload, size_t len, bool retained)
-{
-    size_t topic_size = strlen(topic) + 1;
-    struct link_message *m = malloc(sizeof(*m) + topic_size);
-    if (m == NULL)
-        return NULL;
-    m->payload = len == 0 ? SLICE_NONE : slice_copy(payload, len);
-    if (len != 0 && m->payload.data == NULL) {
-        free(m);
-        return NULL;
-    }
-    list_init(&m->node);
-    m->retained = retained;
-    memcpy(m->topic, topic, topic_size);
-    return m;
-}
-
-static bool inbox_takes(const struct link_mqtt *l, size_t len)
-{
-    return !l->abandoned && l->inbox_count < LINK_INBOX_MESSAGES_MAX && len <= LINK_INBOX_MAX - l->inbox_bytes;
-}
-
-static void on_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
-{
-    struct link_mqtt *l = link_mqtt_of(ctx);
-    struct link_message *m = message_create(topic, payload, len, retained);
-    pthread_mutex_lock(&l->lock);
-    if (m == NULL || !inbox_takes(l, len)) {
-        l->inbox_dropped++;
-        pthread_mutex_unlock(&l->lock);
-        if (m != NULL)
-            slice_done(&m->payload);
-        free(m);
-        return;
-    }
-    list_append(&l->inbox, &m->node);
-    l->inbox_bytes += len;
-    l->inbox_count++;
-    if (!l->inbox_pending) {
-        l->inbox_pending = true;
-        link_mqtt_post(l, &l->inbox_mail);
-    }
-    pthread_mutex_unlock(&l->lock);
-}
-
-static void on_lost(void *ctx, const char *why)
-{
-    struct link_mqtt *l = link_mqtt_of(ctx);
-    pthread_mutex_lock(&l->lock);
-    l->lost = true;
-    snprintf(l->lost_why, sizeof(l->lost_why), "%s", why);
-    pthread_cond_broadcast(&l->changed);
-    pthread_mutex_unlock(&l->lock);
-}
-
-const struct paho_events link_mqtt_paho_events = {.message = on_message, .lost = on_lost};
 
 /* -- connecting ---------------------------------------------------------------------------------------------------- */
 
@@ -122,7 +63,7 @@ static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *
         .timeout_s = ANSWER_TIMEOUT_S,
         .max_payload = l->max_payload,
     };
-    return paho_connect(&config, version, address->ai_addr, address->ai_addrlen, &link_mqtt_paho_events, &l->base, err);
+    return paho_connect(&config, version, address->ai_addr, address->ai_addrlen, err);
 }
 
 static enum paho_version version_other(enum paho_version version)
@@ -208,25 +149,6 @@ static bool connect_any(struct link_mqtt *l, struct attempt *a)
     return done;
 }
 
-/* The presence text as it is now; NULL when there is none, or no memory. */
-static char *presence_take(struct link_mqtt *l)
-{
-    pthread_mutex_lock(&l->lock);
-    l->presence_changed = false;
-    char *text = l->base.presence == NULL ? NULL : strdup(l->base.presence);
-    pthread_mutex_unlock(&l->lock);
-    return text;
-}
-
-static bool presence_publish(struct link_mqtt *l, struct paho *p)
-{
-    char *text = presence_take(l);
-    bool done = l->base.presence_topic == NULL ||
-                paho_retain(p, l->base.presence_topic, text == NULL ? "" : text, ANSWER_TIMEOUT_S * 1000);
-    free(text);
-    return done;
-}
-
 static bool set_up(struct link_mqtt *l, struct attempt *a)
 {
     struct paho_error err;
@@ -235,46 +157,35 @@ static bool set_up(struct link_mqtt *l, struct attempt *a)
         attempt_why(a, err.text);
         return false;
     }
-    if (!presence_publish(l, a->paho)) {
-        attempt_why(a, "no answer to the presence");
-        return false;
-    }
-    return true;
+    char *text = link_mqtt_presence_take(l);
+    bool done = l->base.presence_topic == NULL ||
+                paho_retain(a->paho, l->base.presence_topic, text == NULL ? "" : text);
+    free(text);
+    if (!done)
+        attempt_why(a, "cannot publish the presence");
+    return done;
 }
 
 /* -- one connection's life ----------------------------------------------------------------------------------------- */
 
-/* Until the connection is lost or not wanted any more; true when lost. */
-static bool serve(struct link_mqtt *l, struct paho *p)
-{
-    pthread_mutex_lock(&l->lock);
-    while (!l->lost && !l->close_wanted) {
-        if (!l->presence_changed) {
-            pthread_cond_wait(&l->changed, &l->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&l->lock);
-        presence_publish(l, p);
-        pthread_mutex_lock(&l->lock);
-    }
-    bool lost = l->lost;
-    pthread_mutex_unlock(&l->lock);
-    return lost;
-}
-
-static void post_up(struct link_mqtt *l, struct attempt *a)
+/* Hands the connection to the worker and waits until it is given back. */
+static void lend(struct link_mqtt *l, struct attempt *a)
 {
     pthread_mutex_lock(&l->lock);
     l->up_paho = a->paho;
     l->up_fd = a->fd;
     snprintf(l->up_note, sizeof(l->up_note), "%s", a->note);
     l->up_pending = true;
-    a->fd = -1;
+    l->given_back = false;
+    snprintf(l->given_back_why, sizeof(l->given_back_why), "closed");
     link_mqtt_post(l, &l->up_mail);
+    while (!l->given_back)
+        pthread_cond_wait(&l->changed, &l->lock);
+    snprintf(a->why, sizeof(a->why), "%s", l->given_back_why);
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Posts `down` and waits until the worker has taken it: from then on it does not touch the connection. */
+/* Posts `down` and waits until the worker has taken it. */
 static void post_down(struct link_mqtt *l, const char *why, uint64_t retry_us)
 {
     pthread_mutex_lock(&l->lock);
@@ -291,17 +202,11 @@ static void post_down(struct link_mqtt *l, const char *why, uint64_t retry_us)
 static uint64_t live(struct link_mqtt *l, struct attempt *a)
 {
     uint64_t since = clock_now_us();
-    post_up(l, a);
-    if (serve(l, a->paho)) {
-        pthread_mutex_lock(&l->lock);
-        snprintf(a->why, sizeof(a->why), "%s", l->lost_why);
-        pthread_mutex_unlock(&l->lock);
-    } else {
-        snprintf(a->why, sizeof(a->why), "closed");
-        if (l->base.presence_topic != NULL)
-            paho_retain(a->paho, l->base.presence_topic, "", FAREWELL_TIMEOUT_MS);
-    }
-    return clock_now_us() - since;
+    lend(l, a);
+    uint64_t lived_us = clock_now_us() - since;
+    if (close_is_wanted(l) && l->base.presence_topic != NULL && paho_retain(a->paho, l->base.presence_topic, ""))
+        paho_settle(a->paho, FAREWELL_TIMEOUT_MS);
+    return lived_us;
 }
 
 static uint32_t random_u32(void)
@@ -317,18 +222,13 @@ static uint64_t connection_run(struct link_mqtt *l)
 {
     struct attempt a = {.fd = -1};
     uint64_t lived_us = 0;
-    pthread_mutex_lock(&l->lock);
-    l->lost = false;
-    pthread_mutex_unlock(&l->lock);
     if (connect_any(l, &a) && set_up(l, &a))
         lived_us = live(l, &a);
-    if (a.paho != NULL)
-        paho_disconnect(a.paho);
-    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : backoff_next(&l->backoff, lived_us, random_u32());
-    post_down(l, a.why, retry_us);
     paho_free(&a.paho);
     if (a.fd >= 0)
         close(a.fd);
+    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : backoff_next(&l->backoff, lived_us, random_u32());
+    post_down(l, a.why, retry_us);
     return retry_us;
 }
 

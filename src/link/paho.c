@@ -5,11 +5,10 @@
 #include <MQTTClient.h>
 #include <netdb.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/object.h"
 #include "mdm-tunnel/limits.h"
 
@@ -20,17 +19,15 @@
 /* MQTT 3.1.1 2.2.3, MQTT 5 2.4: a SUBACK's codes from here on refuse. */
 #define SUBACK_REFUSED 0x80
 #define INFLIGHT_MAX 10
+/* Under 100 ms: at and above that paho sleeps whenever it finds nothing to read. */
+#define SETTLE_STEP_MS 50
 #define URI_MAX 600
 
 struct paho {
     OBJECT_MAGIC;
     MQTTClient handle;
     enum paho_version version;
-    const struct paho_events *events;
-    void *ctx;
     size_t packet_max;
-    bool connected;   /* CONNACK came: one of paho's callbacks will tell of the end */
-    atomic_bool lost; /* it has */
 };
 
 __attribute__((format(printf, 2, 3))) static void error_set(struct paho_error *err, const char *format, ...)
@@ -39,46 +36,6 @@ __attribute__((format(printf, 2, 3))) static void error_set(struct paho_error *e
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
-}
-
-/* -- callbacks ----------------------------------------------------------------------------------------------------- */
-
-static int paho_arrived(void *context, char *topic, int topic_len, MQTTClient_message *message)
-{
-    struct paho *p = context;
-    CHECK_OBJECT(p, PAHO_MAGIC);
-    bool plain = topic_len == 0 || strlen(topic) == (size_t)topic_len; /* no NUL inside */
-    if (plain && message->payloadlen >= 0)
-        p->events->message(p->ctx, topic, message->payload, (size_t)message->payloadlen, message->retained != 0);
-    MQTTClient_freeMessage(&message);
-    MQTTClient_free(topic);
-    return 1;
-}
-
-/* The flag comes last: then the handle may go. */
-static void paho_say_lost(struct paho *p, const char *why)
-{
-    if (atomic_load(&p->lost))
-        return;
-    p->events->lost(p->ctx, why);
-    atomic_store(&p->lost, true);
-}
-
-static void paho_connection_lost(void *context, char *cause)
-{
-    struct paho *p = context;
-    CHECK_OBJECT(p, PAHO_MAGIC);
-    paho_say_lost(p, cause != NULL ? cause : "connection lost");
-}
-
-/* The broker said DISCONNECT (MQTT 5 3.14). */
-static void paho_dismissed(void *context, MQTTProperties *properties, enum MQTTReasonCodes reason)
-{
-    struct paho *p = context;
-    CHECK_OBJECT(p, PAHO_MAGIC);
-    (void)properties;
-    const char *text = MQTTReasonCode_toString(reason);
-    paho_say_lost(p, text != NULL ? text : "disconnected by the broker");
 }
 
 /* -- connecting ---------------------------------------------------------------------------------------------------- */
@@ -116,12 +73,7 @@ static int paho_handle_create(struct paho *p, const struct paho_config *config, 
     MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
     options.MQTTVersion = p->version;
     const char *id = config->client_id;
-    int rc = MQTTClient_createWithOptions(&p->handle, uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
-    if (rc == MQTTCLIENT_SUCCESS)
-        rc = MQTTClient_setCallbacks(p->handle, p, paho_connection_lost, paho_arrived, NULL);
-    if (rc == MQTTCLIENT_SUCCESS && p->version == PAHO_MQTT_5)
-        rc = MQTTClient_setDisconnected(p->handle, p, paho_dismissed);
-    return rc;
+    return MQTTClient_createWithOptions(&p->handle, uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
 }
 
 /* `protos` is in the form of the wire (RFC 7301 3.1) and must live as long as the options. */
@@ -213,7 +165,7 @@ static int paho_handshake(struct paho *p, const struct paho_config *config)
 }
 
 struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,
-                          socklen_t address_len, const struct paho_events *events, void *ctx, struct paho_error *err)
+                          socklen_t address_len, struct paho_error *err)
 {
     struct paho *p;
     ALLOC_OBJECT(p, PAHO_MAGIC);
@@ -223,10 +175,7 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
         return NULL;
     }
     p->version = version;
-    p->events = events;
-    p->ctx = ctx;
     p->packet_max = SIZE_MAX;
-    atomic_init(&p->lost, false);
     int rc = paho_handle_create(p, config, address, address_len);
     if (rc != MQTTCLIENT_SUCCESS) {
         error_set(err, "cannot make an MQTT client (%d)", rc);
@@ -242,7 +191,6 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
         return NULL;
     }
     MQTTClient_setCommandTimeout(p->handle, config->timeout_s * 1000UL);
-    p->connected = true;
     return p;
 }
 
@@ -297,41 +245,81 @@ static int publish(struct paho *p, const char *topic, const void *payload, size_
     return rc;
 }
 
-bool paho_retain(struct paho *p, const char *topic, const char *text, unsigned timeout_ms)
+/* How many QoS 1 messages the broker has not acknowledged. */
+static unsigned unacknowledged(struct paho *p)
 {
-    MQTTClient_deliveryToken token = 0;
-    return publish(p, topic, text, strlen(text), 1, true, &token) == MQTTCLIENT_SUCCESS &&
-           MQTTClient_waitForCompletion(p->handle, token, timeout_ms) == MQTTCLIENT_SUCCESS;
+    MQTTClient_deliveryToken *tokens = NULL;
+    unsigned count = 0;
+    if (MQTTClient_getPendingDeliveryTokens(p->handle, &tokens) != MQTTCLIENT_SUCCESS || tokens == NULL)
+        return 0;
+    while (tokens[count] != -1)
+        count++;
+    MQTTClient_free(tokens);
+    return count;
 }
 
-void paho_publish(struct paho *p, const char *topic, const void *payload, size_t len)
+bool paho_retain(struct paho *p, const char *topic, const char *text)
 {
     CHECK_OBJECT(p, PAHO_MAGIC);
-    publish(p, topic, payload, len, 0, false, NULL);
+    MQTTClient_deliveryToken token = 0;
+    return unacknowledged(p) < INFLIGHT_MAX &&
+           publish(p, topic, text, strlen(text), 1, true, &token) == MQTTCLIENT_SUCCESS;
+}
+
+bool paho_publish(struct paho *p, const char *topic, const void *payload, size_t len)
+{
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    return publish(p, topic, payload, len, 0, false, NULL) == MQTTCLIENT_SUCCESS;
+}
+
+/* -- receiving ----------------------------------------------------------------------------------------------------- */
+
+static enum paho_got receive(struct paho *p, struct paho_message *out, unsigned timeout_ms)
+{
+    char *topic = NULL;
+    int topic_len = 0;
+    MQTTClient_message *message = NULL;
+    int rc = MQTTClient_receive(p->handle, &topic, &topic_len, &message, timeout_ms);
+    if (message == NULL)
+        return rc == MQTTCLIENT_FAILURE || rc == MQTTCLIENT_DISCONNECTED ? PAHO_LOST : PAHO_NOTHING;
+    bool plain = rc != MQTTCLIENT_TOPICNAME_TRUNCATED; /* no NUL inside */
+    *out = (struct paho_message){.topic = topic,
+                                 .payload = message->payload,
+                                 .len = message->payloadlen > 0 ? (size_t)message->payloadlen : 0,
+                                 .retained = message->retained != 0,
+                                 .memory = {topic, message}};
+    if (!plain)
+        paho_message_done(out);
+    return plain ? PAHO_MESSAGE : PAHO_NOTHING;
+}
+
+enum paho_got paho_receive(struct paho *p, struct paho_message *out)
+{
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    return receive(p, out, 0);
+}
+
+void paho_message_done(struct paho_message *m)
+{
+    MQTTClient_message *message = m->memory[1];
+    MQTTClient_freeMessage(&message);
+    MQTTClient_free(m->memory[0]);
+}
+
+void paho_settle(struct paho *p, unsigned timeout_ms)
+{
+    CHECK_OBJECT(p, PAHO_MAGIC);
+    struct paho_message m;
+    enum paho_got got = PAHO_NOTHING;
+    uint64_t until = clock_now_us() + timeout_ms * US_PER_MS;
+    while (got != PAHO_LOST && unacknowledged(p) > 0 && clock_now_us() < until) {
+        got = receive(p, &m, SETTLE_STEP_MS);
+        if (got == PAHO_MESSAGE)
+            paho_message_done(&m);
+    }
 }
 
 size_t paho_packet_max(const struct paho *p) { return p->packet_max; }
-
-/* When the connection ended by itself, a thread of paho is about to call us, with this handle in its hands. */
-static void paho_await_lost(struct paho *p)
-{
-    const struct timespec pause = {0, 10 * 1000 * 1000};
-    for (int i = 0; i < 100 && !atomic_load(&p->lost); i++)
-        nanosleep(&pause, NULL);
-}
-
-void paho_disconnect(struct paho *p)
-{
-    CHECK_OBJECT(p, PAHO_MAGIC);
-    if (!p->connected)
-        return;
-    p->connected = false;
-    if (MQTTClient_isConnected(p->handle)) {
-        atomic_store(&p->lost, true);
-        MQTTClient_disconnect(p->handle, 0);
-    } else
-        paho_await_lost(p);
-}
 
 void paho_free(struct paho **p)
 {
@@ -339,8 +327,9 @@ void paho_free(struct paho **p)
         return;
     struct paho *gone;
     TAKE_OBJECT(gone, p, PAHO_MAGIC);
-    paho_disconnect(gone);
-    if (gone->handle != NULL)
+    if (gone->handle != NULL) {
+        MQTTClient_disconnect(gone->handle, 0);
         MQTTClient_destroy(&gone->handle);
+    }
     FREE_OBJECT(gone);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One MQTT connection made with paho.mqtt.c (its synchronous API with callbacks). paho.c is the only file that knows
- * paho. Everything but paho_publish() may block and is for the link's thread; a process has one connection at a time
- * (paho's threads and locks are the process's own, and a handle must not be freed beside another one's callbacks).
+ * One MQTT connection made with paho.mqtt.c, its synchronous API without callbacks: so it starts no threads, and does
+ * something only inside a call. paho.c is the only file that knows paho. A connection belongs to one thread at a time,
+ * and a process has one: paho's tables are the process's own.
  */
 #ifndef LINK_PAHO_H
 #define LINK_PAHO_H
@@ -13,14 +13,6 @@
 #include <sys/socket.h>
 
 struct paho;
-
-/* On threads of paho, one after the other for each kind; must return at once. */
-struct paho_events {
-    /* All arguments are valid during the call only. */
-    void (*message)(void *ctx, const char *topic, const void *payload, size_t len, bool retained);
-    /* The connection ended without our doing; at most once. */
-    void (*lost)(void *ctx, const char *why);
-};
 
 struct paho_config {
     const char *client_id;
@@ -44,24 +36,48 @@ struct paho_error {
 
 enum paho_version { PAHO_MQTT_3_1_1 = 4, PAHO_MQTT_5 = 5 };
 
+/* -- what may block ------------------------------------------------------------------------------------------------ */
+
 /*
  * Connects with a clean start to an IPv4 or IPv6 address; with TLS or WebSocket to the configuration's host. NULL and
- * *err when not. `config` is not kept; `ctx` is.
+ * *err when not. `config` is not kept.
  */
 struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,
-                          socklen_t address_len, const struct paho_events *events, void *ctx, struct paho_error *err);
+                          socklen_t address_len, struct paho_error *err);
 /* Subscribes to filters (NULL-terminated). False and *err when the broker refuses one, or is gone. */
 bool paho_subscribe(struct paho *p, char *const *filters, int qos, struct paho_error *err);
-/* Retained, QoS 1; waits for the broker's acknowledgment. */
-bool paho_retain(struct paho *p, const char *topic, const char *text, unsigned timeout_ms);
-/* QoS 0. Returns at once as long as the packet fits into the socket's buffer; any thread. */
-void paho_publish(struct paho *p, const char *topic, const void *payload, size_t len);
+/* Waits for the acknowledgment of all that was retained; messages that come meanwhile are dropped. */
+void paho_settle(struct paho *p, unsigned timeout_ms);
+/* Says DISCONNECT when still connected. */
+void paho_free(struct paho **p);
+
+/* -- what does not, as long as the packet fits into the socket's buffer -------------------------------------------- */
+
+/* Retained, QoS 1. False when it was not sent: gone, or too many are not acknowledged. */
+bool paho_retain(struct paho *p, const char *topic, const char *text);
+/* QoS 0. False when the connection is gone. */
+bool paho_publish(struct paho *p, const char *topic, const void *payload, size_t len);
+
+struct paho_message {
+    const char *topic;
+    const void *payload;
+    size_t len;
+    bool retained;
+    void *memory[2]; /* paho's */
+};
+
+enum paho_got { PAHO_NOTHING, PAHO_MESSAGE, PAHO_LOST };
+
+/*
+ * Takes one packet from the socket where there is one, keeps the connection alive, and hands out the oldest message
+ * that is not handed out yet. PAHO_NOTHING also when the packet was another one, or is not complete, or when the
+ * socket is not writable, in which state paho does not read. It drops a DISCONNECT, and loses its memory: where that
+ * can be seen coming it is better not read.
+ */
+enum paho_got paho_receive(struct paho *p, struct paho_message *out);
+void paho_message_done(struct paho_message *m);
 /* The largest packet that the broker takes (MQTT 5 3.2.2.3.6); SIZE_MAX when it did not say. */
 size_t paho_packet_max(const struct paho *p);
-/* Says DISCONNECT when still connected. No callback comes any more, and publishing does nothing. */
-void paho_disconnect(struct paho *p);
-/* After paho_disconnect(), when nobody publishes any more. */
-void paho_free(struct paho **p);
 
 /* "127.0.0.1:8001", "[::1]:8001" */
 void paho_address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size);

@@ -130,23 +130,12 @@ size_t socket_room(int fd)
     return limit > used ? (limit - used) / 2 : 0;
 }
 
-static bool socket_info(int fd, struct tcp_info *info)
-{
-    socklen_t len = sizeof(*info);
-    memset(info, 0, sizeof(*info));
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
-}
-
-bool socket_is_connected(int fd)
-{
-    struct tcp_info info;
-    return socket_info(fd, &info) && info.tcpi_state == TCP_ESTABLISHED;
-}
-
 uint64_t socket_silent_us(int fd)
 {
     struct tcp_info info;
-    return socket_info(fd, &info) ? info.tcpi_last_data_recv * US_PER_MS : 0;
+    socklen_t len = sizeof(info);
+    memset(&info, 0, sizeof(info));
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_last_data_recv * US_PER_MS : 0;
 }
 
 static int socket_wait_connected(int fd, int timeout_ms)

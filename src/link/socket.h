@@ -25,8 +25,6 @@ void socket_tune(int fd, uint64_t dead_us);
  */
 size_t socket_room(int fd);
 #define SOCKET_MESSAGE_COST 1024
-/* False once either end has closed or reset the connection. */
-bool socket_is_connected(int fd);
 /* How long ago the last byte arrived, whatever it belonged to; 0 when the kernel does not say. */
 uint64_t socket_silent_us(int fd);
 /* Whether a TCP connection to `peer` can be made now: 0 or an errno. Blocks for `timeout_ms` at most. */

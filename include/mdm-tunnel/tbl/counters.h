@@ -24,7 +24,6 @@ COUNTER(broker_refused, total, "MQTT connections refused because too many had no
 COUNTER(broker_handshakes_failed, total, "MQTT connections that ended in a handshake of TLS or WebSocket")
 COUNTER(broker_timeouts, total, "MQTT connections that were closed because no CONNECT came in time")
 COUNTER(limits_hit, total, "refusals because a limit was reached")
-COUNTER(link_dropped, total, "messages dropped because a broker sent more than the windows allow")
 COUNTER(tls_connections, gauge, "visitors' connections with TLS that are open, handshakes included")
 COUNTER(tls_handshakes, total, "TLS handshakes with visitors that were completed")
 COUNTER(tls_refused, total, "visitors on the TLS port whose first bytes or handshake were not valid, or whose name is not served")

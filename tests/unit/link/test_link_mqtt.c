@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A link with an MQTT session of its own, against mosquitto, against a broker of the 3.1.1 age, and against none. */
+/* A link with an MQTT session of its own, against mosquitto, against brokers of our own making, and against none. */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -82,7 +82,8 @@ static void process_end(pid_t pid, int signal)
 
 /* -- a link on a worker -------------------------------------------------------------------------------------------- */
 
-static void bench_start(struct bench *b, const char *host, uint16_t port, unsigned max_attempts)
+static void bench_start_keep_alive(struct bench *b, const char *host, uint16_t port, unsigned max_attempts,
+                                   uint64_t keep_alive_us)
 {
     bench_init(b, worker_create("test", 0));
     const struct link_config config = {
@@ -98,13 +99,18 @@ static void bench_start(struct bench *b, const char *host, uint16_t port, unsign
         .host = host,
         .port = port,
         .client_id = "test-link",
-        .keep_alive_us = 20 * US_PER_S,
+        .keep_alive_us = keep_alive_us,
         .max_attempts = max_attempts,
         .max_payload = 64 * KIB,
     };
     b->link = link_mqtt_create(&config, &mqtt);
     worker_start(b->worker);
     link_start(b->link);
+}
+
+static void bench_start(struct bench *b, const char *host, uint16_t port, unsigned max_attempts)
+{
+    bench_start_keep_alive(b, host, port, max_attempts, 20 * US_PER_S);
 }
 
 static void bench_end(struct bench *b)
@@ -253,12 +259,17 @@ static void closed_while_connecting(void)
     OK_INT(b.ups, 0);
 }
 
-/* -- a broker of the 3.1.1 age ------------------------------------------------------------------------------------- */
+/* -- brokers of our own making ------------------------------------------------------------------------------------- */
 
-struct old_broker {
+enum broker_end { GOES_ON, DISMISSES, FALLS_SILENT };
+
+struct own_broker {
     int listener;
-    atomic_uint refused, taken;
+    unsigned version; /* 4: refuses MQTT 5 */
     bool refuses_all;
+    enum broker_end end; /* once the presence is there */
+    bool silent;
+    atomic_uint refused, taken, acknowledged, pings;
     pthread_t thread;
 };
 
@@ -276,52 +287,78 @@ static void answer(int fd, const uint8_t *bytes, size_t len)
     (void)sent;
 }
 
-static bool old_broker_answer(struct old_broker *o, int fd, const uint8_t *packet, size_t len)
+#define ANSWER(fd, ...) answer(fd, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static bool own_broker_connect(struct own_broker *o, int fd, unsigned version)
+{
+    if (version > o->version || o->refuses_all) {
+        o->refused++;
+        ANSWER(fd, 0x20, 2, 0, version > o->version ? 1 : 5);
+        return false;
+    }
+    o->taken++;
+    if (version == 5)
+        ANSWER(fd, 0x20, 3, 0, 0, 0);
+    else
+        ANSWER(fd, 0x20, 2, 0, 0);
+    return true;
+}
+
+static bool own_broker_acknowledge(struct own_broker *o, int fd, const uint8_t *id)
+{
+    if (o->end == DISMISSES) { /* together: the second is not the first of what arrives */
+        ANSWER(fd, 0x40, 2, id[0], id[1], 0xe0, 2, 0x8b, 0);
+        return false;
+    }
+    ANSWER(fd, 0x40, 2, id[0], id[1]);
+    o->acknowledged++;
+    o->silent = o->end == FALLS_SILENT;
+    return true;
+}
+
+static bool own_broker_answer(struct own_broker *o, int fd, const uint8_t *packet, size_t len)
 {
     switch (packet[0] & 0xf0) {
     case 0x10: /* CONNECT: the level stands behind the name */
-        if (packet[8] != 4 || o->refuses_all) {
-            o->refused++;
-            answer(fd, (const uint8_t[]){0x20, 2, 0, packet[8] != 4 ? 1 : 5}, 4);
-            return false;
-        }
-        o->taken++;
-        answer(fd, (const uint8_t[]){0x20, 2, 0, 0}, 4);
-        return true;
+        return own_broker_connect(o, fd, packet[8]);
     case 0x80: /* SUBSCRIBE of one filter */
-        answer(fd, (const uint8_t[]){0x90, 3, packet[2], packet[3], packet[2 + len - 1]}, 5);
+        if (o->version == 5)
+            ANSWER(fd, 0x90, 4, packet[2], packet[3], 0, packet[2 + len - 1] & 3);
+        else
+            ANSWER(fd, 0x90, 3, packet[2], packet[3], packet[2 + len - 1]);
         return true;
     case 0x30: /* PUBLISH */
-        if (packet[0] & 6) {
-            size_t id = 4 + (size_t)packet[3];
-            answer(fd, (const uint8_t[]){0x40, 2, packet[id], packet[id + 1]}, 4);
-        }
+        return (packet[0] & 6) == 0 || own_broker_acknowledge(o, fd, packet + 4 + packet[3]);
+    case 0xc0: /* PINGREQ */
+        o->pings++;
+        if (!o->silent)
+            ANSWER(fd, 0xd0, 0);
         return true;
     default:
         return packet[0] != 0xe0;
     }
 }
 
-static void *old_broker_run(void *arg)
+static void *own_broker_run(void *arg)
 {
-    struct old_broker *o = arg;
+    struct own_broker *o = arg;
     uint8_t packet[130];
     size_t len;
     for (int fd; (fd = accept4(o->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0; close(fd))
-        while (packet_read(fd, packet, sizeof(packet), &len) && old_broker_answer(o, fd, packet, len))
+        while (packet_read(fd, packet, sizeof(packet), &len) && own_broker_answer(o, fd, packet, len))
             ;
     return NULL;
 }
 
-static uint16_t old_broker_start(struct old_broker *o)
+static uint16_t own_broker_start(struct own_broker *o)
 {
     uint16_t port = 0;
     o->listener = listener_open(&port);
-    pthread_create(&o->thread, NULL, old_broker_run, o);
+    pthread_create(&o->thread, NULL, own_broker_run, o);
     return port;
 }
 
-static void old_broker_end(struct old_broker *o)
+static void own_broker_stop(struct own_broker *o)
 {
     shutdown(o->listener, SHUT_RDWR);
     pthread_join(o->thread, NULL);
@@ -330,27 +367,80 @@ static void old_broker_end(struct old_broker *o)
 
 static void falls_back_to_3_1_1(void)
 {
-    struct old_broker o = {.listener = -1};
+    struct own_broker o = {.version = 4};
     struct bench b;
-    bench_start(&b, "127.0.0.1", old_broker_start(&o), 3);
+    bench_start(&b, "127.0.0.1", own_broker_start(&o), 3);
     OK(bench_await(&b, &b.ups, 1));
     OK_INT(o.refused, 1);
     OK_INT(o.taken, 1);
     bench_do(&b, bench_do_close, NULL);
     bench_end(&b);
-    old_broker_end(&o);
+    own_broker_stop(&o);
 }
 
 static void tells_why_it_is_refused(void)
 {
-    struct old_broker o = {.listener = -1, .refuses_all = true};
+    struct own_broker o = {.version = 4, .refuses_all = true};
     struct bench b;
-    bench_start(&b, "127.0.0.1", old_broker_start(&o), 1);
+    bench_start(&b, "127.0.0.1", own_broker_start(&o), 1);
     OK(bench_await(&b, &b.downs, 1));
     OK(strstr(b.why, "not authorized") != NULL);
     OK_INT(b.ups, 0);
     bench_end(&b);
-    old_broker_end(&o);
+    own_broker_stop(&o);
+}
+
+static void tells_why_it_is_dismissed(void)
+{
+    struct own_broker o = {.version = 5, .end = DISMISSES};
+    struct bench b;
+    bench_start(&b, "127.0.0.1", own_broker_start(&o), 0);
+    OK(bench_await(&b, &b.downs, 1));
+    OK_INT(b.ups, 1);
+    OK_TEXT(b.why, "server shutting down");
+    bench_end(&b);
+    own_broker_stop(&o);
+}
+
+static void notices_silence(void)
+{
+    struct own_broker o = {.version = 5, .end = FALLS_SILENT};
+    struct bench b;
+    bench_start_keep_alive(&b, "127.0.0.1", own_broker_start(&o), 0, US_PER_S);
+    OK(bench_await(&b, &b.ups, 1));
+    uint64_t since = clock_now_us();
+    OK(bench_await(&b, &b.downs, 1));
+    uint64_t took_us = clock_now_us() - since;
+    OK(took_us > US_PER_S && took_us < 10 * US_PER_S);
+    OK_TEXT(b.why, "no sign of life from the broker");
+    OK_INT(o.pings, 1);
+    bench_end(&b);
+    own_broker_stop(&o);
+}
+
+static void stays_alive_when_idle(void)
+{
+    struct own_broker o = {.version = 5};
+    struct bench b;
+    bench_start_keep_alive(&b, "127.0.0.1", own_broker_start(&o), 0, US_PER_S);
+    OK(bench_await(&b, &b.ups, 1));
+    const struct timespec pause = {0, 50 * 1000 * 1000};
+    for (int i = 0; i < 200 && o.pings < 2; i++)
+        nanosleep(&pause, NULL);
+    OK(o.pings >= 2);
+    OK_INT(b.downs, 0);
+    /* More of them than may wait for their acknowledgment: the last one gets through, whatever becomes of the others. */
+    char text[16];
+    for (int i = 0; i < 30; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        OK(bench_do(&b, bench_do_presence, text));
+    }
+    for (int i = 0; i < 200 && o.acknowledged < 11; i++)
+        nanosleep(&pause, NULL);
+    OK(o.acknowledged >= 11);
+    OK_INT(b.downs, 0);
+    bench_end(&b);
+    own_broker_stop(&o);
 }
 
 int main(void)
@@ -376,6 +466,9 @@ int main(void)
         {"closed while connecting", closed_while_connecting},
         {"falls back to MQTT 3.1.1", falls_back_to_3_1_1},
         {"tells why it is refused", tells_why_it_is_refused},
+        {"tells why the broker dismissed it", tells_why_it_is_dismissed},
+        {"notices that the broker is silent", notices_silence},
+        {"stays alive when idle", stays_alive_when_idle},
     };
     int status = TAP_RUN(cases);
     process_end(broker, SIGTERM);
