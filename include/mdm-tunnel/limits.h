@@ -72,6 +72,10 @@
 #define INSTANCES_MAX 131072
 #define INSTANCES_PER_ID_MAX 64
 #define IDS_SEEN_MAX 65536
+/* The share of one instance among those of its id: a hundred to one is more than any two machines differ. */
+#define WEIGHT_MAX 1000
+/* Services that one instance is known to refuse; visitors choose the names, so the oldest gives way. */
+#define REFUSALS_PER_INSTANCE_MAX 16
 /* Sessions that one instance may begin with us: one for each worker that cannot know of the others' yet. */
 #define SESSIONS_PER_INSTANCE_MAX 4
 /* Sessions with former processes in a newcomer's place that are looked at: more than one is rare. */
@@ -138,6 +142,8 @@
 #define IDLE_STREAMS_PER_WORKER_MAX 1024
 /* A request's body that waits for room in its stream: what one connection's buffer holds, as chunks of one byte. */
 #define HTTP_REQUEST_WAITING_MAX (256 * KIB)
+/* What of a request is kept until its service has taken it, to be sent to another machine if it refuses. */
+#define HTTP_REQUEST_REPLAY_MAX (64 * KIB)
 /* Parts of a response's body that wait for the visitor: a service that sends chunks of one byte is read more slowly. */
 #define HTTP_BODY_PARTS_MAX 1024
 /* Trailer section of a service's response, and the fields of it that are passed on. */

@@ -25,6 +25,7 @@ struct client_config {
     const char *instance;
     const struct way *way;
     unsigned workers;
+    unsigned weight; /* among the clients with this id */
     struct catalog *catalog;   /* a reference is taken */
     struct trust *trust;       /* outlives the client; NULL: no encryption */
     struct trust_whom server;  /* whom it is asked about */

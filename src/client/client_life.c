@@ -113,6 +113,7 @@ static bool hub_make(struct client *c, const struct client_config *config)
         .worker_count = c->worker_count,
         .instance = config->instance,
         .id = config->id,
+        .weight = config->weight,
         .events = &client_hub_events,
         .ctx = c,
         .seal = c->trust != NULL ? trust_seal(c->trust) : NULL,

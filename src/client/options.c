@@ -29,6 +29,8 @@ static const struct setting rows[] = {
     {.name = "config", .letter = 'c', .alias = "services", .alias_letter = 's', .kind = SETTING_PATH,
      .offset = AT(services_file), .argument = "FILE", .help = "the services; an edit takes effect at once "
      "(default: " SERVICES_FILE ")"},
+    {.name = "weight", .kind = SETTING_NUMBER, .offset = AT(weight), .max = WEIGHT_MAX, .default_text = "1",
+     .argument = "N", .help = "this machine's share among those with the same id; 0: only when no other is there"},
     {.name = "max-attempts", .kind = SETTING_NUMBER, .offset = AT(max_attempts), .max = 1000000, .default_text = "0",
      .argument = "N", .help = "failed connections in a row before it gives up; 0: never"},
     {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",

@@ -18,6 +18,7 @@ struct options {
     unsigned port;
     char *services_file; /* NULL: the default one, unless services are named on the command line */
     unsigned max_attempts;
+    unsigned weight;
     char *state_dir;
     char *server_keys; /* fingerprints; NULL: as known_servers says */
     struct credential_settings credentials;

@@ -240,6 +240,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .instance = instance,
         .way = &way,
         .workers = o->workers,
+        .weight = o->weight,
         .catalog = catalog,
         .services_file = o->services_file,
         .trust = keys->trust,

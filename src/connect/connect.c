@@ -242,7 +242,7 @@ static void on_client_up(void *ctx, struct hub_shard *s, const char *id, bool fi
     struct hub_choice choice;
     const struct error *why;
     say("%s is there", d->id);
-    if (!hub_choose(s, id, &choice, &why))
+    if (!hub_choose(s, id, NULL, &choice, &why))
         return;
     d->query = hub_services(s, &choice, on_offer, d);
     if (d->query != NULL)

@@ -95,7 +95,7 @@ static struct conduit *stream_open(struct visits *home, const struct wish *wish,
         *why = &error_limit;
         return NULL;
     }
-    if (!hub_choose(home->hub, wish->device, &choice, why))
+    if (!hub_choose(home->hub, wish->device, wish->target[0] != '\0' ? NULL : wish->service, &choice, why))
         return NULL;
     snprintf(head.service, sizeof(head.service), "%s", wish->target[0] != '\0' ? NO_SERVICE : wish->service);
     snprintf(head.target, sizeof(head.target), "%s", wish->target);

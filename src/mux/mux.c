@@ -2,6 +2,8 @@
 /* The mux's life, and what is said about no stream or before there is one. */
 #include "mux/internal.h"
 
+#include "base/bytes.h"
+
 struct mux *mux_create(const struct mux_config *config, const struct mux_events *events, void *ctx)
 {
     assert(config->window_initial <= config->window_max && config->window_max <= STREAM_WINDOW_MAX);
@@ -102,6 +104,16 @@ void mux_say_services(struct mux *m, const struct service_entry *list, size_t co
     slice_done(&m->services);
     m->services = slice_of(c, 0, FRAME_HEAD_BYTES + len);
     mux_wake(m);
+}
+
+void mux_say_weight(struct mux *m, unsigned weight)
+{
+    uint8_t payload[2];
+    struct bytes_writer w;
+    CHECK_OBJECT(m, MUX_MAGIC);
+    bytes_writer_init(&w, payload, sizeof(payload));
+    bytes_write_u16(&w, (uint16_t)weight);
+    control_say(m, FRAME_WEIGHT, 0, payload, sizeof(payload));
 }
 
 void mux_say_goaway(struct mux *m, const struct error *reason)

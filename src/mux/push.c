@@ -125,6 +125,15 @@ static const struct error *services_receive(struct mux *m, const uint8_t *payloa
     return why;
 }
 
+static const struct error *weight_receive(struct mux *m, struct bytes_reader *r)
+{
+    uint16_t weight = bytes_read_u16(r);
+    if (r->failed || bytes_left(r) > 0)
+        return &error_protocol_error;
+    m->events->weight(m->ctx, weight);
+    return NULL;
+}
+
 static const struct error *goaway_receive(struct mux *m, struct bytes_reader *r)
 {
     uint16_t code = bytes_read_u16(r);
@@ -164,6 +173,8 @@ static const struct error *control_receive(struct mux *m, const uint8_t *payload
         return ping_receive(m, &f, &r);
     case FRAME_SERVICES:
         return services_receive(m, payload, f.length);
+    case FRAME_WEIGHT:
+        return weight_receive(m, &r);
     case FRAME_GOAWAY:
         return goaway_receive(m, &r);
     default:
@@ -212,7 +223,7 @@ static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 static bool frame_is_skipped(const struct frame *f)
 {
-    return (f->type & FRAME_CRITICAL) == 0 && f->type != FRAME_SERVICES;
+    return (f->type & FRAME_CRITICAL) == 0 && frame_type_name(f->type) == NULL;
 }
 
 static void frame_end(struct mux *m)

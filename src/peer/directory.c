@@ -7,21 +7,21 @@
 #include "base/list.h"
 #include "base/object.h"
 #include "base/table.h"
+#include "peer/choice.h"
 
 struct client {
     struct table_node by_id;
     struct list node;      /* in present or seen */
-    struct list instances; /* whose turn it is comes first */
+    struct list instances; /* struct choice.node */
     unsigned count;
     char id[NAME_MAX_BYTES + 1];
 };
 
 struct instance {
     struct table_node by_text;
-    struct list node;       /* in its client's */
+    struct choice choice;   /* its node is in its client's */
     struct list doubt_node; /* in doubt, or alone */
     struct client *client;
-    uint64_t avoid_until_us;
     struct directory_instance shown;
 };
 
@@ -49,16 +49,22 @@ struct directory *directory_create(const uint64_t key[static 2])
     return d;
 }
 
+static struct instance *instance_of(struct list *choice_node)
+{
+    return CONTAINER_OF(choice_node, struct instance, choice.node);
+}
+
 static void instance_free(struct instance *i)
 {
+    choice_done(&i->choice);
     offering_unref(i->shown.offering);
     free(i);
 }
 
 static void client_free(struct client *c)
 {
-    for (struct list *n; (n = list_shift(&c->instances)) != NULL;)
-        instance_free(CONTAINER_OF(n, struct instance, node));
+    while (!list_empty(&c->instances))
+        instance_free(instance_of(c->instances.next));
     free(c);
 }
 
@@ -142,7 +148,7 @@ static enum directory_change instance_again(struct instance *i, const char *id, 
     if (strcmp(i->client->id, id) != 0)
         return DIRECTORY_REFUSED;
     i->shown.origin = origin;
-    i->avoid_until_us = 0;
+    i->choice.silent_until_us = 0;
     list_remove(&i->doubt_node);
     return DIRECTORY_SAME;
 }
@@ -166,7 +172,8 @@ enum directory_change directory_add(struct directory *d, const char *id, const c
     i->shown = (struct directory_instance){.id = c->id, .origin = origin};
     memcpy(i->shown.text, instance, INSTANCE_TEXT_BYTES + 1);
     list_init(&i->doubt_node);
-    list_append(&c->instances, &i->node);
+    choice_init(&i->choice);
+    list_append(&c->instances, &i->choice.node);
     table_add(&d->instances, &i->by_text, table_hash(d->key, instance, INSTANCE_TEXT_BYTES));
     if (c->count++ > 0)
         return DIRECTORY_CAME;
@@ -180,7 +187,6 @@ enum directory_change directory_remove(struct directory *d, const char *id, cons
     if (i == NULL || strcmp(i->client->id, id) != 0)
         return DIRECTORY_SAME;
     struct client *c = i->client;
-    list_remove(&i->node);
     list_remove(&i->doubt_node);
     table_remove(&d->instances, &i->by_text);
     instance_free(i);
@@ -206,33 +212,40 @@ enum directory_presence directory_presence(const struct directory *d, const char
 
 unsigned directory_id_count(const struct directory *d) { return d->present_count; }
 
-const struct directory_instance *directory_pick(struct directory *d, const char *id, uint64_t now_us)
+const struct directory_instance *directory_pick(struct directory *d, const char *id, const char *service,
+                                                uint64_t now_us, enum directory_fitness *fitness)
 {
     struct client *c = client_find(d, id);
-    struct instance *picked = NULL;
-    if (c == NULL)
-        return NULL;
-    LIST_FOREACH(n, &c->instances) {
-        struct instance *i = CONTAINER_OF(n, struct instance, node);
-        if (picked == NULL)
-            picked = i;
-        if (i->avoid_until_us <= now_us) {
-            picked = i;
-            break;
-        }
-    }
-    if (picked == NULL)
-        return NULL;
-    list_remove(&picked->node);
-    list_append(&c->instances, &picked->node);
-    return &picked->shown;
+    struct choice *picked = c == NULL ? NULL : choice_pick(&c->instances, service, now_us, fitness);
+    return picked == NULL ? NULL : &CONTAINER_OF(picked, struct instance, choice)->shown;
 }
 
 void directory_avoid(struct directory *d, const char *instance, uint64_t until_us)
 {
     struct instance *i = instance_find(d, instance);
     if (i != NULL)
-        i->avoid_until_us = until_us;
+        i->choice.silent_until_us = until_us;
+}
+
+void directory_leave(struct directory *d, const char *instance)
+{
+    struct instance *i = instance_find(d, instance);
+    if (i != NULL)
+        i->choice.leaving = true;
+}
+
+void directory_refuse(struct directory *d, const char *instance, const char *service, uint64_t until_us)
+{
+    struct instance *i = instance_find(d, instance);
+    if (i != NULL)
+        choice_refuse(&i->choice, service, until_us);
+}
+
+void directory_weigh(struct directory *d, const char *instance, unsigned weight)
+{
+    struct instance *i = instance_find(d, instance);
+    if (i != NULL)
+        i->choice.weight = weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
 }
 
 void directory_offering(struct directory *d, const char *instance, struct offering *o)
@@ -243,13 +256,14 @@ void directory_offering(struct directory *d, const char *instance, struct offeri
     offering_unref(i->shown.offering);
     i->shown.offering = offering_ref(o);
     i->shown.edition++;
+    choice_forget_refusals(&i->choice);
 }
 
 void directory_doubt(struct directory *d)
 {
     LIST_FOREACH(n, &d->present) {
         LIST_FOREACH(m, &CONTAINER_OF(n, struct client, node)->instances) {
-            struct instance *i = CONTAINER_OF(m, struct instance, node);
+            struct instance *i = instance_of(m);
             list_remove(&i->doubt_node);
             list_append(&d->doubt, &i->doubt_node);
         }

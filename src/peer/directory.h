@@ -2,6 +2,8 @@
 /*
  * Directory: which instances of a client id are there, and which ids were there lately. Each shard has a replica of its
  * own. Pure: no thread, no clock (time is an argument), no topics. Bounded by INSTANCES_MAX and IDS_SEEN_MAX.
+ *
+ * Of several instances of an id, those that fit best take turns, each as often as its weight says (choice.c).
  */
 #ifndef PEER_DIRECTORY_H
 #define PEER_DIRECTORY_H
@@ -48,10 +50,26 @@ enum directory_presence directory_presence(const struct directory *d, const char
 /* Ids that are present. */
 unsigned directory_id_count(const struct directory *d);
 
-/* The instance of `id` whose turn it is; those to be avoided only when there is no other. NULL: none. */
-const struct directory_instance *directory_pick(struct directory *d, const char *id, uint64_t now_us);
-/* Prefer others until `until_us` (CLOCK_NEVER: until it is added again). */
+/* How well an instance fits; the first that any instance of the id has is what is chosen from. */
+enum directory_fitness {
+    DIRECTORY_FIT,
+    DIRECTORY_SPARE,   /* weight 0: only where no other is there */
+    DIRECTORY_REFUSES, /* it refused this service lately */
+    DIRECTORY_SILENT,  /* it did not answer lately */
+    DIRECTORY_LEAVING, /* it takes no new streams any more */
+};
+
+/* The instance of `id` whose turn it is; `service` NULL: whatever it offers. NULL: none. *fitness: the chosen one's. */
+const struct directory_instance *directory_pick(struct directory *d, const char *id, const char *service,
+                                                uint64_t now_us, enum directory_fitness *fitness);
+/* SILENT until `until_us`, or until it is added again. */
 void directory_avoid(struct directory *d, const char *instance, uint64_t until_us);
+/* LEAVING for the rest of its life. */
+void directory_leave(struct directory *d, const char *instance);
+/* REFUSES this service until `until_us`, or until what it offers changes. Without memory nothing is remembered. */
+void directory_refuse(struct directory *d, const char *instance, const char *service, uint64_t until_us);
+/* Its share, WEIGHT_MAX at most; 1 at first. */
+void directory_weigh(struct directory *d, const char *instance, unsigned weight);
 
 /* What the instance offers: a reference is taken. The same one again changes nothing. */
 void directory_offering(struct directory *d, const char *instance, struct offering *o);

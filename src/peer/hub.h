@@ -56,6 +56,7 @@ struct hub_config {
     bool watch_presence;  /* know who is there (a server) */
     const char *const *watch_ids; /* know of these ids only (a workstation), NULL-terminated, at most HUB_IDS_MAX; NULL: none */
     bool guest;           /* comes as a guest wherever it says HELLO: it wants services and is no server (a workstation) */
+    unsigned weight;      /* our share of the streams of `id`, WEIGHT_MAX at most; 0: only where no other is there */
     const struct hub_events *events;
     void *ctx;
     /* Which worker gets a stream that a peer opens to us; NULL: the session's owner. Called on the owner. */
@@ -118,10 +119,19 @@ unsigned hub_client_count(struct hub_shard *s);
 struct hub_choice {
     char instance[INSTANCE_TEXT_BYTES + 1];
     unsigned edition;
+    bool sound; /* nothing speaks against it; false: it is only the best there is */
 };
 
-/* The instance of `id` whose turn it is. False and *why: unknown_client, client_offline, shutting_down. */
-bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, const struct error **why);
+/*
+ * The instance of `id` whose turn it is: each as often as its weight says, without those that refused the service lately,
+ * do not answer or are about to leave, as long as there are others. `service` NULL: any. False and *why: unknown_client,
+ * client_offline, shutting_down.
+ */
+bool hub_choose(struct hub_shard *s, const char *id, const char *service, struct hub_choice *out,
+                const struct error **why);
+/* A stream to that choice was refused with `reason`: the next choice is another for a while. False: the reason says
+ * nothing about the instance, another one would do no better. */
+bool hub_refused(struct hub_shard *s, const struct hub_choice *choice, const char *service, const struct error *reason);
 
 /*
  * Opens a stream to a service of that instance. Never blocks; returns a conduit at once (data may be written at once), or

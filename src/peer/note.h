@@ -12,6 +12,7 @@ struct note {
     unsigned worker; /* the worker that the note is about */
     uint32_t session;
     uint64_t until_us;
+    unsigned weight;
     struct offering *offering; /* NULL, or each copy has a reference */
     char id[NAME_MAX_BYTES + 1];
     char instance[INSTANCE_TEXT_BYTES + 1];

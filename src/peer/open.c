@@ -5,8 +5,12 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "peer/peer_session.h"
 #include "peer/stream_ends.h"
+
+/* How long an instance that refused a service is left alone while others have it. */
+#define REFUSED_US (5 * US_PER_S)
 
 bool stream_ends_create(struct hub_shard *here, struct hub_shard *user, struct hub_shard *owner, struct conduit **c,
                         struct tap **t)
@@ -70,13 +74,14 @@ static struct opening *opening_create(const struct directory_instance *to, const
     return o;
 }
 
-/* The instance of `id` whose turn it is. NULL and *why. */
-static const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const struct error **why)
+/* The instance of `id` whose turn it is, and how well it fits. NULL and *why. */
+static const struct directory_instance *hub_pick(struct hub_shard *s, const char *id, const char *service,
+                                                 enum directory_fitness *fitness, const struct error **why)
 {
     const struct directory_instance *to = NULL;
     if (s->closing)
         *why = &error_shutting_down;
-    else if ((to = directory_pick(s->directory, id, worker_now_us(s->worker))) == NULL)
+    else if ((to = directory_pick(s->directory, id, service, worker_now_us(s->worker), fitness)) == NULL)
         *why =
             directory_presence(s->directory, id) == DIRECTORY_UNKNOWN ? &error_unknown_client : &error_client_offline;
     return to;
@@ -90,14 +95,29 @@ struct hub_shard *shard_owner(const struct hub_shard *s, const struct directory_
     return s->hub->shards[index];
 }
 
-bool hub_choose(struct hub_shard *s, const char *id, struct hub_choice *out, const struct error **why)
+bool hub_choose(struct hub_shard *s, const char *id, const char *service, struct hub_choice *out,
+                const struct error **why)
 {
     CHECK_OBJECT(s, SHARD_MAGIC);
-    const struct directory_instance *to = hub_pick(s, id, why);
+    enum directory_fitness fitness;
+    const struct directory_instance *to = hub_pick(s, id, service, &fitness, why);
     if (to == NULL)
         return false;
     memcpy(out->instance, to->text, sizeof(out->instance));
     out->edition = to->edition;
+    out->sound = fitness < DIRECTORY_REFUSES;
+    return true;
+}
+
+bool hub_refused(struct hub_shard *s, const struct hub_choice *choice, const char *service, const struct error *reason)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    if (reason == &error_shutting_down)
+        directory_leave(s->directory, choice->instance);
+    else if (reason == &error_service_refused || reason == &error_unknown_service || reason == &error_kind_not_offered)
+        directory_refuse(s->directory, choice->instance, service, worker_now_us(s->worker) + REFUSED_US);
+    else
+        return false;
     return true;
 }
 

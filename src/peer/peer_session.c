@@ -61,6 +61,8 @@ static void session_ready(struct peer_session *ps)
     const struct hub_config *config = &ps->shard->hub->config;
     ps->up = true;
     ps->shard->proofs--;
+    if (config->id != NULL)
+        mux_say_weight(ps->mux, config->weight);
     peer_session_offer(ps);
     if (config->events->session_up != NULL)
         config->events->session_up(config->ctx, ps->name);
@@ -167,15 +169,21 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
         questions_answer(ps, NULL);
 }
 
+static void on_weight(void *ctx, unsigned weight)
+{
+    struct peer_session *ps = session_of(ctx);
+    shard_weigh(ps->shard, ps->instance, ps->id, weight);
+}
+
 static void on_goaway(void *ctx, const struct error *reason)
 {
     struct peer_session *ps = session_of(ctx);
     (void)reason;
-    shard_avoid(ps->shard, ps->instance, CLOCK_NEVER);
+    shard_leaving(ps->shard, ps->instance);
 }
 
 static const struct mux_events mux_events = {
-    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .goaway = on_goaway};
+    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
 
 /* -- every call into the session is between enter and leave -------------------------------------------------------- */
 

@@ -47,8 +47,10 @@ static void shard_presence(struct hub_shard *s, const char *id, const char *inst
     bool known = there ? change != DIRECTORY_REFUSED : change != DIRECTORY_SAME;
     if (known)
         presence_of_sessions(s, instance, there);
-    if (change == DIRECTORY_CAME || change == DIRECTORY_CAME_FIRST)
+    if (change == DIRECTORY_CAME || change == DIRECTORY_CAME_FIRST) {
+        directory_weigh(s->directory, instance, routes_weight(&s->routes, instance));
         presence_place_taken(s, instance);
+    }
     presence_tell(s, id, change);
 }
 

@@ -87,10 +87,24 @@ bool routes_add(struct routes *r, const char *instance, uint32_t session, unsign
         free(route);
         return false;
     }
-    *route = (struct route){.session = session, .owner = owner, .here = here};
+    *route = (struct route){.session = session, .weight = 1, .owner = owner, .here = here};
     list_append(&p->routes, &route->node);
     p->count++;
     return true;
+}
+
+void routes_weigh(struct routes *r, const char *instance, uint32_t session, unsigned weight)
+{
+    struct routed_peer *p = peer_find(r, instance);
+    struct route *route = p == NULL ? NULL : route_find(p, session);
+    if (route != NULL)
+        route->weight = weight;
+}
+
+unsigned routes_weight(const struct routes *r, const char *instance)
+{
+    const struct routed_peer *p = peer_find(r, instance);
+    return p == NULL ? 1 : CONTAINER_OF(p->routes.prev, struct route, node)->weight;
 }
 
 void routes_remove(struct routes *r, const char *instance, uint32_t session)

@@ -18,6 +18,7 @@ struct peer_session;
 struct route {
     struct list node;
     uint32_t session;
+    unsigned weight; /* what the instance said in that session; 1 at first */
     unsigned owner;            /* worker index */
     struct peer_session *here; /* on the owner's own replica; NULL elsewhere */
 };
@@ -34,6 +35,9 @@ void routes_done(struct routes *r);
 /* False without memory. Adding what is there changes nothing. */
 bool routes_add(struct routes *r, const char *instance, uint32_t session, unsigned owner, struct peer_session *here)
     __attribute__((warn_unused_result));
+/* What the instance said of its share; 1 when it has said nothing. */
+void routes_weigh(struct routes *r, const char *instance, uint32_t session, unsigned weight);
+unsigned routes_weight(const struct routes *r, const char *instance);
 void routes_remove(struct routes *r, const char *instance, uint32_t session);
 const struct route *routes_find(const struct routes *r, const char *instance, uint32_t session);
 /* All routes of an instance, oldest first (a list of struct route); NULL: none. */

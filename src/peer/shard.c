@@ -70,6 +70,33 @@ void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us)
         log_debug(instance, "no memory to say that it is to be avoided");
 }
 
+static void leave_read(struct hub_shard *s, const struct note *n) { directory_leave(s->directory, n->instance); }
+
+void shard_leaving(struct hub_shard *s, const char *instance)
+{
+    struct note n = note_about(s, instance, 0);
+    n.read = leave_read;
+    directory_leave(s->directory, instance);
+    if (!note_send(s, &n, NOTE_TO_ALL))
+        log_debug(instance, "no memory to say that it is leaving");
+}
+
+static void weigh_read(struct hub_shard *s, const struct note *n)
+{
+    routes_weigh(&s->routes, n->instance, n->session, n->weight);
+    directory_weigh(s->directory, n->instance, n->weight);
+}
+
+void shard_weigh(struct hub_shard *s, const char *instance, uint32_t session, unsigned weight)
+{
+    struct note n = note_about(s, instance, session);
+    n.read = weigh_read;
+    n.weight = weight;
+    weigh_read(s, &n);
+    if (!note_send(s, &n, NOTE_TO_ALL))
+        log_debug(instance, "no memory to say what its share is");
+}
+
 static void offering_read(struct hub_shard *s, const struct note *n)
 {
     directory_offering(s->directory, n->instance, n->offering);

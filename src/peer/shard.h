@@ -93,8 +93,12 @@ extern const struct link_events shard_link_events;
 bool shard_route_add(struct hub_shard *s, const char *instance, uint32_t session, struct peer_session *ps)
     __attribute__((warn_unused_result));
 void shard_route_remove(struct hub_shard *s, const char *instance, uint32_t session);
-/* New streams go to other instances of the id until then, if there are any; every shard gets to know. */
+/* New streams go to other instances of the id until then, or (leave) for ever, if there are any; every shard gets to
+ * know. */
 void shard_avoid(struct hub_shard *s, const char *instance, uint64_t until_us);
+void shard_leaving(struct hub_shard *s, const char *instance);
+/* The instance has said its share in this session; every shard gets to know. */
+void shard_weigh(struct hub_shard *s, const char *instance, uint32_t session, unsigned weight);
 
 /* What the instance offers; every shard gets to know. */
 void shard_offering(struct hub_shard *s, const char *instance, struct offering *o);

@@ -216,6 +216,8 @@ static void head_missing(struct exchange *ex)
         exchange_connect(ex);
         return;
     }
+    if (why != NULL && !ex->upstream->accepted && exchange_move(ex, why))
+        return;
     if (why == NULL || why == &error_none || why == &error_service_reset || why == &error_cancelled)
         why = &error_service_closed;
     exchange_fail(ex, why, NULL);

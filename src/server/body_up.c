@@ -20,7 +20,7 @@ void body_up_flush(struct exchange *ex)
         return;
     while ((first = slice_queue_first(&ex->out)) != NULL && (room = conduit_room(ex->upstream->conduit)) > 0) {
         size_t len = first->len < room ? first->len : room;
-        conduit_write(ex->upstream->conduit, slice_part(first, 0, len), false);
+        replay_send(ex, slice_part(first, 0, len));
         slice_queue_skip(&ex->out, len);
     }
     if (ex->out.bytes == 0 && ex->state == EXCHANGE_BODY)
@@ -51,7 +51,7 @@ static bool body_up_send(struct exchange *ex, struct slice s)
     if (s.data == NULL)
         return false;
     if (c != NULL && ex->out.bytes == 0 && conduit_room(c) >= s.len) {
-        conduit_write(c, s, false);
+        replay_send(ex, s);
         return true;
     }
     if (!slice_queue_push(&ex->out, s)) {

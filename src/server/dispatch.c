@@ -2,6 +2,7 @@
 /* Where a request goes: status, a client's listing, or a stream to a service. */
 #include <string.h>
 
+#include "base/counters.h"
 #include "mdm-tunnel/limits.h"
 #include "server/doorway.h"
 #include "server/exchange.h"
@@ -87,7 +88,7 @@ static void dispatch_connect(struct exchange *ex)
         exchange_fail(ex, why, NULL);
         return;
     }
-    if (!ex->retried && ex->request.repeatable)
+    if (!ex->retried && ex->request.repeatable && ex->head.data != NULL)
         ex->upstream = connect_reuse(ex, &ex->at);
     if (ex->upstream == NULL) {
         connect_head(ex, &head);
@@ -102,8 +103,8 @@ static void dispatch_connect(struct exchange *ex)
         exchange_change_state(ex, EXCHANGE_WAIT); /* the service's time begins now */
     if (ex->upstream->reused) {
         conduit_write(ex->upstream->conduit, slice_ref(&ex->head), false);
-    } else {
-        conduit_write(ex->upstream->conduit, ex->head, false);
+    } else if (ex->head.data != NULL) {
+        replay_send(ex, ex->head);
         ex->head = SLICE_NONE;
     }
     body_up_flush(ex);
@@ -140,7 +141,7 @@ static void dispatch_offered(struct exchange *ex, const struct offering *o)
     }
     if (offers(o, ex->route.service))
         dispatch_connect(ex);
-    else
+    else if (!exchange_move(ex, &error_unknown_service))
         exchange_fail(ex, &error_unknown_service, NULL);
 }
 
@@ -158,20 +159,49 @@ static void dispatch_answered(void *ctx, struct offering *o, const struct error 
         exchange_wake(ex);
 }
 
-void exchange_connect(struct exchange *ex)
+static void dispatch_chosen(struct exchange *ex)
 {
     struct hub_shard *shard = ex->front->shard;
-    const struct error *why = NULL;
-
-    if (!hub_choose(shard, ex->route.client, &ex->at, &why)) {
-        exchange_fail(ex, why, NULL);
-        return;
-    }
     struct offering *o = hub_offering(shard, &ex->at);
+
     if (o != NULL)
         dispatch_offered(ex, o);
     else if ((ex->query = hub_services(shard, &ex->at, dispatch_answered, ex)) == NULL)
         exchange_fail(ex, &error_no_memory, NULL);
+}
+
+/* A client's own name is for any of its machines. */
+static bool dispatch_choose(const struct exchange *ex, struct hub_choice *at, const struct error **why)
+{
+    const char *service = ex->route.kind == ROUTE_SERVICE ? ex->route.service : NULL;
+
+    return hub_choose(ex->front->shard, ex->route.client, service, at, why);
+}
+
+void exchange_connect(struct exchange *ex)
+{
+    const struct error *why = NULL;
+
+    if (dispatch_choose(ex, &ex->at, &why))
+        dispatch_chosen(ex);
+    else
+        exchange_fail(ex, why, NULL);
+}
+
+bool exchange_move(struct exchange *ex, const struct error *why)
+{
+    const struct error *none;
+    struct hub_choice at;
+
+    if (!hub_refused(ex->front->shard, &ex->at, ex->route.service, why) || ex->moves >= INSTANCES_PER_ID_MAX ||
+        !dispatch_choose(ex, &at, &none) || !at.sound || !replay_rewind(ex))
+        return false;
+    ex->moves++;
+    ex->at = at;
+    counter_add(counters_self(), COUNTER_requests_moved, 1);
+    upstream_close(&ex->upstream, &error_cancelled);
+    dispatch_chosen(ex);
+    return true;
 }
 
 void exchange_dispatch(struct exchange *ex)

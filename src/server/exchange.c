@@ -40,6 +40,7 @@ struct exchange *exchange_create(struct visitor *v, const char *target)
     list_init(&ex->held_node);
     deadline_init(&ex->deadline);
     slice_queue_init(&ex->out, HTTP_REQUEST_WAITING_MAX);
+    slice_queue_init(&ex->replay, HTTP_REQUEST_REPLAY_MAX);
     ex->began_us = worker_now_us(v->front->worker);
     ex->request.target = len < sizeof(ex->request.target_inline) ? ex->request.target_inline : malloc(len + 1);
     if (ex->request.target == NULL) {
@@ -284,6 +285,7 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
         MHD_destroy_response(ex->response);
     slice_done(&ex->head);
     slice_queue_done(&ex->out);
+    slice_queue_done(&ex->replay);
     v->exchange = NULL;
     v->left = false;
     exchange_give_back(ex);

@@ -8,7 +8,7 @@
  *
  * The answer may be known (`answer`) long before libmicrohttpd takes it: only between HEAD and BODY, or in WAIT.
  * Split by role: request.c reads the request, dispatch.c finds its way, body_up.c sends its body, answer.c reads
- * the service's answer, reply.c hands it to libmicrohttpd, body_down.c gives its body to the visitor, page_reply.c
+ * the service's answer, replay.c moves a refused request to another machine, reply.c hands it to libmicrohttpd, body_down.c gives its body to the visitor, page_reply.c
  * answers with our own pages.
  */
 #ifndef SERVER_EXCHANGE_H
@@ -99,6 +99,9 @@ struct exchange {
     struct list held_node;   /* waits for the client to come back */
     struct slice head;       /* the request's head, as long as it may have to be sent (again) */
     struct slice_queue out;  /* the request's body: what the stream had no room for yet */
+    struct slice_queue replay; /* what the stream has taken and its service not yet */
+    bool replay_lost;          /* that is not all of it any more */
+    unsigned moves;            /* to other machines of the client */
     uint64_t received;       /* bytes of the request's body */
     uint64_t dropped;        /* of these, not forwarded */
     bool dropping;           /* the rest of the body is not forwarded */
@@ -146,6 +149,8 @@ void exchange_subject(const struct exchange *ex, char out[static 160]);
 void exchange_dispatch(struct exchange *ex);
 /* Picks an instance of the client and goes to the service there, with a new stream when this is a repetition. */
 void exchange_connect(struct exchange *ex);
+/* The instance refused with `why`: true when the request is on its way to another one that may have the service. */
+bool exchange_move(struct exchange *ex, const struct error *why);
 /* The client that the exchange was held for is back. */
 void exchange_release_held(struct exchange *ex);
 void exchange_hold_expired(struct deadline *d);
@@ -160,6 +165,15 @@ bool body_up_finish(struct exchange *ex, struct MHD_Connection *c);
 void body_up_flush(struct exchange *ex);
 /* The service takes no more of it: drops what waits and what comes. */
 void body_up_drop(struct exchange *ex);
+
+/* -- another machine with the same id (replay.c) ------------------------------------------------------------------- */
+
+/* Sends a part of the request on the stream (takes the reference), and keeps another until the service has accepted. */
+void replay_send(struct exchange *ex, struct slice s);
+/* The service has accepted, or the exchange is over. */
+void replay_forget(struct exchange *ex);
+/* What was sent is to be sent again, before what waits. False: it is not all there any more. */
+bool replay_rewind(struct exchange *ex);
 
 /* -- the service's answer (answer.c) ------------------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
         return;
     }
     passthrough_key(p, key);
-    if (!hub_choose(f->shard, p->route.client, &p->at, &why)) {
+    if (!hub_choose(f->shard, p->route.client, p->route.service, &p->at, &why)) {
         passthrough_answer(p, known_has(&f->passed, key) ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
         return;
     }

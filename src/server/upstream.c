@@ -27,6 +27,15 @@ static struct upstream *upstream_of(void *ctx)
     return u;
 }
 
+static void upstream_accepted(void *ctx)
+{
+    struct upstream *u = upstream_of(ctx);
+
+    u->accepted = true;
+    if (u->exchange != NULL)
+        replay_forget(u->exchange);
+}
+
 static void upstream_readable(void *ctx)
 {
     struct upstream *u = upstream_of(ctx);
@@ -56,6 +65,7 @@ static void upstream_ended(void *ctx, const struct error *reason)
 }
 
 static const struct conduit_events upstream_events = {
+    .accepted = upstream_accepted,
     .readable = upstream_readable,
     .writable = upstream_writable,
     .ended = upstream_ended,

@@ -26,6 +26,7 @@ struct upstream {
     struct lane *lane;         /* idle: where */
     struct list lane_node;
     struct deadline deadline;
+    bool accepted; /* the service has the stream's bytes, or may have them */
     bool reused; /* has served another exchange before: it may have ended meanwhile */
     struct hub_choice at;
     char client[64], service[64];

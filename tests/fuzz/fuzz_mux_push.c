@@ -104,10 +104,11 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
         assert(memchr(list[i].name, 0, sizeof(list[i].name)) != NULL);
 }
 
+static void on_weight(void *ctx, unsigned weight) { assert(ctx != NULL && weight <= UINT16_MAX); }
 static void on_goaway(void *ctx, const struct error *reason) { assert(ctx != NULL && reason != &error_none); }
 
 static const struct mux_events mux_events = {
-    .wake = on_wake, .opened = on_opened, .services = on_services, .goaway = on_goaway};
+    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
 
 static void fuzz_pull(struct fuzz *f, size_t max)
 {

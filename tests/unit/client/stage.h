@@ -283,7 +283,7 @@ static inline void visitor_open_run(void *arg)
     strcpy(head.visitor, "192.0.2.7:1234");
     struct hub_shard *shard = hub_shard(o->v->stage->front, 0);
     struct hub_choice at;
-    o->v->conduit = hub_choose(shard, "tim", &at, &o->why) ? hub_open(shard, &at, &head, &visitor_events, o->v, &o->why) : NULL;
+    o->v->conduit = hub_choose(shard, "tim", NULL, &at, &o->why) ? hub_open(shard, &at, &head, &visitor_events, o->v, &o->why) : NULL;
     o->opened = o->v->conduit != NULL;
 }
 

@@ -37,6 +37,7 @@ struct side {
     struct service_entry services[16];
     size_t services_count, services_calls;
     const struct error *goaway;
+    unsigned weight;
     uint64_t now_us;
 };
 
@@ -111,10 +112,11 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
     memcpy(side->services, list, (count < 16 ? count : 16) * sizeof(*list));
 }
 
+static void on_weight(void *ctx, unsigned weight) { ((struct side *)ctx)->weight = weight; }
 static void on_goaway(void *ctx, const struct error *reason) { ((struct side *)ctx)->goaway = reason; }
 
 static const struct mux_events mux_events = {
-    .wake = on_wake, .opened = on_opened, .services = on_services, .goaway = on_goaway};
+    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
 
 struct pair {
     struct side a, b;
@@ -538,6 +540,19 @@ static void test_limits(void)
     pair_free(p);
 }
 
+static void test_weight(void)
+{
+    struct pair *p = pair_create();
+    mux_say_weight(p->b.mux, 7);
+    settle(p);
+    OK_INT(p->a.weight, 7);
+    mux_say_weight(p->b.mux, 0);
+    settle(p);
+    OK_INT(p->a.weight, 0);
+    OK(push_frame(&p->a, FRAME_WEIGHT, 0, 0, "x", 1) == &error_protocol_error);
+    pair_free(p);
+}
+
 static void test_goaway(void)
 {
     struct pair *p = pair_create();
@@ -696,6 +711,7 @@ int main(void)
         {"a peer that only asks", test_flood},
         {"a peer that only opens", test_open_flood},
         {"limits", test_limits},
+        {"WEIGHT", test_weight},
         {"GOAWAY", test_goaway},
         {"SERVICES", test_services},
         {"more services than fit", test_many_services},

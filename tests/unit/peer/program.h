@@ -163,6 +163,7 @@ static struct hub_config program_config(struct program *p, const char *id)
                                .instance = p->instance,
                                .id = id,
                                .watch_presence = id == NULL,
+                               .weight = 1,
                                .events = &program_events,
                                .ctx = p,
                                .place = program_place,
@@ -505,7 +506,7 @@ static void call_open(struct program *p, unsigned worker, void *arg)
     snprintf(head.service, sizeof(head.service), "%s", k->service);
     snprintf(head.host, sizeof(head.host), "%s", k->host != NULL ? k->host : "");
     struct hub_choice at;
-    k->c = hub_choose(hub_shard(p->hub, worker), k->id, &at, &k->why)
+    k->c = hub_choose(hub_shard(p->hub, worker), k->id, k->service, &at, &k->why)
                ? hub_open(hub_shard(p->hub, worker), &at, &head, &call_events, k, &k->why)
                : NULL;
     if (k->c != NULL)

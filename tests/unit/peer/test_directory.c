@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directory of who is there, and the routes to sessions. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "peer/directory.h"
 #include "peer/routes.h"
@@ -53,26 +55,118 @@ static void belongs_to_one_id(void)
     directory_free(&d);
 }
 
-static void takes_turns(void)
+static enum directory_fitness fitness;
+
+/* Who gets the next `count` streams, as one digit each. */
+static const char *picks(struct directory *d, const char *service, uint64_t now_us, unsigned count)
+{
+    static char out[64];
+    for (unsigned i = 0; i < count; i++) {
+        const struct directory_instance *at = directory_pick(d, "tim", service, now_us, &fitness);
+        out[i] = at == NULL ? '-' : at->text[INSTANCE_TEXT_BYTES - 1];
+    }
+    out[count] = '\0';
+    return out;
+}
+
+static struct directory *with_instances(unsigned count)
 {
     struct directory *d = directory_create(key);
-    OK(directory_pick(d, "tim", 0) == NULL);
-    for (unsigned n = 1; n <= 3; n++)
+    for (unsigned n = 1; n <= count; n++)
         directory_add(d, "tim", instance(n), 0);
-    for (unsigned n = 1; n <= 3; n++)
-        OK_TEXT(directory_pick(d, "tim", 0)->text, instance(n));
+    return d;
+}
+
+static void takes_turns(void)
+{
+    struct directory *d = with_instances(0);
+    OK_TEXT(picks(d, NULL, 0, 1), "-");
+    directory_free(&d);
+    d = with_instances(3);
+    OK_TEXT(picks(d, NULL, 0, 6), "123123");
+    OK_INT(fitness, DIRECTORY_FIT);
     directory_avoid(d, instance(1), 100);
     directory_avoid(d, instance(2), CLOCK_NEVER);
-    OK_TEXT(directory_pick(d, "tim", 50)->text, instance(3));
-    OK_TEXT(directory_pick(d, "tim", 50)->text, instance(3));
-    OK_TEXT(directory_pick(d, "tim", 100)->text, instance(1));
+    OK_TEXT(picks(d, NULL, 50, 3), "333");
+    OK(strchr(picks(d, NULL, 100, 4), '1') != NULL);
     directory_remove(d, "tim", instance(1));
     directory_remove(d, "tim", instance(3));
-    OK_TEXT(directory_pick(d, "tim", 100)->text, instance(2)); /* better than none */
+    OK_TEXT(picks(d, NULL, 100, 2), "22"); /* better than none */
+    OK_INT(fitness, DIRECTORY_SILENT);
     directory_add(d, "tim", instance(3), 0);
     directory_add(d, "tim", instance(2), 0); /* said again: to be trusted again */
-    const char *first = directory_pick(d, "tim", 100)->text;
-    OK(first != directory_pick(d, "tim", 100)->text);
+    const char *both = picks(d, NULL, 100, 4);
+    OK(strchr(both, '2') != NULL && strchr(both, '3') != NULL);
+    directory_free(&d);
+}
+
+static void weighs(void)
+{
+    struct directory *d = with_instances(3);
+    unsigned counts[4] = {0};
+    directory_weigh(d, instance(1), 5);
+    OK_TEXT(picks(d, NULL, 0, 7), "1121311"); /* spread, not in a row */
+    directory_weigh(d, instance(2), 3);
+    for (unsigned i = 0; i < 9000; i++)
+        counts[picks(d, NULL, 0, 1)[0] - '0']++;
+    OK_INT(counts[1], 5000);
+    OK_INT(counts[2], 3000);
+    OK_INT(counts[3], 1000);
+    directory_weigh(d, instance(1), 0);
+    directory_weigh(d, instance(2), 0);
+    OK_TEXT(picks(d, NULL, 0, 3), "333");
+    directory_remove(d, "tim", instance(3));
+    const char *spare = picks(d, NULL, 0, 4);
+    OK(strchr(spare, '1') != NULL && strchr(spare, '2') != NULL);
+    OK_INT(fitness, DIRECTORY_SPARE);
+    directory_weigh(d, instance(1), 4000000000u);
+    directory_free(&d);
+}
+
+/* Each worse state is chosen only when nobody is in a better one. */
+static void leaves_out(void)
+{
+    struct directory *d = with_instances(4);
+    directory_leave(d, instance(1));
+    directory_add(d, "tim", instance(1), 0); /* saying it again does not bring it back */
+    directory_avoid(d, instance(2), 100);
+    directory_refuse(d, instance(3), "web", 100);
+    OK_TEXT(picks(d, "web", 50, 3), "444");
+    OK(strchr(picks(d, "ssh", 50, 4), '3') != NULL);
+    OK(strchr(picks(d, NULL, 50, 4), '3') != NULL);
+    directory_remove(d, "tim", instance(4));
+    OK_TEXT(picks(d, "web", 50, 1), "3");
+    OK_INT(fitness, DIRECTORY_REFUSES);
+    directory_remove(d, "tim", instance(3));
+    OK_TEXT(picks(d, "web", 50, 1), "2");
+    OK_INT(fitness, DIRECTORY_SILENT);
+    directory_remove(d, "tim", instance(2));
+    OK_TEXT(picks(d, "web", 50, 1), "1");
+    OK_INT(fitness, DIRECTORY_LEAVING);
+    directory_free(&d);
+}
+
+static void remembers_refusals(void)
+{
+    struct directory *d = with_instances(2);
+    directory_refuse(d, instance(1), "web", 100);
+    OK_TEXT(picks(d, "web", 99, 2), "22");
+    OK(strchr(picks(d, "web", 100, 4), '1') != NULL); /* tried again */
+    directory_refuse(d, instance(1), "web", 200);
+    directory_refuse(d, instance(1), "web", 300);
+    OK_TEXT(picks(d, "web", 250, 2), "22");
+    struct offering *o = offering_create(NULL, 0);
+    directory_offering(d, instance(1), o);
+    offering_unref(o);
+    OK(strchr(picks(d, "web", 250, 4), '1') != NULL);
+    for (unsigned n = 0; n < 10 * REFUSALS_PER_INSTANCE_MAX; n++) { /* visitors choose the names */
+        char service[16];
+        snprintf(service, sizeof(service), "s%u", n);
+        directory_refuse(d, instance(1), service, 1000);
+    }
+    OK(strchr(picks(d, "s0", 500, 4), '1') != NULL);
+    OK_TEXT(picks(d, "s159", 500, 2), "22");
+    directory_refuse(d, instance(9), "web", 1000);
     directory_free(&d);
 }
 
@@ -148,6 +242,9 @@ int main(void)
         {"instances come and go", comes_and_goes},
         {"an instance belongs to one id", belongs_to_one_id},
         {"instances take turns", takes_turns},
+        {"shares by weight", weighs},
+        {"who is left out", leaves_out},
+        {"refusals", remembers_refusals},
         {"doubt", doubts},
         {"bounds", is_bounded},
         {"routes", routes},

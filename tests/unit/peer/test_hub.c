@@ -502,7 +502,7 @@ static void ask(struct program *p, unsigned worker, void *arg)
 {
     struct asked *a = arg;
     struct hub_choice at = {.edition = 0};
-    if (hub_choose(hub_shard(p->hub, worker), a->id, &at, &a->why))
+    if (hub_choose(hub_shard(p->hub, worker), a->id, NULL, &at, &a->why))
         a->query = hub_services(hub_shard(p->hub, worker), &at, answered, a);
 }
 
@@ -511,7 +511,7 @@ static void look(struct program *p, unsigned worker, void *arg)
 {
     struct asked *a = arg;
     struct hub_choice at;
-    if (!hub_choose(hub_shard(p->hub, worker), a->id, &at, &a->why))
+    if (!hub_choose(hub_shard(p->hub, worker), a->id, NULL, &at, &a->why))
         return;
     struct offering *o = hub_offering(hub_shard(p->hub, worker), &at);
     a->count = o != NULL ? o->count : 0;
