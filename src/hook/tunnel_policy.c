@@ -51,14 +51,23 @@ static bool may_publish(void *ctx, const struct broker_client *who, const char *
     return retain ? is(t.kind, "at") && is_name(t.whom) : is(t.kind, "to") && is_instance(t.whom);
 }
 
+/* PREFIX/who, where only the server asks. */
+static bool is_who(const struct tunnel_policy *p, const char *text)
+{
+    size_t len = strlen(p->prefix);
+    return strncmp(text, p->prefix, len) == 0 && strcmp(text + len, "/who") == 0;
+}
+
 static bool may_subscribe(void *ctx, const struct broker_client *who, const char *filter)
 {
     struct tunnel_topic t;
-    if (!topic_split(ctx, filter, &t) || !is(t.sender, "+"))
+    if (is_who(ctx, filter))
+        return true;
+    if (!topic_split(ctx, filter, &t))
         return false;
     if (is(t.kind, "at"))
-        return is_name(t.whom);
-    return is(t.kind, "to") && is_instance(t.whom) && is(t.whom, who->client_id);
+        return is_name(t.whom) && (is(t.sender, "+") || is(t.sender, who->client_id));
+    return is(t.kind, "to") && is(t.sender, "+") && is_instance(t.whom) && is(t.whom, who->client_id);
 }
 
 bool tunnel_policy_init(struct tunnel_policy *p, const char *prefix)

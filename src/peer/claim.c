@@ -95,11 +95,23 @@ static void on_claim_timer(evutil_socket_t fd, short what, void *ctx)
     claim_try(c);
 }
 
+/* Said often, it is not put off again and again. */
+static void claim_again(struct claim *c)
+{
+    if (c->failures <= 1)
+        return;
+    c->failures = 1;
+    if (event_pending(&c->timer, EV_TIMEOUT, NULL))
+        claim_wait(c, RETRY_US);
+}
+
 void claim_add(struct hub_shard *s, const char *id, const char *instance, uint64_t delay_us)
 {
-    if (claim_find(s, id, instance) != NULL)
+    struct claim *c = claim_find(s, id, instance);
+    if (c != NULL) {
+        claim_again(c);
         return;
-    struct claim *c = NULL;
+    }
     if (s->claims.by_name.count < INSTANCES_MAX)
         ALLOC_OBJECT(c, CLAIM_MAGIC);
     if (c == NULL) {

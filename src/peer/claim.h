@@ -27,7 +27,7 @@ struct claims {
 bool claims_init(struct claims *c);
 void claims_done(struct claims *c);
 
-/* Presence said so; `delay_us`: when it is tried first. Saying it again changes nothing. */
+/* Presence said so; `delay_us`: when it is tried first. When it is said again after failures, the pauses begin anew. */
 void claim_add(struct hub_shard *s, const char *id, const char *instance, uint64_t delay_us);
 /* Proven, or its presence is gone. */
 void claim_remove(struct hub_shard *s, const char *id, const char *instance);

@@ -8,8 +8,6 @@
 
 #include "peer/peer_session.h"
 
-#define PRESENCE_TEXT "{\"v\":1}"
-
 unsigned hub_owner(const struct hub *h, unsigned origin)
 {
     return origin < h->shard_count && h->shards[origin]->link != NULL ? origin : h->feeder;
@@ -28,8 +26,13 @@ static bool topics_make(struct hub *h)
         h->at = NULL;
     if (asprintf(&h->presence_topic, "%s/at/%s/%s", p, h->id, h->instance) < 0)
         h->presence_topic = NULL;
+    if (asprintf(&h->who, "%s/who", p) < 0)
+        h->who = NULL;
     h->filters[0] = h->to_filter;
-    return h->to_own != NULL && h->to_filter != NULL && h->at != NULL && h->presence_topic != NULL;
+    h->filters[1] = h->id[0] != '\0' ? h->who : NULL;
+    h->filters[2] = h->id[0] != '\0' ? h->presence_topic : NULL;
+    return h->to_own != NULL && h->to_filter != NULL && h->at != NULL && h->presence_topic != NULL &&
+           h->who != NULL;
 }
 
 /* Whose presence is subscribed to: everybody's, or that of the ids that are named. */
@@ -94,6 +97,7 @@ void hub_free(struct hub **hp)
     for (unsigned i = 0; h->at_filters[i] != NULL; i++)
         free(h->at_filters[i]);
     free(h->presence_topic);
+    free(h->who);
     FREE_OBJECT(h);
 }
 

@@ -506,7 +506,9 @@ static bool is_about_keys(const struct error *reason)
 /* What the end of a session says about its instance, where that has to be proven. */
 static void finish_proof(struct hub_shard *s, const char *id, const char *instance, const struct error *reason, bool up)
 {
-    if (is_about_keys(reason) || (reason == &error_encryption_failed && !up))
+    /* Its will may have been lost with its broker: nothing is heard of it, so it has to prove itself again. */
+    bool vanished = up && reason == &error_session_lost;
+    if (is_about_keys(reason) || (reason == &error_encryption_failed && !up) || vanished)
         shard_disproven(s, id, instance);
     else if (!up)
         claim_failed(s, id, instance);

@@ -202,6 +202,8 @@ void presence_message(struct hub_shard *s, const char *rest, bool there, unsigne
         return;
     if (strcmp(slash + 1, s->hub->instance) != 0 && watches(s, id))
         presence_heard(s, id, slash + 1, there, origin);
+    else if (!there && strcmp(id, s->hub->id) == 0)
+        roll_taken_back(s);
 }
 
 void presence_settle(struct hub_shard *s)

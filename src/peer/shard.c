@@ -16,9 +16,6 @@
 #include "peer/stream_ends.h"
 #include "wire/envelope.h"
 
-/* After the link came back, retained presence arrives within this time; what was not announced again is gone. */
-#define SETTLE_US (5 * US_PER_S)
-
 static struct hub_shard *shard_of(void *ctx)
 {
     struct hub_shard *s = ctx;
@@ -110,14 +107,6 @@ void shard_offering(struct hub_shard *s, const char *instance, struct offering *
     directory_offering(s->directory, instance, o);
     if (!note_send(s, &n, NOTE_TO_ALL))
         log_debug(instance, "no memory to say what it offers");
-}
-
-static void settle_due(evutil_socket_t fd, short what, void *ctx)
-{
-    struct hub_shard *s = shard_of(ctx);
-    (void)fd;
-    (void)what;
-    presence_settle(s);
 }
 
 /* -- envelopes ----------------------------------------------------------------------------------------------------- */
@@ -257,6 +246,8 @@ static void on_message(void *ctx, const char *topic, const struct slice *payload
             shard_envelope(s, rest, payload, false);
     } else if ((rest = after(topic, s->hub->at)) != NULL) {
         presence_message(s, rest, payload->len > 0, origin);
+    } else if (strcmp(topic, s->hub->who) == 0) {
+        roll_asked(s);
     }
 }
 
@@ -270,8 +261,8 @@ static void on_up(void *ctx, const char *note)
 {
     struct hub_shard *s = shard_of(ctx);
     s->link_up = true;
-    event_add(&s->settle, &(struct timeval){.tv_sec = SETTLE_US / US_PER_S});
     sessions_carrier(s);
+    roll_link(s, true);
     shard_tell(s, link_up, note);
 }
 
@@ -280,7 +271,7 @@ static void on_down(void *ctx, const char *why, uint64_t retry_us)
     struct hub_shard *s = shard_of(ctx);
     s->link_up = false;
     claims_clear(s);
-    event_del(&s->settle);
+    roll_link(s, false);
     directory_doubt(s->directory);
     sessions_carrier(s);
     shard_tell(s, link_down, why, retry_us);
@@ -387,7 +378,7 @@ struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t
     shard_mail_init(&s->start, start_deliver);
     shard_mail_init(&s->close, close_deliver);
     shard_mail_init(&s->end, end_deliver);
-    evtimer_assign(&s->settle, worker_events(s->worker), settle_due, s);
+    roll_init(s);
     s->directory = directory_create(key);
     bool claims = claims_init(&s->claims);
     if (!routes_init(&s->routes, key) || !claims || s->directory == NULL)
@@ -415,7 +406,7 @@ void hub_shard_free(struct hub_shard **sp)
         conduit_free(&c);
     }
     queries_free(s);
-    event_del(&s->settle);
+    roll_done(s);
     post_office_done(&s->office);
     claims_done(&s->claims);
     routes_done(&s->routes);

@@ -16,6 +16,7 @@
 #include "peer/directory.h"
 #include "peer/hub.h"
 #include "peer/parcel.h"
+#include "peer/roll.h"
 #include "peer/routes.h"
 
 struct hub_shard {
@@ -45,10 +46,13 @@ struct hub_shard {
 
     uint64_t goodbyes_from_us; /* start of the second that `goodbyes` counts in */
     unsigned goodbyes;         /* BYEs to strangers in that second */
-    struct event settle;       /* after the link came back: what was not announced again is gone */
+    struct roll roll;
     struct mail start, close, end;
 };
 #define SHARD_MAGIC 0x6d687368
+
+/* The payload of presence, and of the question for it. */
+#define PRESENCE_TEXT "{\"v\":1}"
 
 struct hub {
     OBJECT_MAGIC;
@@ -59,7 +63,8 @@ struct hub {
     char *to_own, *at;           /* "PREFIX/to/OWN/", "PREFIX/at/" */
     char *to_filter, *presence_topic;
     char *at_filters[HUB_IDS_MAX + 1]; /* heap, NULL-terminated */
-    const char *filters[2], *everywhere_filters[HUB_IDS_MAX + 1];
+    char *who; /* "PREFIX/who": where it is asked who is there */
+    const char *filters[4], *everywhere_filters[HUB_IDS_MAX + 1];
     unsigned presence_index; /* the worker whose link says that we are there */
     unsigned feeder;         /* the first worker with a link: tells those without what it hears */
     atomic_uint ended;       /* shards that have done what hub_end() asks */

@@ -66,6 +66,13 @@ static void test_subscriptions(void)
     OK(subscribe(OWN, "mdm/at/tim/+"));
     OK(!subscribe(OWN, "mdm/at/+/+"));
     OK(!subscribe(OWN, "mdm/at/tim/#"));
+    OK(subscribe(OWN, "mdm/at/tim/" OWN));
+    OK(!subscribe(OWN, "mdm/at/tim/" OTHER));
+    OK(subscribe(OWN, "mdm/who"));
+    OK(!subscribe(OWN, "mdm/who/x"));
+    OK(!subscribe(OWN, "mdmx/who"));
+    OK(!publish(OWN, "mdm/who", false));
+    OK(!publish(OWN, "mdm/who", true));
     OK(!subscribe(OWN, "mdm/at/#"));
     OK(!subscribe(OWN, "mdm/#"));
     OK(!subscribe(OWN, "#"));

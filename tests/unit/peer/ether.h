@@ -23,7 +23,7 @@ struct link {
     struct worker *worker;
     const struct link_events *events;
     void *ctx;
-    char filters[4][256]; /* [2] and [3]: everywhere */
+    char filters[6][256]; /* from [3] on: everywhere */
     char presence_topic[256], presence[64];
     bool up, closed; /* the worker's own */
     /* under the ether's lock */
@@ -52,6 +52,7 @@ static struct ether {
     } retained[ETHER_RETAINED];
     bool scatter; /* to any of the links with a filter in turn, not to the nearest */
     bool silent;  /* envelopes are lost */
+    bool forgets; /* retained messages are given to nobody */
     unsigned turn;
     unsigned lose; /* of a hundred */
     unsigned published, lost;
@@ -135,9 +136,11 @@ static bool ether_matches(const char *filter, const char *topic)
 
 static bool ether_wants(const struct link *l, const char *topic, bool everywhere)
 {
-    const unsigned first = everywhere ? 2 : 0;
-    return l != NULL && l->attached &&
-           (ether_matches(l->filters[first], topic) || ether_matches(l->filters[first + 1], topic));
+    const unsigned first = everywhere ? 3 : 0;
+    bool wanted = false;
+    for (unsigned i = first; i < first + 3; i++)
+        wanted |= l != NULL && l->attached && ether_matches(l->filters[i], topic);
+    return wanted;
 }
 
 static void ether_envelope(struct link *from, const char *topic, const struct slice *payload)
@@ -148,6 +151,11 @@ static void ether_envelope(struct link *from, const char *topic, const struct sl
     for (unsigned i = 0; i < ETHER_LINKS; i++)
         if (ether_wants(ether.links[i], topic, false))
             wanting[count++] = ether.links[i];
+    if (strcmp(topic, "mdm/who") == 0) { /* for all */
+        for (unsigned i = 0; i < count; i++)
+            ether_post(from, wanting[i], topic, payload, false, worker_index(from->worker));
+        return;
+    }
     if (count == 0 || ether.silent || (ether.lose > 0 && ether.turn++ % 100 < ether.lose)) {
         ether.lost++;
         return;
@@ -171,7 +179,7 @@ static void ether_retain(unsigned origin, const char *topic, const char *text)
     snprintf(ether.retained[at].text, sizeof(ether.retained[at].text), "%s", text);
     ether.retained[at].origin = origin;
     for (unsigned i = 0; i < ETHER_LINKS; i++)
-        if (ether_wants(ether.links[i], topic, true))
+        if (ether_wants(ether.links[i], topic, true) || ether_wants(ether.links[i], topic, false))
             ether_post(NULL, ether.links[i], topic, &payload, false, origin);
     slice_done(&payload);
 }
@@ -181,7 +189,7 @@ static void ether_attach(struct link *l)
     pthread_mutex_lock(&ether.lock);
     l->attached = true;
     for (unsigned i = 0; i < ETHER_RETAINED; i++)
-        if (ether_wants(l, ether.retained[i].topic, true)) {
+        if (!ether.forgets && ether_wants(l, ether.retained[i].topic, true)) {
             struct slice payload = slice_copy(ether.retained[i].text, strlen(ether.retained[i].text));
             ether_post(NULL, l, ether.retained[i].topic, &payload, true, ether.retained[i].origin);
             slice_done(&payload);
@@ -242,10 +250,10 @@ static struct link *ether_link_create(const struct link_config *config)
     l->events = config->events;
     l->ctx = config->ctx;
     l->room = 1 * MIB;
-    for (unsigned i = 0; i < 2 && config->filters[i] != NULL; i++)
+    for (unsigned i = 0; i < 3 && config->filters[i] != NULL; i++)
         snprintf(l->filters[i], sizeof(l->filters[i]), "%s", config->filters[i]);
     for (unsigned i = 0; i < 2 && config->everywhere_filters[i] != NULL; i++)
-        snprintf(l->filters[2 + i], sizeof(l->filters[i]), "%s", config->everywhere_filters[i]);
+        snprintf(l->filters[3 + i], sizeof(l->filters[i]), "%s", config->everywhere_filters[i]);
     if (config->presence_topic != NULL) {
         snprintf(l->presence_topic, sizeof(l->presence_topic), "%s", config->presence_topic);
         snprintf(l->presence, sizeof(l->presence), "%s", config->presence);
@@ -261,6 +269,14 @@ static struct link *ether_link_create(const struct link_config *config)
 }
 
 void link_start(struct link *l) { ether_attach(l); }
+
+void link_set_presence(struct link *l, const char *presence)
+{
+    pthread_mutex_lock(&ether.lock);
+    if (l->attached)
+        ether_retain(worker_index(l->worker), l->presence_topic, presence);
+    pthread_mutex_unlock(&ether.lock);
+}
 
 size_t link_room(struct link *l, const char *topic)
 {

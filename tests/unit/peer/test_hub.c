@@ -476,6 +476,44 @@ static void missed_farewell(void)
     pair_stop();
 }
 
+/* A broker that gives nobody what it retains: who is there says it when it is asked. */
+static void asks_who_is_there(void)
+{
+    ether.forgets = true;
+    tim_start(&tim, 1, US_PER_S);
+    WAIT(atomic_load(&tim.link_ups) == 1);
+    program_create(&server, NULL, PROGRAM_WORKERS, 1, US_PER_S, 0);
+    program_start(&server);
+    server_sees(1);
+    tim_start(&tim_too, 1, US_PER_S);
+    server_sees(2);
+    run_on(&server, 0, cut_link, NULL);
+    run_on(&tim_too, 0, cut_link, NULL);
+    run_on(&server, 0, mend_link, NULL);
+    WAIT(atomic_load(&server.downs) == PROGRAM_WORKERS);
+    OK_INT(atomic_load(&server.lasts), 0);
+    ether.forgets = false;
+    program_free(&tim_too);
+    pair_stop();
+}
+
+/* The will of an old connection is heard after the presence of the new one. */
+static void late_will(void)
+{
+    char topic[256];
+    pair_start(1, 1, US_PER_S);
+    snprintf(topic, sizeof(topic), "mdm/at/tim/%s", tim.instance);
+    pthread_mutex_lock(&ether.lock);
+    ether_retain(0, topic, "");
+    pthread_mutex_unlock(&ether.lock);
+    WAIT(atomic_load(&server.downs) == PROGRAM_WORKERS);
+    server_sees(2);
+    struct call k = {.id = "tim", .service = "echo", .to_send = 100};
+    call(&k, 0);
+    call_waits(&k, &error_none);
+    pair_stop();
+}
+
 /* -- questions ----------------------------------------------------------------------------------------------------- */
 
 struct asked {
@@ -768,6 +806,8 @@ static void sealed_lossy(void) { sealed(envelopes_get_lost); }
 static void sealed_cut(void) { sealed(goes_on_after_a_cut); }
 static void sealed_two(void) { sealed(two_instances); }
 static void sealed_missed(void) { sealed(missed_farewell); }
+static void sealed_asks(void) { sealed(asks_who_is_there); }
+static void sealed_will(void) { sealed(late_will); }
 static void sealed_services(void) { sealed(asks_for_services); }
 static void sealed_closes(void) { sealed(closes); }
 static void sealed_freed(void) { sealed(freed_while_alive); }
@@ -794,6 +834,8 @@ int main(void)
         {"another process takes a peer's place", place_taken},
         {"two instances of one id", two_instances},
         {"presence that was missed", missed_farewell},
+        {"who is there is asked", asks_who_is_there},
+        {"a late will", late_will},
         {"services are asked for", asks_for_services},
         {"a question ends with its session", question_ends_with_the_session},
         {"close and end", closes},
@@ -810,6 +852,8 @@ int main(void)
         {"sealed: streams go on after a cut", sealed_cut},
         {"sealed: two instances of one id", sealed_two},
         {"sealed: presence that was missed", sealed_missed},
+        {"sealed: who is there is asked", sealed_asks},
+        {"sealed: a late will", sealed_will},
         {"sealed: services are asked for", sealed_services},
         {"sealed: close and end", sealed_closes},
         {"sealed: freed while streams are alive", sealed_freed},

@@ -9,6 +9,7 @@ static struct seal_context *server_key, *tim_key, *mal_key;
 static struct fingerprint wanted; /* the key that the server admits as tim */
 static pthread_mutex_t wanted_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint asked, refused, asked_again;
+static uint64_t patience_us; /* 0: the usual times */
 
 static void want(const struct seal_context *key)
 {
@@ -40,6 +41,8 @@ static void start(struct program *p, const char *id, unsigned workers, struct se
     program_make_workers(p, workers);
     struct hub_config config = program_config(p, id);
     config.admit = admit;
+    if (patience_us > 0)
+        config.idle_us = config.grace_us = patience_us;
     p->hub = hub_create(&config);
     for (unsigned i = 0; i < workers; i++) {
         struct link_config of_link;
@@ -257,6 +260,23 @@ static void resumes(void)
     finish(&tim, NULL);
 }
 
+/* A will is lost with its broker: who is not heard of any more is not there, and is back when it is heard of. */
+static void vanishes(void)
+{
+    patience_us = 200 * US_PER_MS;
+    begin();
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    ether_set(false, true, 0);
+    WAIT(atomic_load(&server.lasts) == PROGRAM_WORKERS);
+    call_refused("client-offline");
+    ether_set(false, false, 0);
+    server_sees(2);
+    echo_works(0);
+    patience_us = 0;
+    finish(&tim, NULL);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -267,6 +287,7 @@ int main(void)
         {"a guest is told from a server", guest},
         {"one side without encryption", one_side_only},
         {"no second handshake after a cut", resumes},
+        {"who vanishes without a will", vanishes},
     };
     return TAP_RUN(cases);
 }
