@@ -49,6 +49,7 @@ static const struct setting rows[] = {
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
     BROKER_SETTINGS(struct options, broker),
+    MQTUNNEL_SETTINGS(struct options, broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose),
@@ -86,8 +87,14 @@ static bool credentials_fit(const struct options *o, struct config_error *err)
 
 int options_finish(struct options *o, struct config_error *err)
 {
-    if (!credentials_fit(o, err) || !broker_settings_finish(&o->broker, err))
+    char device[LABEL_BYTES + 1];
+    if (!credentials_fit(o, err) || !broker_settings_adopt(&o->broker, o->host, o->port, device, err) ||
+        !broker_settings_finish(&o->broker, err))
         return EXIT_USAGE;
+    if (o->id == NULL && device[0] != '\0' && (o->id = strdup(device)) == NULL) {
+        config_error_set(err, "out of memory");
+        return EXIT_FAILED;
+    }
     const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
     if (why == NULL)
         return 0;

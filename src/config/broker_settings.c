@@ -1,48 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings of a broker: the environment's part, and what must fit together. */
+/* Settings of a broker: what must fit together, and mqtunnel's way to say them. */
 #include "config/broker_settings.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/label.h"
 #include "config/secret_file.h"
 
-#define ENVIRONMENT "MDM_TUNNEL_BROKER"
-
-static bool from_environment(char **value, const char *name, struct config_error *err)
-{
-    const char *text = getenv(name);
-    if (*value != NULL || text == NULL || text[0] == '\0')
-        return true;
-    *value = strdup(text);
-    if (*value == NULL)
-        config_error_set(err, "out of memory");
-    return *value != NULL;
-}
+#define PASSWORD_VARIABLE "MDM_TUNNEL_BROKER_PASSWORD"
 
 static bool from_file(struct broker_settings *b, struct config_error *err)
 {
     if (b->password_file == NULL)
         return true;
-    if (b->password != NULL) {
+    const char *environment = getenv(PASSWORD_VARIABLE);
+    if (b->password != NULL && (environment == NULL || strcmp(environment, b->password) != 0)) {
         config_error_set(err, "password, password-file: give one of them");
         return false;
     }
-    b->password = secret_read(b->password_file, SECRET_PRIVATE, err);
+    char *password = secret_read(b->password_file, SECRET_PRIVATE, err);
+    if (password == NULL)
+        return false;
+    password[strcspn(password, "\r\n")] = '\0';
     if (b->password != NULL)
-        b->password[strcspn(b->password, "\r\n")] = '\0';
-    return b->password != NULL;
+        explicit_bzero(b->password, strlen(b->password));
+    free(b->password);
+    b->password = password;
+    return true;
 }
 
 /* It was copied, or is not needed. */
 static void environment_wipe(void)
 {
-    char *password = getenv(ENVIRONMENT "_PASSWORD");
+    char *password = getenv(PASSWORD_VARIABLE);
     if (password == NULL)
         return;
     explicit_bzero(password, strlen(password));
-    unsetenv(ENVIRONMENT "_PASSWORD");
+    unsetenv(PASSWORD_VARIABLE);
 }
 
 static bool prefix_valid(const char *prefix)
@@ -68,13 +65,55 @@ static bool fits(const struct broker_settings *b, struct config_error *err)
     return false;
 }
 
+/* Without a broker, its user name and password are nobody's. */
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err)
 {
-    if (!from_environment(&b->url, ENVIRONMENT, err) || !from_file(b, err))
-        return false;
-    if (b->url != NULL && (!from_environment(&b->username, ENVIRONMENT "_USERNAME", err) ||
-                           !from_environment(&b->password, ENVIRONMENT "_PASSWORD", err)))
+    if (!from_file(b, err))
         return false;
     environment_wipe();
     return fits(b, err);
+}
+
+/* -- mqtunnel's ---------------------------------------------------------------------------------------------------- */
+
+#define MQTTS_PORT 8883
+
+static bool text_take(char **value, char *made, struct config_error *err)
+{
+    if (made == NULL) {
+        config_error_set(err, "out of memory");
+        return false;
+    }
+    free(*value);
+    *value = made;
+    return true;
+}
+
+static char *url_make(const struct broker_settings *b, const char *host, unsigned port)
+{
+    bool tls = b->ca_cert != NULL || b->client_cert != NULL || port == MQTTS_PORT;
+    char *url = NULL;
+    if (asprintf(&url, strchr(host, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "mqtts" : "mqtt", host, port) < 0)
+        return NULL;
+    return url;
+}
+
+bool broker_settings_adopt(struct broker_settings *b, const char *host, unsigned port, char device[static 64],
+                           struct config_error *err)
+{
+    device[0] = '\0';
+    if (b->control == NULL)
+        return true;
+    const char *slash = strrchr(b->control, '/');
+    if (slash == NULL || slash == b->control) {
+        config_error_set(err, "control: \"%.64s\" has no level above its last one", b->control);
+        return false;
+    }
+    if (!text_take(&b->prefix, strndup(b->control, (size_t)(slash - b->control)), err))
+        return false;
+    const char *level = strrchr(b->prefix, '/');
+    level = level != NULL ? level + 1 : b->prefix;
+    if (!label_normalise(level, strlen(level), device))
+        device[0] = '\0';
+    return b->url != NULL || text_take(&b->url, url_make(b, host, port), err);
 }

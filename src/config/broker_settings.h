@@ -16,15 +16,19 @@ struct broker_settings {
     char *alpn;
     char *prefix;
     unsigned max_payload;
+    char *control, *client_id; /* of mqtunnel's settings; NULL: none */
 };
 
 /* Rows for `member`, a struct broker_settings in the program's `type`. */
 #define BROKER_SETTINGS(type, member)                                                                                  \
     {.name = "broker", .kind = SETTING_TEXT, .offset = offsetof(type, member.url), .argument = "URL",                  \
+     .environment = "MDM_TUNNEL_BROKER",                                                                               \
      .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://"},                                      \
     {.name = "username", .kind = SETTING_TEXT, .offset = offsetof(type, member.username), .argument = "NAME",          \
+     .environment = "MDM_TUNNEL_BROKER_USERNAME",                                                                      \
      .help = "for the broker"},                                                                                        \
     {.name = "password", .kind = SETTING_SECRET, .offset = offsetof(type, member.password), .argument = "TEXT",        \
+     .environment = "MDM_TUNNEL_BROKER_PASSWORD",                                                                      \
      .help = "for the broker; better in a file or $MDM_TUNNEL_BROKER_PASSWORD"},                                       \
     {.name = "password-file", .kind = SETTING_PATH, .offset = offsetof(type, member.password_file),                    \
      .argument = "FILE", .help = "its first line is the password"},                                                    \
@@ -42,9 +46,23 @@ struct broker_settings {
      .min = SESSION_ENVELOPE_MIN, .max = ENVELOPE_MAX_EMBEDDED, .default_text = "65536", .argument = "BYTES",          \
      .help = "largest message that the broker takes"}
 
+/* Rows that make mqtunnel's config.json a settings file as it is; for programs with rows "host" and "port". */
+#define MQTUNNEL_SETTINGS(type, member)                                                                                \
+    {.name = "control", .kind = SETTING_TEXT, .offset = offsetof(type, member.control), .argument = "TOPIC",           \
+     .help = "as in mqtunnel's settings: what stands above its last level is the prefix, host and port are a broker's"}, \
+    {.name = "client-id", .kind = SETTING_TEXT, .offset = offsetof(type, member.client_id), .argument = "TEXT",        \
+     .help = "as in mqtunnel's settings; not used"}
+
 /*
- * After the settings were read: the password comes from its file, and what is missing from the environment
- * (MDM_TUNNEL_BROKER, _BROKER_USERNAME, _BROKER_PASSWORD; the password is wiped there). False and *err when the values do not fit together; the URL itself is the link's to read.
+ * With `control`: prefix and URL from it, from host and port (mqtts where there are certificates, or at 8883); *device gets
+ * the last level of the prefix as a name, "" when it is none. Before broker_settings_finish(). False and *err.
+ */
+bool broker_settings_adopt(struct broker_settings *b, const char *host, unsigned port, char device[static 64],
+                           struct config_error *err);
+
+/*
+ * After the settings were read: the password comes from its file, and is wiped in the environment. False and *err when the
+ * values do not fit together; the URL itself is the link's to read.
  */
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err);
 

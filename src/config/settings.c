@@ -249,6 +249,21 @@ static bool files_apply(const struct settings_table *t, const struct command_lin
     return true;
 }
 
+/* -- the environment ----------------------------------------------------------------------------------------------- */
+
+static bool environment_apply(const struct settings_table *t, void *values, struct config_error *err)
+{
+    struct config_error reason;
+    for (const struct setting *row = t->rows; row->name != NULL; row++) {
+        const char *text = row->environment != NULL ? getenv(row->environment) : NULL;
+        if (text == NULL || text[0] == '\0' || setting_set_text(row, values, text, &reason) == 0)
+            continue;
+        config_error_set(err, "%s: %s", row->environment, reason.text);
+        return false;
+    }
+    return true;
+}
+
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
 
 enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first,
@@ -262,7 +277,8 @@ enum settings_result settings_read(const struct settings_table *t, int argc, cha
     enum settings_result result = options_collect(t, &c, argc, argv, out, err);
     *first = optind;
     if (result == SETTINGS_RUN && !(defaults_apply(t, values, err) && options_apply(&c, true, values, err) &&
-                                    files_apply(t, &c, values, err) && options_apply(&c, false, values, err)))
+                                    files_apply(t, &c, values, err) && environment_apply(t, values, err) &&
+                                    options_apply(&c, false, values, err)))
         result = SETTINGS_BAD;
     if (result != SETTINGS_RUN)
         settings_done(t, values);

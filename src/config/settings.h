@@ -37,6 +37,7 @@ struct setting {
     size_t offset;       /* of the value in the program's struct */
     unsigned min, max;   /* SETTING_NUMBER, SETTING_SECONDS; max 0: no maximum but the type's (seconds: ten years) */
     const char *default_text; /* parsed as if given; NULL: zero */
+    const char *environment;  /* variable that says it, where the command line does not; NULL: none */
     const char *argument;     /* "PORT" in --help */
     const char *help;
 };
@@ -52,7 +53,7 @@ struct settings_table {
 };
 
 /*
- * Defaults, then the settings file, then the command line, into `values` (zeroed by the caller). Positionals move to the
+ * Defaults, then the settings file, then the environment, then the command line, into `values` (zeroed by the caller). Positionals move to the
  * end of argv, *first is the index of the first. SETTINGS_BAD: *err has the text to print ("--port: 70000 is above
  * 65535"). `out` gets --help and --version. Only after SETTINGS_RUN do `values` hold anything. One thread at a time
  * (getopt_long(3)).

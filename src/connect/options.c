@@ -31,6 +31,7 @@ static const struct setting rows[] = {
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
     BROKER_SETTINGS(struct options, broker),
+    MQTUNNEL_SETTINGS(struct options, broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "fingerprint", .kind = SETTING_FLAG, .offset = AT(fingerprint),

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/label.h"
 #include "base/log.h"
 #include "config/state.h"
 #include "connect/connect.h"
@@ -133,9 +134,11 @@ static int run_wishes(const struct options *o, struct wishes *wishes, struct tru
     return run(&config);
 }
 
-static bool settings_finish(struct options *o, struct config_error *err)
+/* `device`: the one that mqtunnel's settings name; "": none. */
+static bool settings_finish(struct options *o, char device[static LABEL_BYTES + 1], struct config_error *err)
 {
-    if (!broker_settings_finish(&o->broker, err) || !credential_settings_check(&o->credentials, err))
+    if (!broker_settings_adopt(&o->broker, o->host, o->port, device, err) || !broker_settings_finish(&o->broker, err) ||
+        !credential_settings_check(&o->credentials, err))
         return false;
     const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
     if (why != NULL)
@@ -153,7 +156,13 @@ static int run_options(struct options *o, char *const *devices, int count)
     struct config_error err;
     const struct wish_options wish = {
         .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .stdio = o->stdio};
-    bool usable = settings_finish(o, &err) && (o->fingerprint || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
+    char device[LABEL_BYTES + 1] = "", *adopted[] = {device};
+    bool usable = settings_finish(o, device, &err);
+    if (usable && count == 0 && device[0] != '\0') {
+        devices = adopted;
+        count = 1;
+    }
+    usable = usable && (o->fingerprint || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
     if (!usable) {
         log_fatal(PROGRAM, "%s", err.text);
         return WRONG_USAGE;

@@ -267,6 +267,41 @@ static void help_is_the_table(void)
     OK_TEXT(shown, "prog " PACKAGE_VERSION "\n");
 }
 
+/* File, environment, command line: the later one counts. A list grows with each. */
+static void environment_and_lists(void)
+{
+    static const struct setting few[] = {
+        {.name = "domain", .kind = SETTING_TEXT, .offset = AT(domain), .environment = "MDM_TEST_DOMAIN", .argument = "D"},
+        {.name = "list", .letter = 'L', .kind = SETTING_LIST, .offset = AT(id), .argument = "L"},
+        {.name = "config", .letter = 'c', .kind = SETTING_FILE, .offset = AT(file), .argument = "F"},
+        {0},
+    };
+    const struct settings_table t = {"prog", "", "", few, false};
+    char path[] = "/tmp/mdm-settings-XXXXXX", line[128];
+    int fd = mkstemp(path);
+    OK(write(fd, "{\"domain\": \"file\", \"list\": \"0\"}", 33) == 33);
+    close(fd);
+    snprintf(line, sizeof(line), "-L 1 -L 2:3 -c %s", path);
+    unsetenv("MDM_TEST_DOMAIN");
+    OK_INT(read_line(&t, line), SETTINGS_RUN);
+    OK_TEXT(values.domain, "file");
+    OK_TEXT(values.id, "0\n1\n2:3\n");
+    settings_done(&t, &values);
+    setenv("MDM_TEST_DOMAIN", "environment", 1);
+    OK_INT(read_line(&t, line), SETTINGS_RUN);
+    OK_TEXT(values.domain, "environment");
+    settings_done(&t, &values);
+    strcat(line, " --domain said");
+    OK_INT(read_line(&t, line), SETTINGS_RUN);
+    OK_TEXT(values.domain, "said");
+    settings_done(&t, &values);
+    setenv("MDM_TEST_DOMAIN", "", 1);
+    OK_INT(read_line(&t, line), SETTINGS_RUN);
+    settings_done(&t, &values);
+    OK_INT(read_line(&t, "-L \n"), SETTINGS_BAD);
+    unlink(path);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -278,6 +313,7 @@ int main(void)
         {"what a file may not say", what_a_file_may_not_say},
         {"a default file may be missing", a_default_file_may_be_missing},
         {"help is the table", help_is_the_table},
+        {"the environment, and lists", environment_and_lists},
     };
     return TAP_RUN(cases);
 }

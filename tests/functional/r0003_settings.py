@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Settings that other tools' users have already."""
+import json
+
+from lib import check, main, same, story
+from lib.mosquitto import Authority, Mosquitto
+from lib.program import Program
+from lib.workstation import CONNECT, dial, echo, fingerprint
+
+
+@story("mqtunnel's config.json as it is, at a broker with TLS and client certificates: a port that the workstation names")
+def _(t):
+    authority = Authority(t.directory)
+    cert, key = authority.sign("broker", "DNS:localhost")
+    own_cert, own_key = authority.sign("device", "DNS:device")
+    broker = t.keep(Mosquitto(t.directory, f"certfile {cert}", f"keyfile {key}", f"cafile {authority.cert}",
+                              "require_certificate true"))
+    config = t.directory / "config.json"
+    config.write_text(json.dumps({"host": "localhost", "port": broker.port, "clientId": "any", "caCert": str(authority.cert),
+                                  "clientCert": str(own_cert), "privateKey": str(own_key), "control": "device/oven-1/control"}))
+    target = t.origin(echo)
+    state = t.directory / "device.state"
+    state.mkdir(mode=0o700)
+    (state / "authorized_peers").write_text(f"oli {fingerprint(t.directory)}\n")
+    device = Program("mdm-tunnel-client", ["-v", "--settings", config, "--state-dir", state, "--server-key", "none",
+                                           "--allow-ports", target.port, "--drain", "1", "web=9"], t.directory)
+    t.programs.append(device)
+    device.wait_log("identified as oven-1")
+    arguments = ["--settings", config, "--state-dir", t.directory / "oli.workstation", "-l", "0", "-r", target.port]
+    program = Program(CONNECT, arguments, t.directory)
+    t.programs.append(program)
+    port = int(program.wait_log(r" is at .*:\d+$").rsplit(":", 1)[1])
+    check(f"oven-1/localhost:{target.port} is at" in program.log, program.log)
+    with dial(port) as peer:
+        peer.send(b"x" * 100000)
+        same(peer.read_exact(100000), b"x" * 100000, "echo")
+    wrong = Program(CONNECT, [*arguments, "--broker", f"mqtts://localhost:{broker.port}", "--ca-cert", own_cert], t.directory, "wrong")
+    t.programs.append(wrong)
+    same(wrong.wait_exit(), 1, "another authority: exit status")
+    check("cannot connect to" in wrong.log, wrong.log)
+    named = Program(CONNECT, [*arguments, "nobody", "--timeout", "1"], t.directory, "named",
+                    environment={"MDM_TUNNEL_BROKER": "mqtt://127.0.0.1:1"})
+    t.programs.append(named)
+    same(named.wait_exit(), 1, "the environment comes before the file: exit status")
+    check("cannot connect to mqtt://127.0.0.1:1" in named.log, named.log)
+
+
+main()
