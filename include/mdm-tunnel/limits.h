@@ -178,6 +178,18 @@
 #define CLIENT_HELLO_MAX (16 * KIB)
 #define CLIENT_HELLO_PEEK_MAX (20 * KIB)
 
+/* -- rules for visitors ------------------------------------------------------------------------------------------ */
+
+/* Addresses whose requests are counted, in all: 1 MiB. More make the limits looser, not stricter. */
+#define RATE_KEYS_MAX 65536
+/* Passwords that wait to be looked at: some seconds of work for two threads; and those of one client's visitors. */
+#define VERIFICATIONS_MAX 64
+#define VERIFICATIONS_PER_CLIENT_MAX 8
+/* Answers about passwords that are kept for a minute. */
+#define VERDICTS_KNOWN_MAX 4096
+/* User and password as they come, and hash and password together. */
+#define PASSWORD_TEXTS_MAX 900
+
 /* -- embedded broker --------------------------------------------------------------------------------------------- */
 
 /* MQTT packet that we take (CONNACK's Maximum Packet Size): an envelope and its topic. */

@@ -33,6 +33,9 @@ struct client_config {
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };
 
+/* Without encryption (no `trust`) no service may have secrets among its rules. False and *err. */
+bool client_may_offer(const struct trust *trust, const struct services *services, struct config_error *err);
+
 /* Connects to nothing yet. NULL and *err when not (memory, descriptors). The strings must outlive the client. */
 struct client *client_create(const struct client_config *config, struct config_error *err);
 /* Starts the workers, which connect. 0 or an errno. */

@@ -23,11 +23,21 @@ static void catalog_offer(struct client *c, const struct services *services)
         return;
     for (size_t i = 0; i < services->count; i++) {
         list[i].kind = services->list[i].kind == SERVICE_TLS ? STREAM_KIND_TLS : STREAM_KIND_HTTP;
+        list[i].options = services->list[i].rules;
+        list[i].options_len = services->list[i].rules_len;
         snprintf(list[i].name, sizeof(list[i].name), "%s", services->list[i].name);
     }
     if (!hub_offer(c->hub, list, services->count))
         log_warning(c->id, "no memory to say what is offered");
     free(list);
+}
+
+bool client_may_offer(const struct trust *trust, const struct services *services, struct config_error *err)
+{
+    const struct service *s = trust != NULL ? NULL : services_secret(services);
+    if (s != NULL)
+        config_error_set(err, "%s: its passwords or tokens would be shown to the broker: they need encryption", s->name);
+    return s == NULL;
 }
 
 static void services_log(const struct client *c, const struct services *s)
@@ -55,8 +65,9 @@ static void reload(struct client *c)
 {
     struct services services = {0, NULL};
     struct config_error err;
-    if (services_load(c->services_file, &services, &err) != 0) {
+    if (services_load(c->services_file, &services, &err) != 0 || !client_may_offer(c->trust, &services, &err)) {
         log_warning(c->id, "%s; the services stay as they were", err.text);
+        services_done(&services);
         return;
     }
     size_t count = services.count;

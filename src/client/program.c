@@ -262,6 +262,12 @@ static int run_trusting(struct options *o, const char *id, struct services *serv
         services_done(services);
         return EXIT_FAILED;
     }
+    if (!client_may_offer(keys.trust, services, &err)) {
+        log_fatal(PROGRAM, "%s", err.text);
+        services_done(services);
+        keys_done(&keys);
+        return EXIT_USAGE;
+    }
     if (o->no_encryption)
         log_warning(id, "sessions are not encrypted (--no-encryption)");
     int status = run_services(o, id, services, &keys);

@@ -11,6 +11,7 @@
 
 #include "base/label.h"
 #include "config/json.h"
+#include "config/service_keys.h"
 #include "config/target.h"
 #include "mdm-tunnel/limits.h"
 
@@ -18,83 +19,12 @@
 
 /* -- one service of the file --------------------------------------------------------------------------------------- */
 
-/* Whatever is wrong in a file begins with the file and the path to the value. */
-static int value_error(struct config_error *err, const char *file, const char *path, const char *what)
-{
-    return config_error_set(err, "%s: %s%s", file, path, what);
-}
-
-static int target_read(const cJSON *value, const char *file, const char *path, struct target *out,
-                       struct config_error *err)
-{
-    struct config_error reason;
-    char number[JSON_NUMBER_TEXT];
-    const char *text = number;
-    if (cJSON_IsNumber(value))
-        json_number_text(value, number);
-    else if (cJSON_IsString(value))
-        text = value->valuestring;
-    else
-        return value_error(err, file, path, ": not a port, \"HOST:PORT\" or \"unix:/PATH\"");
-    return target_parse(text, out, &reason) == 0 ? 0 : value_error(err, file, path, reason.text);
-}
-
-static int kind_read(const cJSON *value, const char *file, const char *path, struct service *out,
-                     struct config_error *err)
-{
-    const char *kind = cJSON_IsString(value) ? value->valuestring : "";
-    if (strcmp(kind, "http") != 0 && strcmp(kind, "tls") != 0)
-        return value_error(err, file, path, ": neither \"http\" nor \"tls\"");
-    out->kind = strcmp(kind, "tls") == 0 ? SERVICE_TLS : SERVICE_HTTP;
-    return 0;
-}
-
-static int service_target_read(const cJSON *value, const char *file, const char *path, struct service *out,
-                               struct config_error *err)
-{
-    return target_read(value, file, path, &out->target, err);
-}
-
-static const struct service_key {
-    const char *name;
-    int (*read)(const cJSON *value, const char *file, const char *path, struct service *out, struct config_error *err);
-} service_keys[] = {
-    {"target", service_target_read},
-    {"kind", kind_read},
-};
-
-static const struct service_key *service_key_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof(service_keys) / sizeof(service_keys[0]); i++)
-        if (strcmp(service_keys[i].name, name) == 0)
-            return &service_keys[i];
-    return NULL;
-}
-
-static int options_read(const cJSON *object, const char *file, struct service *out, struct config_error *err)
-{
-    char path[256];
-    for (const cJSON *m = object->child; m != NULL; m = m->next) {
-        const struct service_key *key = service_key_find(m->string);
-        snprintf(path, sizeof(path), "%s.%.64s", out->name, m->string);
-        if (key == NULL)
-            return value_error(err, file, path, ": unknown key");
-        if (key->read(m, file, path, out, err) != 0)
-            return -1;
-    }
-    if (cJSON_GetObjectItemCaseSensitive(object, "target") == NULL)
-        return value_error(err, file, out->name, ": \"target\" is missing");
-    return 0;
-}
-
 static int service_read(const cJSON *value, const char *file, struct service *out, struct config_error *err)
 {
     const char *key = value->string;
     if (!label_normalise(key, strlen(key), out->name))
         return config_error_set(err, "%s: \"%.64s\": " NAME_RULE, file, key);
-    if (cJSON_IsObject(value))
-        return options_read(value, file, out, err);
-    return target_read(value, file, out->name, &out->target, err);
+    return service_value_read(value, file, out, err);
 }
 
 /* -- the list ------------------------------------------------------------------------------------------------------ */
@@ -116,6 +46,18 @@ static int services_sort(struct services *s, const char *file, struct config_err
     return 0;
 }
 
+/* All of them are said in one frame. */
+static int services_weigh(const struct services *s, const char *file, struct config_error *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < s->count; i++)
+        size += 1 + 1 + strlen(s->list[i].name) + 2 + s->list[i].rules_len;
+    return size <= FRAME_SERVICES_MAX
+               ? 0
+               : config_error_set(err, "%s: the rules of all services are %zu bytes; %u are possible", file, size,
+                                  FRAME_SERVICES_MAX);
+}
+
 static int services_read(const cJSON *root, const char *file, struct services *out, struct config_error *err)
 {
     size_t count = (size_t)cJSON_GetArraySize(root);
@@ -125,7 +67,7 @@ static int services_read(const cJSON *root, const char *file, struct services *o
     for (const cJSON *m = root->child; m != NULL; m = m->next)
         if (service_read(m, file, &s.list[s.count++], err) != 0)
             goto failed;
-    if (services_sort(&s, file, err) != 0)
+    if (services_sort(&s, file, err) != 0 || services_weigh(&s, file, err) != 0)
         goto failed;
     *out = s;
     return 0;
@@ -214,6 +156,16 @@ int services_add_argument(struct services *out, const char *argument, struct con
 
 void services_done(struct services *s)
 {
+    for (size_t i = 0; i < s->count; i++)
+        free(s->list[i].rules);
     free(s->list);
     *s = (struct services){0, NULL};
+}
+
+const struct service *services_secret(const struct services *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->list[i].secret)
+            return &s->list[i];
+    return NULL;
 }

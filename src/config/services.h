@@ -3,6 +3,7 @@
 #ifndef CONFIG_SERVICES_H
 #define CONFIG_SERVICES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct service {
     char name[64]; /* valid (label_normalise) */
     struct target target;
     enum service_kind kind;
+    uint8_t *rules; /* heap: what its visitors have to obey, as SERVICES says it (wire/rules.h); NULL: nothing */
+    size_t rules_len;
+    bool secret; /* there are hashes of passwords or tokens among them */
 };
 
 /* Sorted by name, no name twice. */
@@ -34,8 +38,8 @@ struct services {
     struct service *list;
 };
 
-/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls"}}. 0, or -1 and *err says where
- * ("services file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
+/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls", "rate": 10}}. 0, or -1 and *err
+ * says where ("file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
 int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
 /* errno is ENOENT when there is no such file. */
 int services_load(const char *path, struct services *out, struct config_error *err);
@@ -43,6 +47,8 @@ int services_load(const char *path, struct services *out, struct config_error *e
 int services_add_argument(struct services *out, const char *argument, struct config_error *err);
 const struct service *services_find(const struct services *s, const char *name);
 void services_done(struct services *s);
+/* The first one with secrets, NULL: none has. */
+const struct service *services_secret(const struct services *s);
 /* "localhost:9000", "[::1]:80", "unix:/path": for log lines, and valid as an argument; 264 bytes are always enough. */
 void target_text(const struct target *t, char *out, size_t size);
 

@@ -75,6 +75,7 @@ struct hub_config {
     void *(*offered)(void *ctx, const char *id, const struct fingerprint *key, const struct service_entry *list,
                      size_t count);
     void (*offered_free)(void *made); /* any thread */
+    void *offered_ctx;
     size_t max_envelope;
     size_t window_max;
     unsigned envelopes_max;

@@ -154,7 +154,7 @@ static void offering_take(struct peer_session *ps, const struct service_entry *l
     }
     if (config->offered != NULL && ps->named) {
         o->made_free = config->offered_free;
-        o->made = config->offered(config->ctx, ps->name, ps->seal != NULL ? &ps->proof->key : NULL, o->list, o->count);
+        o->made = config->offered(config->offered_ctx, ps->name, ps->seal != NULL ? &ps->proof->key : NULL, o->list, o->count);
     }
     offering_unref(ps->offering);
     ps->offering = o;
@@ -328,11 +328,28 @@ void peer_session_review(struct peer_session *ps)
 
 void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &error_shutting_down); }
 
+/* The rules for visitors are no guest's: there are hashes of passwords among them. Without memory it hears of nothing. */
+static void offer_to_guest(struct peer_session *ps, const struct offering *o)
+{
+    struct service_entry *list = calloc(o->count + 1, sizeof(*list));
+    for (size_t i = 0; i < o->count && list != NULL; i++) {
+        list[i] = o->list[i];
+        list[i].options = NULL;
+        list[i].options_len = 0;
+    }
+    mux_say_services(ps->mux, list, list != NULL ? o->count : 0);
+    free(list);
+}
+
 void peer_session_offer(struct peer_session *ps)
 {
-    if (ps->up)
-        mux_say_services(ps->mux, ps->shard->offer != NULL ? ps->shard->offer->list : NULL,
-                         ps->shard->offer != NULL ? ps->shard->offer->count : 0);
+    const struct offering *o = ps->shard->offer;
+    if (!ps->up)
+        return;
+    if (o != NULL && ps->seal != NULL && ps->proof != NULL && ps->proof->other)
+        offer_to_guest(ps, o);
+    else
+        mux_say_services(ps->mux, o != NULL ? o->list : NULL, o != NULL ? o->count : 0);
 }
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */

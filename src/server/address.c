@@ -11,6 +11,7 @@
 void address_read(const struct sockaddr *from, struct address *out)
 {
     *out = (struct address){.ip = ""};
+    cidr_address(from, out->bytes);
     if (from->sa_family == AF_INET) {
         const struct sockaddr_in *a = (const void *)from;
         inet_ntop(AF_INET, &a->sin_addr, out->ip, sizeof(out->ip));

@@ -6,12 +6,15 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
+#include "base/cidr.h"
+
 struct proxy_address;
 
 struct address {
     char ip[INET6_ADDRSTRLEN]; /* without port and brackets; "" for a unix socket */
     uint16_t port;
     bool v6;
+    uint8_t bytes[CIDR_ADDRESS_BYTES]; /* IPv4 mapped; all zero for a unix socket */
 };
 
 /* An IPv4 address in IPv6's clothes (::ffff:a.b.c.d) counts as IPv4. */

@@ -143,7 +143,6 @@ static void arrival_asked(void *ctx, enum passthrough_answer answer)
 {
     struct arrival *v = ctx;
     struct address a;
-    char visitor[64];
 
     CHECK_OBJECT(v, ARRIVAL_MAGIC);
     if (answer == PASSTHROUGH_NO) {
@@ -151,11 +150,10 @@ static void arrival_asked(void *ctx, enum passthrough_answer answer)
         return;
     }
     address_read((const struct sockaddr *)&v->address, &a);
-    address_text(&a, visitor);
     if (answer == PASSTHROUGH_OFFLINE)
         arrival_say(v, error_client_offline.text);
     else
-        passthrough_open(&v->ask, arrival_give(v), visitor);
+        passthrough_open(&v->ask, arrival_give(v), &a);
     arrival_free(v);
 }
 
@@ -264,8 +262,11 @@ static void arrival_readable(evutil_socket_t fd, short what, void *ctx)
 
 void arrival_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, bool tls)
 {
-    bool proxy = cidr_list_has(&f->config.settings->proxy_protocol_from, address);
     struct arrival *v = NULL;
+    struct address from;
+
+    address_read(address, &from);
+    bool proxy = cidr_list_has(&f->config.settings->proxy_protocol_from, from.bytes);
 
     if (!tls && !proxy) {
         front_add(f, fd, address, len, NULL);

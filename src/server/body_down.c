@@ -38,6 +38,14 @@ static ssize_t body_down_cut(struct exchange *ex)
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+/* For the service, or for its turn. */
+static ssize_t body_down_wait(struct exchange *ex)
+{
+    exchange_silence(ex);
+    visitor_suspend(ex->visitor);
+    return 0;
+}
+
 ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max)
 {
     struct exchange *ex = ctx;
@@ -45,12 +53,15 @@ ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max)
 
     (void)at;
     CHECK_OBJECT(ex, EXCHANGE_MAGIC);
+    if (pace_waits(ex->gate.pace, METER_DOWN))
+        return body_down_wait(ex);
     if (ex->upstream != NULL)
         answer_read(ex);
-    size_t len = answer_take(ex, dst, max);
+    size_t len = answer_take(ex, dst, pace_portion(ex->gate.pace, METER_DOWN, max));
     if (len > 0) {
         ex->sent += len;
         exchange_progress(ex);
+        pace_moved(ex->gate.pace, METER_DOWN, len);
         return (ssize_t)len;
     }
     if (a->complete) {
@@ -61,7 +72,5 @@ ssize_t body_down_read(void *ctx, uint64_t at, char *dst, size_t max)
     }
     if (a->cut || ex->visitor->left)
         return body_down_cut(ex);
-    exchange_silence(ex);
-    visitor_suspend(ex->visitor);
-    return 0;
+    return body_down_wait(ex);
 }

@@ -23,7 +23,7 @@ void body_up_flush(struct exchange *ex)
         replay_send(ex, slice_part(first, 0, len));
         slice_queue_skip(&ex->out, len);
     }
-    if (ex->out.bytes == 0 && ex->state == EXCHANGE_BODY)
+    if (ex->out.bytes == 0 && ex->state == EXCHANGE_BODY && !pace_waits(ex->gate.pace, METER_UP))
         exchange_wake(ex);
 }
 
@@ -90,8 +90,11 @@ bool body_up_take(struct exchange *ex, const char *data, size_t len)
     if (!body_up_send(ex, r->framing == HTTP_FRAMING_CHUNKED ? body_up_chunk(data, len) : slice_copy(data, len)))
         return false;
     bool last = r->framing == HTTP_FRAMING_LENGTH && ex->received == r->content_length;
-    if (ex->out.bytes == 0 || last)
+    bool paced = pace_moved(ex->gate.pace, METER_UP, len);
+    if ((ex->out.bytes == 0 && !paced) || last)
         return true;
+    if (paced)
+        exchange_silence(ex);
     if (visitor_cannot_finish(ex->visitor))
         return false;
     visitor_suspend(ex->visitor);

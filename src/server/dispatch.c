@@ -73,7 +73,7 @@ static struct upstream *connect_reuse(struct exchange *ex, const struct hub_choi
 {
     struct upstream *u = upstream_reuse(ex->front, ex, at, ex->route.service);
 
-    if (u != NULL && conduit_room(u->conduit) < ex->head.len)
+    if (u != NULL && conduit_room(u->conduit) < HTTP_REQUEST_HEAD_MAX + SERVICE_RULES_MAX)
         upstream_close(&u, &error_cancelled);
     return u;
 }
@@ -88,7 +88,7 @@ static void dispatch_connect(struct exchange *ex)
         exchange_fail(ex, why, NULL);
         return;
     }
-    if (!ex->retried && ex->request.repeatable && ex->head.data != NULL)
+    if (!ex->retried && ex->request.repeatable)
         ex->upstream = connect_reuse(ex, &ex->at);
     if (ex->upstream == NULL) {
         connect_head(ex, &head);
@@ -101,48 +101,30 @@ static void dispatch_connect(struct exchange *ex)
     ex->number = conduit_number(ex->upstream->conduit);
     if (ex->state == EXCHANGE_WAIT)
         exchange_change_state(ex, EXCHANGE_WAIT); /* the service's time begins now */
-    if (ex->upstream->reused) {
-        conduit_write(ex->upstream->conduit, slice_ref(&ex->head), false);
-    } else if (ex->head.data != NULL) {
-        replay_send(ex, ex->head);
-        ex->head = SLICE_NONE;
-    }
+    conduit_write(ex->upstream->conduit, slice_ref(ex->gate.head.data != NULL ? &ex->gate.head : &ex->head), false);
     body_up_flush(ex);
 }
 
 /* -- what the client offers ---------------------------------------------------------------------------------------- */
 
-static bool offers(const struct offering *o, const char *service)
+/* What `at` offers is known: nothing that it does not offer is opened, and nothing past the rules of the service. */
+static void dispatch_offered(struct exchange *ex, const struct edge_offer *offer)
 {
-    for (size_t i = 0; i < o->count; i++)
-        if (strcmp(o->list[i].name, service) == 0)
-            return true;
-    return false;
-}
+    const struct edge_service *s = NULL;
 
-static void dispatch_listing(struct exchange *ex, const struct offering *o)
-{
-    if (ex->front->config.settings->no_listing)
-        exchange_fail(ex, &error_unknown_service, NULL);
-    else
-        exchange_reply_listing(ex, o->list, o->count);
-}
-
-/* What `at` offers is known: nothing that it does not offer is opened. */
-static void dispatch_offered(struct exchange *ex, const struct offering *o)
-{
-    if (ex->route.kind == ROUTE_CLIENT && !offers(o, "default")) {
-        dispatch_listing(ex, o);
-        return;
-    }
-    if (ex->route.kind == ROUTE_CLIENT) {
+    if (ex->route.kind == ROUTE_SERVICE) {
+        s = edge_offer_find(offer, ex->route.service, STREAM_KIND_HTTP);
+    } else if ((s = edge_offer_find(offer, "default", STREAM_KIND_HTTP)) != NULL) {
         strcpy(ex->route.service, "default");
         ex->route.kind = ROUTE_SERVICE;
+    } else if (!ex->front->config.settings->no_listing) {
+        exchange_reply_listing(ex, offer);
+        return;
     }
-    if (offers(o, ex->route.service))
-        dispatch_connect(ex);
-    else if (!exchange_move(ex, &error_unknown_service))
+    if (s == NULL && !exchange_move(ex, &error_unknown_service))
         exchange_fail(ex, &error_unknown_service, NULL);
+    else if (s != NULL && gate_pass(ex, s->rules) == GATE_OPEN)
+        dispatch_connect(ex);
 }
 
 static void dispatch_answered(void *ctx, struct offering *o, const struct error *why)
@@ -151,21 +133,21 @@ static void dispatch_answered(void *ctx, struct offering *o, const struct error 
 
     CHECK_OBJECT(ex, EXCHANGE_MAGIC);
     ex->query = NULL;
-    if (why != NULL)
-        exchange_fail(ex, why, NULL);
+    if (why != NULL || o->made == NULL)
+        exchange_fail(ex, why != NULL ? why : &error_no_memory, NULL);
     else
-        dispatch_offered(ex, o);
+        dispatch_offered(ex, o->made);
     if (ex->answer != ANSWER_NONE)
         exchange_wake(ex);
 }
 
-static void dispatch_chosen(struct exchange *ex)
+void exchange_go_on(struct exchange *ex)
 {
     struct hub_shard *shard = ex->front->shard;
     struct offering *o = hub_offering(shard, &ex->at);
 
-    if (o != NULL)
-        dispatch_offered(ex, o);
+    if (o != NULL && o->made != NULL)
+        dispatch_offered(ex, o->made);
     else if ((ex->query = hub_services(shard, &ex->at, dispatch_answered, ex)) == NULL)
         exchange_fail(ex, &error_no_memory, NULL);
 }
@@ -183,7 +165,7 @@ void exchange_connect(struct exchange *ex)
     const struct error *why = NULL;
 
     if (dispatch_choose(ex, &ex->at, &why))
-        dispatch_chosen(ex);
+        exchange_go_on(ex);
     else
         exchange_fail(ex, why, NULL);
 }
@@ -200,7 +182,7 @@ bool exchange_move(struct exchange *ex, const struct error *why)
     ex->at = at;
     counter_add(counters_self(), COUNTER_requests_moved, 1);
     upstream_close(&ex->upstream, &error_cancelled);
-    dispatch_chosen(ex);
+    exchange_go_on(ex);
     return true;
 }
 

@@ -119,6 +119,7 @@ void exchange_abort(struct exchange *ex, const struct error *reason)
     upstream_close(&ex->upstream, reason);
     if (ex->query != NULL)
         hub_query_cancel(&ex->query);
+    gate_cancel(&ex->gate);
     ex->error = reason;
     ex->answer = ex->state == EXCHANGE_ANSWER ? ex->answer : ANSWER_CUT;
     ex->from_service.cut = true;
@@ -165,7 +166,7 @@ static enum MHD_Result exchange_begin(struct exchange *ex, struct MHD_Connection
     exchange_dispatch(ex);
     if (exchange_must_answer_now(ex))
         return exchange_reply(ex, c);
-    if (ex->request.expects && ex->upstream != NULL) {
+    if (ex->request.expects && (ex->upstream != NULL || ex->query != NULL || ex->gate.question != NULL)) {
         exchange_change_state(ex, EXCHANGE_CONTINUE);
         visitor_suspend(ex->visitor);
     } else {
@@ -283,6 +284,7 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     upstream_close(&ex->upstream, ex->error != NULL ? ex->error : &error_cancelled);
     if (ex->response != NULL)
         MHD_destroy_response(ex->response);
+    gate_leave(&ex->gate);
     slice_done(&ex->head);
     slice_queue_done(&ex->out);
     slice_queue_done(&ex->replay);

@@ -19,6 +19,7 @@
 #include "base/chunk.h"
 #include "peer/hub.h"
 #include "server/deadline.h"
+#include "server/gate.h"
 #include "server/page.h"
 #include "server/route.h"
 #include "server/upstream.h"
@@ -94,6 +95,7 @@ struct exchange {
 
     /* towards the service */
     struct hub_choice at;    /* the instance whose turn it is */
+    struct gate gate;        /* the rules of the service */
     struct upstream *upstream;
     struct hub_query *query; /* what does the client offer? */
     struct list held_node;   /* waits for the client to come back */
@@ -151,6 +153,8 @@ void exchange_dispatch(struct exchange *ex);
 void exchange_connect(struct exchange *ex);
 /* The instance refused with `why`: true when the request is on its way to another one that may have the service. */
 bool exchange_move(struct exchange *ex, const struct error *why);
+/* The gate has its answer: goes on to where it was going. */
+void exchange_go_on(struct exchange *ex);
 /* The client that the exchange was held for is back. */
 void exchange_release_held(struct exchange *ex);
 void exchange_hold_expired(struct deadline *d);
@@ -205,6 +209,6 @@ void exchange_fail(struct exchange *ex, const struct error *e, const char *detai
 /* One without a page. */
 void exchange_reply_own(struct exchange *ex, unsigned status, const char *body, size_t len);
 void exchange_reply_status(struct exchange *ex);
-void exchange_reply_listing(struct exchange *ex, const struct service_entry *list, size_t count);
+void exchange_reply_listing(struct exchange *ex, const struct edge_offer *offer);
 
 #endif

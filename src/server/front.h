@@ -28,6 +28,7 @@ struct front_config {
     struct worker *worker;
     const struct server_settings *settings; /* outlives the front */
     struct hub_shard *shard;
+    struct edge *edge;
     int listen_fd;      /* the front's own from now on */
     int tls_listen_fd;  /* likewise; -1: none */
     uint16_t port, tls_port;

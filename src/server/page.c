@@ -177,7 +177,7 @@ static void listing_url(struct text *out, const char *scheme, const char *servic
 static void text_add_plain(struct text *t, const char *s) { text_add(t, s, strlen(s)); }
 
 static void listing_html(struct text *out, const char *client, const char *scheme, const char *suffix,
-                         const struct service_entry *list, size_t count)
+                         const struct edge_service *list, size_t count)
 {
     html_title(out, client);
     text_add_plain(out, count == 0 ? "<p>No services.</p>\n" : "<ul>\n");
@@ -192,7 +192,7 @@ static void listing_html(struct text *out, const char *client, const char *schem
 }
 
 static void listing_json(struct text *out, const char *client, const char *scheme, const char *suffix,
-                         const struct service_entry *list, size_t count)
+                         const struct edge_service *list, size_t count)
 {
     text_add_plain(out, "{\"client\":\"");
     text_add_json(out, client);
@@ -208,7 +208,7 @@ static void listing_json(struct text *out, const char *client, const char *schem
 }
 
 void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
-                  const struct service_entry *list, size_t count)
+                  const struct edge_service *list, size_t count)
 {
     if (f == PAGE_HTML) {
         listing_html(out, client, scheme, suffix, list, count);
@@ -219,6 +219,21 @@ void page_listing(struct text *out, enum page_format f, const char *client, cons
             listing_url(out, scheme, list[i].name, suffix, text_add_plain);
             text_add(out, "\n", 1);
         }
+    }
+}
+
+/* Sums over everybody: nothing about a client, a service or a visitor. */
+static void status_counters(struct text *out, enum page_format f, const struct page_status *s)
+{
+    if (f == PAGE_JSON)
+        text_add_plain(out, ",\"counters\":{");
+    for (unsigned i = 0; i < COUNTER_MAX; i++) {
+        if (f == PAGE_JSON)
+            text_format(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), s->counters[i]);
+        else if (f == PAGE_HTML)
+            text_format(out, "<tr><td>%s</td><td>%" PRIu64 "</td></tr>\n", counter_text(i), s->counters[i]);
+        else
+            text_format(out, "%s %" PRIu64 "\n", counter_name(i), s->counters[i]);
     }
 }
 
@@ -247,5 +262,6 @@ void page_status(struct text *out, enum page_format f, const struct page_status 
                      : f == PAGE_HTML ? "<tr><td>encryption</td><td>%s</td></tr>\n"
                                       : "encryption %s\n",
                 s->unencrypted ? "off" : "on");
-    text_add_plain(out, f == PAGE_JSON ? "}\n" : f == PAGE_HTML ? "</table>\n</html>\n" : "");
+    status_counters(out, f, s);
+    text_add_plain(out, f == PAGE_JSON ? "}}\n" : f == PAGE_HTML ? "</table>\n</html>\n" : "");
 }

@@ -3,9 +3,10 @@
 #ifndef SERVER_PAGE_H
 #define SERVER_PAGE_H
 
+#include "base/counters.h"
+#include "server/edge.h"
 #include "server/text.h"
 #include "wire/error.h"
-#include "wire/frame.h"
 #include "wire/http.h"
 
 enum page_format { PAGE_TEXT, PAGE_HTML, PAGE_JSON };
@@ -27,7 +28,7 @@ void page_error(struct text *out, enum page_format f, const struct error *e, uns
 
 /* The services of a client; a link is `scheme`://SERVICE.`suffix`/. */
 void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
-                  const struct service_entry *list, size_t count);
+                  const struct edge_service *list, size_t count);
 
 struct page_status {
     const char *version;
@@ -35,6 +36,7 @@ struct page_status {
     unsigned clients;
     uint64_t visitors, upgrades, streams, requests;
     bool unencrypted;
+    uint64_t counters[COUNTER_MAX];
 };
 void page_status(struct text *out, enum page_format f, const struct page_status *s);
 

@@ -50,13 +50,26 @@ void exchange_reply_own(struct exchange *ex, unsigned status, const char *body, 
     body_up_drop(ex);
 }
 
+static void fail_challenges(struct exchange *ex)
+{
+    char text[128];
+
+    for (unsigned i = 0; gate_challenge(&ex->gate, i, text, sizeof(text)); i++)
+        MHD_add_response_header(ex->response, "WWW-Authenticate", text);
+}
+
 static void fail_headers(struct exchange *ex, const struct error *e)
 {
     if (ex->response == NULL)
         return;
     MHD_add_response_header(ex->response, "X-Mdm-Tunnel-Error", e->name);
-    if (ex->status == 503)
-        MHD_add_response_header(ex->response, "Retry-After", "5");
+    if (ex->status == 503 || ex->gate.retry_after_s > 0) {
+        char text[128];
+        snprintf(text, sizeof(text), "%u", ex->gate.retry_after_s > 0 ? ex->gate.retry_after_s : 5);
+        MHD_add_response_header(ex->response, "Retry-After", text);
+    }
+    if (ex->status == 401)
+        fail_challenges(ex);
     if (ex->status == 405)
         MHD_add_response_header(ex->response, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE");
 }
@@ -80,6 +93,7 @@ void exchange_fail(struct exchange *ex, const struct error *e, const char *detai
     upstream_close(&ex->upstream, e);
     if (ex->query != NULL)
         hub_query_cancel(&ex->query);
+    gate_cancel(&ex->gate);
     if (ex->answer == ANSWER_PAGE || ex->answer == ANSWER_CUT)
         return;
     ex->error = e;
@@ -115,18 +129,21 @@ void exchange_reply_status(struct exchange *ex)
         .unencrypted = f->config.settings->no_encryption,
     };
 
+    for (unsigned i = 0; i < COUNTER_MAX; i++)
+        s.counters[i] = counters_sum(i);
     text_init(&page, PAGE_MAX);
     page_status(&page, ex->request.format, &s);
     page_set(ex, 200, &page);
     body_up_drop(ex);
 }
 
-void exchange_reply_listing(struct exchange *ex, const struct service_entry *list, size_t count)
+void exchange_reply_listing(struct exchange *ex, const struct edge_offer *offer)
 {
     struct text page;
 
     text_init(&page, LISTING_MAX);
-    page_listing(&page, ex->request.format, ex->route.client, ex->request.secure ? "https" : "http", ex->request.host, list, count);
+    page_listing(&page, ex->request.format, ex->route.client, ex->request.secure ? "https" : "http", ex->request.host, offer->list,
+                 offer->count);
     page_set(ex, 200, &page);
     body_up_drop(ex);
 }

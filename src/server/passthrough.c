@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "server/front.h"
@@ -74,14 +75,32 @@ void passthrough_cancel(struct passthrough *p)
         hub_query_cancel(&p->query);
 }
 
-void passthrough_open(struct passthrough *p, int fd, const char *visitor)
+/* The rules that hold now; false: it is not offered any more. */
+static bool passthrough_rules(const struct passthrough *p, struct edge_rules **out)
+{
+    const struct offering *o = hub_offering(p->front->shard, &p->at);
+    const struct edge_service *s =
+        o == NULL || o->made == NULL ? NULL : edge_offer_find(o->made, p->route.service, STREAM_KIND_TLS);
+
+    *out = s != NULL ? s->rules : NULL;
+    return s != NULL;
+}
+
+void passthrough_open(struct passthrough *p, int fd, const struct address *visitor)
 {
     struct front *f = p->front;
     struct open_head head = {.kind = STREAM_KIND_TLS};
-    const struct error *why = NULL;
+    const struct error *why = &error_unknown_service;
+    struct edge_rules *rules;
+    struct gate gate;
 
     strcpy(head.service, p->route.service);
-    snprintf(head.visitor, sizeof(head.visitor), "%s", visitor);
-    if (!upgrade_open(f, fd, &p->at, &head, p->route.client, &why))
-        log_info(p->route.client, "TLS for %s from %s: %s", p->route.service, visitor, why->text);
+    address_text(visitor, head.visitor);
+    if (passthrough_rules(p, &rules))
+        why = gate_connection(&gate, f->worker, rules, visitor->bytes);
+    if (why != NULL)
+        close(fd);
+    else if (upgrade_open(f, fd, &p->at, &head, p->route.client, &gate, &why))
+        return;
+    log_info(p->route.client, "TLS for %s from %s: %s", p->route.service, head.visitor, why->text);
 }

@@ -7,6 +7,7 @@
 #define SERVER_PASSTHROUGH_H
 
 #include "peer/hub.h"
+#include "server/address.h"
 #include "server/route.h"
 
 struct front;
@@ -32,7 +33,7 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
                      void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);
 /* No answer any more. */
 void passthrough_cancel(struct passthrough *p);
-/* After YES: joins the connection (taken) and a stream to the service, from the first byte on. */
-void passthrough_open(struct passthrough *p, int fd, const char *visitor);
+/* After YES: joins the connection (taken) and a stream to the service, from the first byte on, as its rules allow. */
+void passthrough_open(struct passthrough *p, int fd, const struct address *visitor);
 
 #endif

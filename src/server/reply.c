@@ -22,7 +22,9 @@ bool reply_head_fits(const struct exchange *ex, const struct http_response *r, s
         MHD_get_connection_info(ex->visitor->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t request = info->header_size + ex->request.field_count * REQUEST_FIELD_COST;
 
-    return head_len + r->field_count + request + REPLY_HEAD_SLACK <= HTTP_REQUEST_HEAD_MAX;
+    size_t added = ex->gate.rules != NULL ? ex->gate.rules->response_bytes : 0;
+
+    return head_len + added + r->field_count + request + REPLY_HEAD_SLACK <= HTTP_REQUEST_HEAD_MAX;
 }
 
 /* -- fields -------------------------------------------------------------------------------------------------------- */
@@ -52,19 +54,33 @@ bool reply_add_strict(struct exchange *ex)
     return MHD_add_response_header(ex->response, "Strict-Transport-Security", value) == MHD_YES;
 }
 
+/* What the rules of the service set; their texts have a NUL behind them. */
+static bool reply_add_set(struct exchange *ex, const struct http_edit *edit, bool *strict)
+{
+    for (size_t i = 0; i < edit->set_count; i++) {
+        *strict &= !http_text_is(edit->set[i].name, "strict-transport-security");
+        if (MHD_add_response_header(ex->response, edit->set[i].name.at, edit->set[i].value.at) != MHD_YES)
+            return false;
+    }
+    return true;
+}
+
 static bool reply_add_fields(struct exchange *ex, const struct http_response *r)
 {
     bool passes[HTTP_FIELDS_MAX]; /* asked before field_add() changes the bytes that the answer depends on */
 
+    const struct http_edit *edit = ex->gate.rules != NULL ? &ex->gate.rules->response : NULL;
     bool strict = reply_says_strict(ex); /* and no answer of its own to the question */
 
     for (size_t i = 0; i < r->field_count; i++) {
-        passes[i] = http_response_passes(r, &r->fields[i]);
-        strict &= !http_text_is(r->fields[i].name, "strict-transport-security");
+        passes[i] = http_response_passes(r, &r->fields[i]) && !(edit != NULL && http_edit_drops(edit, r->fields[i].name));
+        strict &= !passes[i] || !http_text_is(r->fields[i].name, "strict-transport-security");
     }
     for (size_t i = 0; i < r->field_count; i++)
         if (passes[i] && !field_add(ex, &r->fields[i]))
             return false;
+    if (edit != NULL && !reply_add_set(ex, edit, &strict))
+        return false;
     if (strict && !reply_add_strict(ex))
         return false;
     return ex->answer == ANSWER_UPGRADE || !ex->front->draining ||
@@ -143,7 +159,7 @@ static struct MHD_Response *response_create(struct exchange *ex)
         return MHD_create_response_for_upgrade(upgrade_start, ex);
     if (a->framing == HTTP_FRAMING_NONE)
         return response_bodyless(ex);
-    if (a->complete)
+    if (a->complete && ex->gate.pace == NULL)
         r = response_whole(ex);
     return r != NULL ? r : response_streamed(ex);
 }

@@ -23,6 +23,7 @@
 #include "peer/hub.h"
 #include "server/admission.h"
 #include "server/certificates.h"
+#include "server/edge.h"
 #include "server/front.h"
 #include "server/ports.h"
 #include "server/signals.h"
@@ -55,6 +56,7 @@ struct server {
     struct tunnel_policy policy;
     struct admission *admission; /* NULL: no encryption */
     struct tls_store *certificates; /* NULL: none */
+    struct edge *edge;
     struct broker *broker;
     struct hub *hub;
     int wake_fd; /* an eventfd: something below changed */
@@ -356,6 +358,9 @@ static bool create_hub(struct server *s, struct config_error *err)
         .ctx = s,
         .seal = s->admission != NULL ? admission_seal(s->admission) : NULL,
         .admit = s->admission != NULL ? on_admit : NULL,
+        .offered = edge_offered,
+        .offered_free = edge_offer_free,
+        .offered_ctx = s->edge,
         .max_envelope = own ? ENVELOPE_MAX_EMBEDDED : s->settings->broker.max_payload,
         .window_max = own ? SESSION_WINDOW_MAX : SESSION_WINDOW_BROKER,
         .envelopes_max = own ? 0 : SESSION_ENVELOPES_BROKER,
@@ -398,6 +403,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .worker = p->worker,
                                 .settings = s->settings,
                                 .shard = hub_shard(s->hub, index),
+                                .edge = s->edge,
                                 .listen_fd = fd,
                                 .tls_listen_fd = tls_fd,
                                 .port = s->ports.http,
@@ -424,6 +430,8 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
+    if ((s->edge = edge_create()) == NULL)
+        return server_failed(err, "rules", ENOMEM);
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || (has_own_broker(s) && !create_broker(s, err)) ||
         !create_hub(s, err))
         return false;
@@ -543,6 +551,7 @@ static bool server_stop(struct server *s, struct signals *signals)
     for (uint64_t start = clock_now_us(); !hub_has_ended(s) && clock_now_us() - start < END_US;)
         if (server_wait(s, signals, hub_has_ended, 5 * US_PER_MS))
             return true;
+    edge_stop(s->edge);
     for (unsigned i = 0; i < s->count; i++)
         worker_close(s->workers[i]);
     for (unsigned i = 0; i < s->count; i++)
@@ -580,6 +589,8 @@ void server_free(struct server **sp)
         front_free(&s->part[i].front);
     if (s->hub != NULL)
         hub_free(&s->hub);
+    if (s->edge != NULL)
+        edge_free(&s->edge);
     if (s->broker != NULL)
         broker_free(&s->broker);
     if (s->admission != NULL)

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cidr.h"
 #include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/settings.h"
 #include "link/url.h"
 #include "server/admission.h"
-#include "server/cidr.h"
 #include "tls/set.h"
 
 #define SERVER_NO_PORT UINT32_MAX

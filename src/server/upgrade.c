@@ -35,6 +35,7 @@ struct upgrade {
     struct event readable, writable; /* the visitor's socket */
     struct deadline deadline;
     struct bridge_end end;   /* of a visitor that came with TLS */
+    struct gate gate;        /* the rules of the service */
     struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
     struct slice early_down; /* bytes of the service that came with its 101 */
     bool read_done, write_done;
@@ -56,6 +57,7 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
     bridge_end_detach(&u->end);
     if (u->conduit != NULL)
         conduit_close(&u->conduit, reason);
+    gate_leave(&u->gate);
     slice_done(&u->early_up);
     slice_done(&u->early_down);
     close(u->fd);
@@ -110,7 +112,7 @@ static void up_send_early(struct upgrade *u)
 static bool up_read(struct upgrade *u, bool *ended)
 {
     char *bytes = u->front->bytes;
-    size_t room = conduit_room(u->conduit), max = sizeof(u->front->bytes);
+    size_t room = conduit_room(u->conduit), max = pace_portion(u->gate.pace, METER_UP, sizeof(u->front->bytes));
 
     if (room == 0)
         return false;
@@ -134,7 +136,7 @@ static bool up_read(struct upgrade *u, bool *ended)
     }
     u->up_bytes += (size_t)len;
     conduit_write(u->conduit, s, false);
-    return (size_t)len == max;
+    return !pace_moved(u->gate.pace, METER_UP, (size_t)len) && (size_t)len == max;
 }
 
 static void upgrade_up(struct upgrade *u)
@@ -144,24 +146,41 @@ static void upgrade_up(struct upgrade *u)
     if (conduit_ended(u->conduit) != NULL || u->read_done)
         return;
     up_send_early(u);
-    for (int i = 0; i < UPGRADE_ROUNDS && u->early_up.len == 0 && up_read(u, &ended); i++)
+    for (int i = 0; i < UPGRADE_ROUNDS && u->early_up.len == 0 && !pace_waits(u->gate.pace, METER_UP) && up_read(u, &ended);
+         i++)
         continue;
     if (ended || (u->read_done && upgrade_finished(u)))
         return;
-    if (u->read_done || conduit_room(u->conduit) == 0)
-        event_del(&u->readable); /* reading goes on when the stream has room */
+    if (u->read_done || conduit_room(u->conduit) == 0 || pace_waits(u->gate.pace, METER_UP))
+        event_del(&u->readable); /* reading goes on when the stream has room, and at its pace */
     else
         event_add(&u->readable, NULL);
 }
 
 /* -- service -> visitor -------------------------------------------------------------------------------------------- */
 
+/* No more than `max` bytes of what `iov` has. */
+static int iovec_cut(struct iovec *iov, int count, size_t max)
+{
+    for (int i = 0; i < count; i++) {
+        if (iov[i].iov_len >= max) {
+            iov[i].iov_len = max;
+            return i + 1;
+        }
+        max -= iov[i].iov_len;
+    }
+    return count;
+}
+
 static int down_iovec(struct upgrade *u, struct iovec iov[static UPGRADE_IOV])
 {
+    int count = 1;
+
     if (u->early_down.len == 0)
-        return slice_queue_iovec(conduit_input(u->conduit), iov, UPGRADE_IOV);
-    iov[0] = (struct iovec){(void *)(uintptr_t)u->early_down.data, u->early_down.len};
-    return 1;
+        count = slice_queue_iovec(conduit_input(u->conduit), iov, UPGRADE_IOV);
+    else
+        iov[0] = (struct iovec){(void *)(uintptr_t)u->early_down.data, u->early_down.len};
+    return iovec_cut(iov, count, pace_portion(u->gate.pace, METER_DOWN, SIZE_MAX));
 }
 
 static void down_wrote(struct upgrade *u, size_t len)
@@ -177,21 +196,25 @@ static void down_wrote(struct upgrade *u, size_t len)
     conduit_consumed(u->conduit, len);
 }
 
-enum down { DOWN_EMPTY, DOWN_BLOCKED, DOWN_FAILED };
+enum down { DOWN_EMPTY, DOWN_BLOCKED, DOWN_PACED, DOWN_FAILED };
 
 static enum down down_write(struct upgrade *u)
 {
     struct iovec iov[UPGRADE_IOV];
 
     for (int i = 0; i < UPGRADE_ROUNDS; i++) {
+        if (pace_waits(u->gate.pace, METER_DOWN))
+            return DOWN_PACED;
         struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)down_iovec(u, iov)};
         if (m.msg_iovlen == 0)
             return DOWN_EMPTY;
         ssize_t len = sendmsg(u->fd, &m, MSG_NOSIGNAL);
         if (len < 0 && errno != EINTR)
             return errno == EAGAIN ? DOWN_BLOCKED : DOWN_FAILED;
-        if (len > 0)
+        if (len > 0) {
             down_wrote(u, (size_t)len);
+            pace_moved(u->gate.pace, METER_DOWN, (size_t)len);
+        }
     }
     return DOWN_BLOCKED;
 }
@@ -205,6 +228,8 @@ static void upgrade_down(struct upgrade *u)
         upgrade_end(u, &error_visitor_gone);
         return;
     }
+    if (result == DOWN_PACED)
+        return;
     if (result == DOWN_BLOCKED) {
         event_add(&u->writable, NULL);
         if (ended != NULL && list_empty(&u->deadline.node))
@@ -269,6 +294,10 @@ static const struct conduit_events stream_events = {
     .ended = stream_ended,
 };
 
+/* Its turn has come within the bandwidth. */
+static void up_go(void *ctx) { stream_writable(ctx); }
+static void down_go(void *ctx) { stream_readable(ctx); }
+
 static void visitor_gone(struct hangup *w, enum hangup_news news)
 {
     struct upgrade *u = CONTAINER_OF(w, struct upgrade, hangup);
@@ -326,6 +355,8 @@ static void upgrade_begin(struct upgrade *u, struct conduit *c)
     hangup_start(&u->front->hangups, &u->hangup, u->fd);
     u->conduit = c;
     conduit_set_events(c, &stream_events, u);
+    pace_on_go(u->gate.pace, METER_UP, up_go, u);
+    pace_on_go(u->gate.pace, METER_DOWN, down_go, u);
     event_add(&u->readable, NULL);
     event_active(&u->readable, EV_READ, 1);
     event_active(&u->writable, EV_WRITE, 1);
@@ -349,6 +380,7 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
         hangup_stop(&u->front->hangups, &v->hangup);
         v->fd = -1; /* no more libmicrohttpd's to shut down */
         bridge_end_move(&v->end, &u->end);
+        gate_move(&u->gate, &ex->gate);
         u->early_up = slice_copy(early, early_len);
         u->early_down = slice_copy(a->input + a->head_len, a->input_len - a->head_len);
         upgrade_begin(u, upstream_release(&ex->upstream));
@@ -358,15 +390,17 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
 }
 
 bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const struct open_head *head,
-                  const char *client, const struct error **why)
+                  const char *client, struct gate *gate, const struct error **why)
 {
     struct upgrade *u = upgrade_create(f, fd);
 
     *why = &error_no_memory;
     if (u == NULL) {
+        gate_leave(gate);
         close(fd);
         return false;
     }
+    gate_move(&u->gate, gate);
     struct conduit *c = hub_open(f->shard, at, head, &stream_events, u, why);
     if (c == NULL) {
         upgrade_end(u, *why);

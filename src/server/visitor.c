@@ -68,8 +68,8 @@ struct visitor *visitor_create(struct front *f, struct MHD_Connection *c)
     v->connection = c;
     v->fd = fd->connect_fd;
     v->hangup = (struct hangup){.fd = -1, .news = visitor_news};
-    v->trusted = cidr_list_has(&f->config.settings->trusted_proxies, address->client_addr);
     address_read(address->client_addr, &v->address);
+    v->trusted = cidr_list_has(&f->config.settings->trusted_proxies, v->address.bytes);
     v->secure = f->arriving != NULL;
     if (v->secure)
         bridge_attach(f->arriving, &v->end);

@@ -8,6 +8,7 @@
 #include "base/label.h"
 #include "config/services.h"
 #include "mdm-tunnel/limits.h"
+#include "wire/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -49,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(i == 0 || strcmp(s.list[i - 1].name, s.list[i].name) < 0);
         assert(services_find(&s, s.list[i].name) == &s.list[i]);
         check_target(&s.list[i].target);
+        assert(s.list[i].rules_len <= SERVICE_RULES_MAX && (s.list[i].rules == NULL) == (s.list[i].rules_len == 0));
+        assert(rules_check(s.list[i].rules, s.list[i].rules_len) == NULL);
         check_round_trip(&s.list[i]);
     }
     services_done(&s);

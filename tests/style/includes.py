@@ -15,7 +15,7 @@ LAYERS = {
     "base": set(),
     "wire": {"base"},
     "mqtt": {"base"},
-    "config": {"base"},
+    "config": {"wire", "base"},
     "tls": {"base"},
     "gate": {"tls", "wire", "base"},
     "seal": {"wire", "base"},

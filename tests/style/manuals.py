@@ -79,15 +79,30 @@ def protocol_tables():
             if f".It {parts[0]} Ta {parts[1]} Ta" not in text:
                 missing.append(f"missing: {parts[0]} {parts[1]}")
     report("the protocol's envelopes and frames are those of the code", missing)
+    missing = []
+    for row in rows("rules.h", "RULE"):
+        ident, code, _, _, words = [x.strip() for x in row.split(",", 4)]
+        line = f".It {ident} Ta {code} Ta {words.strip(chr(34))}"
+        if line not in text:
+            missing.append(f"missing: {line}")
+    report("the protocol's rules are those of the code", missing)
+
+
+def service_keys():
+    text = read("man", "mdm-tunnel-services.5")
+    keys = re.findall(r'^    \{"([a-z_]+)", \w+, ', read("src", "config", "service_keys.c"), re.M)
+    report("mdm-tunnel-services.5 has every key of a service",
+           [k for k in keys if not re.search(rf"^\.(It )?Li (\w+ , )*{k}\b", text, re.M)] + ([] if keys else ["no keys found"]))
 
 
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
             ("mdm-tunnel-connect", "mdm-tunnel-connect.1")]
-print(f"1..{len(pages) + len(programs) + 2}")
+print(f"1..{len(pages) + len(programs) + 4}")
 for page in pages:
     lint(page)
 for program, page in programs:
     same_options(program, page)
 protocol_tables()
+service_keys()
 sys.exit(0 if all(results) else 1)

@@ -19,6 +19,11 @@ ERROR(not_implemented, 10, STREAM, 501, INFO, "the transfer coding is not suppor
 ERROR(headers_too_large, 11, STREAM, 431, INFO, "the request's header is too large")
 ERROR(bad_answer, 12, STREAM, 502, INFO, "the service's answer is not valid HTTP")
 ERROR(request_timeout, 13, STREAM, 408, INFO, "the request did not arrive in time")
+/* how a visitor is turned away by the rules of a service */
+ERROR(unauthorized, 34, STREAM, 401, INFO, "the service wants a user and a password, or a token")
+ERROR(address_denied, 35, STREAM, 403, INFO, "visitors from this address are not let in")
+ERROR(too_many_requests, 36, STREAM, 429, INFO, "too many requests from this address")
+ERROR(rule_unknown, 37, STREAM, 502, WARNING, "the service has a rule that the server does not know")
 /* how a stream ends */
 ERROR(cancelled, 20, STREAM, 502, DEBUG, "the other end is gone")
 ERROR(service_reset, 21, STREAM, 502, INFO, "the service cut the connection")

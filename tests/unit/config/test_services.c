@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "mdm-tunnel/limits.h"
 #include "tap.h"
+#include "wire/rules.h"
 
 static struct config_error error;
 
@@ -196,6 +198,67 @@ static void files(void)
     unlink(path);
 }
 
+#define HASH "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
+
+static void rules_are_written(void)
+{
+    static const char text[] =
+        "{\"a\": {\"target\": 9000, \"auth\": {\"tim\": \"" HASH "\"}, \"bearer\": [\"12345678\"], \"allow\": \"10.0.0.0/8\","
+        "\"deny\": [\"10.1.0.0/16\"], \"rate\": 2.5, \"max_streams\": 4, \"bandwidth\": {\"up\": 2000}, \"headers\": {\"request\":"
+        "{\"set\": {\"X-A\": \"b\"}, \"remove\": [\"Cookie\"]}}, \"host_header\": \"target\"}, \"b\": {\"target\": 1}}";
+    struct services s;
+    OK_INT(services_parse(text, strlen(text), "f", &s, &error), 0);
+    OK_TEXT(services_secret(&s)->name, "a");
+    OK(services_find(&s, "b")->rules == NULL);
+    const struct service *a = services_find(&s, "a");
+    OK(rules_check(a->rules, a->rules_len) == NULL);
+    static const enum rule_code want[] = {RULE_auth,        RULE_bearer,       RULE_allow,       RULE_deny,
+                                          RULE_rate,        RULE_max_streams,  RULE_bandwidth_up, RULE_request_set,
+                                          RULE_request_remove, RULE_host_header};
+    struct bytes_reader r;
+    struct rule rule;
+    bytes_reader_init(&r, a->rules, a->rules_len);
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        uint32_t rate, burst;
+        OK(rules_next(&r, &rule) && rule.code == want[i]);
+        if (rule.code == RULE_rate) {
+            rule_rate(&rule, &rate, &burst);
+            OK(rate == 2500 && burst == 10);
+        }
+        if (rule.code == RULE_host_header)
+            OK(rule.len == 14 && memcmp(rule.value, "localhost:9000", 14) == 0);
+    }
+    OK(!rules_next(&r, &rule));
+    services_done(&s);
+}
+
+#define RULE(text) refused("{\"a\": {\"target\": 1, " text "}}")
+
+static void errors_of_rules_name_the_path(void)
+{
+    OK_TEXT(RULE("\"auth\": \"x\""), "f: a.auth: expected {\"USER\": \"HASH\", ...}");
+    OK_TEXT(RULE("\"auth\": {}"), "f: a.auth: expected {\"USER\": \"HASH\", ...}");
+    OK_TEXT(RULE("\"auth\": {\"tim\": \"plain\"}"),
+            "f: a.auth.tim: not a hash of bcrypt, sha256crypt, sha512crypt or yescrypt (see mkpasswd(1))");
+    OK_TEXT(RULE("\"bearer\": \"short\""), "f: a.bearer: not a token of at least 8 bytes of visible ASCII");
+    OK_TEXT(RULE("\"bearer\": [\"sha256:00\"]"), "f: a.bearer[0]: not 64 hexadecimal digits behind \"sha256:\"");
+    OK_TEXT(RULE("\"allow\": [\"::1\", \"10.0.0.0/33\"]"), "f: a.allow[1]: not an address or ADDRESS/BITS");
+    OK_TEXT(RULE("\"allow\": []"), "f: a.allow: an empty list would let nobody in");
+    OK_TEXT(RULE("\"rate\": 0"), "f: a.rate: less than one in 1000 s");
+    OK_TEXT(RULE("\"rate\": \"10\""), "f: a.rate: expected N or {\"requests\": N, \"burst\": N}");
+    OK_TEXT(RULE("\"rate\": {\"burst\": 1}"), "f: a.rate: \"requests\" is missing");
+    OK_TEXT(RULE("\"rate\": {\"requests\": 1, \"burst\": 0}"), "f: a.rate.burst: 0 is below 1");
+    OK_TEXT(RULE("\"max_streams\": -1"), "f: a.max_streams: -1 is below 1");
+    OK_TEXT(RULE("\"bandwidth\": {\"up\": 10}"), "f: a.bandwidth.up: 10 is below 1024");
+    OK_TEXT(RULE("\"bandwidth\": {\"left\": 10}"), "f: a.bandwidth.left: unknown key");
+    OK_TEXT(RULE("\"headers\": {\"request\": {\"set\": {\"A\": 1}}}"),
+            "f: a.headers.request.set.A: not a field: \"NAME\": \"VALUE\"");
+    OK_TEXT(RULE("\"headers\": {\"response\": {\"remove\": [\"Connection\"]}}"),
+            "f: a.headers.response.remove[0]: this field is not to be changed");
+    OK_TEXT(RULE("\"host_header\": \"a b\""), "f: a.host_header: not a host");
+    OK_TEXT(refused("{\"a\": {\"target\": \"unix:/x\", \"host_header\": \"target\"}}"), "f: a.host_header: the target has no host");
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -207,6 +270,8 @@ int main(void)
         {"syntax errors have a place", syntax_errors_have_a_place},
         {"sizes are bounded", sizes_are_bounded},
         {"arguments add", arguments_add},
+        {"rules are written as they travel", rules_are_written},
+        {"errors of rules name the path", errors_of_rules_name_the_path},
         {"files", files},
     };
     return TAP_RUN(cases);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pages: what a visitor prefers, and that nothing gets out of its place. */
+#include <string.h>
+
 #include "server/page.h"
 
 #include "tap.h"
@@ -61,7 +63,7 @@ static void hostile_names(void)
 
 static void listing(void)
 {
-    static const struct service_entry list[] = {{STREAM_KIND_HTTP, "a", NULL, 0}, {STREAM_KIND_HTTP, "b", NULL, 0}};
+    static const struct edge_service list[] = {{"a", STREAM_KIND_HTTP, NULL}, {"b", STREAM_KIND_HTTP, NULL}};
     struct text t;
 
     text_init(&t, 16384);
@@ -86,8 +88,11 @@ static void status(void)
 
     text_init(&t, 16384);
     page_status(&t, PAGE_JSON, &s);
-    OK_TEXT(t.at, "{\"program\":\"mdm-tunnel-server\",\"version\":\"1.2.3\",\"uptime_seconds\":4,\"clients\":5,"
-                  "\"visitors\":0,\"upgrades\":0,\"streams\":0,\"requests\":6,\"encryption\":\"on\"}\n");
+    static const char start[] = "{\"program\":\"mdm-tunnel-server\",\"version\":\"1.2.3\",\"uptime_seconds\":4,\"clients\":5,"
+                                "\"visitors\":0,\"upgrades\":0,\"streams\":0,\"requests\":6,\"encryption\":\"on\","
+                                "\"counters\":{\"requests\":0,";
+    OK(strncmp(t.at, start, strlen(start)) == 0);
+    OK(strstr(t.at, "\"denied_rate\":0,") != NULL && t.at[t.len - 2] == '}' && t.at[t.len - 3] == '}');
     text_done(&t);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Address ranges. */
-#include "server/cidr.h"
+#include "base/cidr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,7 +20,7 @@ static bool address_parse(const char *text, uint8_t out[static 16], unsigned *wi
     return inet_pton(AF_INET, text, out + 12) == 1;
 }
 
-static bool cidr_parse(const char *text, size_t len, struct cidr *out)
+bool cidr_parse(const char *text, size_t len, struct cidr *out)
 {
     char copy[INET6_ADDRSTRLEN + 4];
     unsigned width;
@@ -63,7 +63,7 @@ bool cidr_list_parse(const char *text, struct cidr_list *out, const char **bad)
     return true;
 }
 
-static bool cidr_has(const struct cidr *c, const uint8_t address[static 16])
+bool cidr_has(const struct cidr *c, const uint8_t address[static CIDR_ADDRESS_BYTES])
 {
     size_t whole = c->bits / 8;
     unsigned rest = c->bits % 8;
@@ -72,20 +72,24 @@ static bool cidr_has(const struct cidr *c, const uint8_t address[static 16])
            (rest == 0 || ((c->address[whole] ^ address[whole]) & (0xff00u >> rest) & 0xffu) == 0);
 }
 
-bool cidr_list_has(const struct cidr_list *l, const struct sockaddr *address)
+bool cidr_list_has(const struct cidr_list *l, const uint8_t address[static CIDR_ADDRESS_BYTES])
 {
-    uint8_t bytes[16];
-
-    if (address->sa_family == AF_INET6) {
-        memcpy(bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
-    } else if (address->sa_family == AF_INET) {
-        memcpy(bytes, mapped_prefix, sizeof(mapped_prefix));
-        memcpy(bytes + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-    } else {
-        return false;
-    }
     for (size_t i = 0; i < l->count; i++)
-        if (cidr_has(&l->range[i], bytes))
+        if (cidr_has(&l->range[i], address))
             return true;
     return false;
+}
+
+bool cidr_address(const struct sockaddr *from, uint8_t out[static CIDR_ADDRESS_BYTES])
+{
+    memset(out, 0, CIDR_ADDRESS_BYTES);
+    if (from->sa_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, CIDR_ADDRESS_BYTES);
+        return true;
+    }
+    if (from->sa_family != AF_INET)
+        return false;
+    memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+    memcpy(out + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    return true;
 }

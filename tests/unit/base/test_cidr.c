@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Address ranges of trusted proxies. */
-#include "server/cidr.h"
+#include "base/cidr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -12,13 +12,14 @@ static bool has(const char *ranges, const char *address)
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct cidr_list list;
+    uint8_t bytes[CIDR_ADDRESS_BYTES];
     const char *bad;
 
     OK(cidr_list_parse(ranges, &list, &bad));
-    if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-        return cidr_list_has(&list, (const struct sockaddr *)(const void *)&v4);
-    OK_INT(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
-    return cidr_list_has(&list, (const struct sockaddr *)(const void *)&v6);
+    bool old = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    OK(old || inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
+    OK(cidr_address(old ? (const struct sockaddr *)(const void *)&v4 : (const struct sockaddr *)(const void *)&v6, bytes));
+    return cidr_list_has(&list, bytes);
 }
 
 static void ranges(void)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RULE(id, code, shape, most, text): what a visitor of a service has to obey, options of an entry of SERVICES. All are
+ * critical (high bit): a server that does not know one serves the service to nobody. `most`: how often one may stand.
+ */
+RULE(auth, 0x81, LOGIN, 64, "a user and the hash of a password, with a colon between")
+RULE(bearer, 0x82, DIGEST, 64, "SHA-256 of a token")
+RULE(allow, 0x83, RANGE, 64, "visitors from here only: address (IPv4 as ::ffff:0:0/96) and bits u8")
+RULE(deny, 0x84, RANGE, 64, "no visitors from here, whatever is allowed")
+RULE(rate, 0x85, RATE, 1, "requests of one address in 1000 s u32, and at once u32")
+RULE(max_streams, 0x86, NUMBER, 1, "requests and upgraded connections at one time u64")
+RULE(bandwidth_up, 0x87, NUMBER, 1, "bytes a second to the service u64")
+RULE(bandwidth_down, 0x88, NUMBER, 1, "bytes a second from the service u64")
+RULE(request_set, 0x89, FIELD, 32, "a field that requests get, instead of those of the name")
+RULE(request_remove, 0x8a, NAME, 32, "a field that requests lose")
+RULE(response_set, 0x8b, FIELD, 32, "a field that answers get, instead of those of the name")
+RULE(response_remove, 0x8c, NAME, 32, "a field that answers lose")
+RULE(host_header, 0x8d, HOST, 1, "the Host that the service gets")

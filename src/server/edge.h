@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Edge: what the visitors of a service have to obey. A client says its rules in SERVICES; here they become objects that
+ * all workers share and nobody changes, together with what the server allows the client. What is being used stands in
+ * meters, which outlive a change of the rules.
+ */
+#ifndef SERVER_EDGE_H
+#define SERVER_EDGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/cidr.h"
+#include "base/fingerprint.h"
+#include "base/object.h"
+#include "server/meter.h"
+#include "server/rates.h"
+#include "server/verifier.h"
+#include "wire/error.h"
+#include "wire/frame.h"
+#include "wire/http_head_edit.h"
+
+/* One a program. */
+struct edge {
+    OBJECT_MAGIC;
+    uint64_t key[2];
+    struct meters meters;
+    struct rates *rates;
+    struct verifier *verifier;
+};
+
+/* NULL without memory or threads. */
+struct edge *edge_create(void);
+/* The helper threads end: before the workers do. */
+void edge_stop(struct edge *e);
+/* After all offers and rules are gone. */
+void edge_free(struct edge **e);
+
+/* What the server allows a client, whatever its rules say; 0: no limit. */
+struct edge_grant {
+    unsigned streams;   /* at one time, of all its services */
+    uint64_t bandwidth; /* bytes a second each way, of all its services */
+};
+
+struct edge_login {
+    const char *user, *hash;
+};
+
+struct edge_rules {
+    OBJECT_MAGIC;
+    atomic_uint refs;
+    struct edge *edge;
+    const char *service; /* its name */
+    const struct error *wrong; /* nobody is let in; NULL: the rules hold */
+    struct edge_grant grant;
+    struct meter *of_service, *of_client;
+    size_t login_count, bearer_count, allow_count, deny_count;
+    struct edge_login *logins;
+    const uint8_t **bearers; /* of RULE_DIGEST_BYTES */
+    struct cidr *allow, *deny;
+    uint32_t rate_per_1000_s, rate_burst; /* 0: any */
+    unsigned max_streams;
+    uint64_t bandwidth[METER_WAYS];
+    struct http_edit request, response;
+    size_t response_bytes; /* of the fields that are set */
+    bool paced;            /* some bandwidth is limited */
+    char *bytes;           /* what the pointers above point into; texts have a NUL behind them */
+};
+
+struct edge_rules *edge_rules_ref(struct edge_rules *r);
+void edge_rules_unref(struct edge_rules *r); /* NULL is allowed */
+
+struct edge_service {
+    char name[64];
+    enum stream_kind kind;
+    struct edge_rules *rules; /* NULL: none */
+};
+
+/* What a client offers to visitors: hub_config.offered makes it. */
+struct edge_offer {
+    OBJECT_MAGIC;
+    size_t count;
+    struct edge_service *list; /* sorted by name */
+};
+
+/* NULL without memory. */
+struct edge_offer *edge_offer_create(struct edge *e, const char *client, const struct edge_grant *grant,
+                                     const struct service_entry *list, size_t count);
+void edge_offer_free(void *offer);
+/* hub_config.offered; `edge` is the program's. */
+void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count);
+/* The service of that name and kind; NULL: there is none. */
+const struct edge_service *edge_offer_find(const struct edge_offer *o, const char *name, enum stream_kind kind);
+
+#endif
