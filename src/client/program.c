@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "client/client.h"
 #include "client/options.h"
 #include "relay/trust.h"
@@ -257,6 +258,7 @@ static int run_trusting(struct options *o, const char *id, struct services *serv
 {
     struct keys keys;
     struct config_error err;
+    process_harden();
     if (!keys_make(o, &keys, &err)) {
         log_fatal(PROGRAM, "%s", err.text);
         services_done(services);

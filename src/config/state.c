@@ -2,6 +2,7 @@
 /* The state directory and its files. */
 #include "config/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -75,6 +76,17 @@ static int make_directories(const char *path)
     return error;
 }
 
+static bool directory_is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    bool empty = dir != NULL;
+    for (const struct dirent *e; empty && (e = readdir(dir)) != NULL;)
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    if (dir != NULL)
+        closedir(dir);
+    return empty;
+}
+
 /* A directory that only we can write to, open; -1 with errno. */
 static int open_own_directory(const char *path)
 {
@@ -85,7 +97,8 @@ static int open_own_directory(const char *path)
     if (fd < 0)
         return -1;
     struct stat st;
-    if (fstat(fd, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & S_IWOTH) == 0)
+    bool ours = fstat(fd, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0 || geteuid() == 0);
+    if (ours && (st.st_mode & S_IWOTH) == 0)
         return fd;
     close(fd);
     errno = EPERM;
@@ -109,6 +122,29 @@ static struct state *state_create(const char *path, struct config_error *err)
     config_error_set(err, "%s: %s", path,
                      errno == EPERM ? "belongs to another user, or everybody can write to it" : strerror(errno));
     FREE_OBJECT(s);
+    return NULL;
+}
+
+char *state_give(const char *dir, uid_t uid, gid_t gid, const char *name, struct config_error *err)
+{
+    struct stat st;
+    char *path = dir != NULL ? path_expand(dir) : default_path();
+    if (path == NULL) {
+        config_error_set(err, "state directory: no home directory");
+        return NULL;
+    }
+    int error = stat(path, &st) == 0 || errno != ENOENT ? 0 : make_directories(path);
+    bool made = error == 0 && stat(path, &st) == 0;
+    if (made && st.st_uid != uid && st.st_uid == geteuid() && directory_is_empty(path) && chown(path, uid, gid) == 0)
+        return path;
+    if (made && st.st_uid == uid)
+        return path;
+    if (made)
+        config_error_set(err, "%.256s belongs to another user than %s, whose state is to be there: chown -R %s %.128s, or "
+                              "another --state-dir", path, name, name, path);
+    else
+        config_error_set(err, "%.256s: %s", path, strerror(error != 0 ? error : errno));
+    free(path);
     return NULL;
 }
 
@@ -145,6 +181,20 @@ void state_free(struct state **sp)
 static bool is_file_name(const char *name)
 {
     return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL && strlen(name) < 128;
+}
+
+/* What root makes belongs to the directory's owner: a command of root's must not lock out the program of another user. */
+static int create_file(int dir_fd, const char *name, int flags)
+{
+    struct stat dir;
+    int fd = openat(dir_fd, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && geteuid() == 0 && fstat(dir_fd, &dir) == 0 && dir.st_uid != 0 && fchown(fd, dir.st_uid, dir.st_gid) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
 /* Everything in `fd` as text; NULL with errno. */
@@ -209,7 +259,7 @@ static int write_all(int fd, const char *text)
 
 static int write_new_file(int dir_fd, const char *name, const char *text)
 {
-    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = create_file(dir_fd, name, O_WRONLY | O_EXCL);
     if (fd < 0)
         return errno;
     int error = write_all(fd, text);
@@ -257,7 +307,7 @@ int state_lock(struct state *s, struct config_error *err)
 {
     CHECK_OBJECT(s, STATE_MAGIC);
     pthread_mutex_lock(&s->lock);
-    s->lock_fd = openat(s->dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    s->lock_fd = create_file(s->dir_fd, LOCK_FILE, O_RDWR);
     int result = -1;
     while (s->lock_fd >= 0 && (result = flock(s->lock_fd, LOCK_EX)) != 0 && errno == EINTR)
         ;
@@ -299,7 +349,7 @@ static int place_lock(const struct state *s)
     for (unsigned i = 0; i < INSTANCE_PLACES_MAX; i++) {
         char name[32];
         snprintf(name, sizeof(name), "place-%u", i);
-        int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = create_file(s->dir_fd, name, O_RDWR);
         if (fd < 0)
             return -1;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)

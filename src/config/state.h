@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "config/error.h"
 #include "mdm-tunnel/limits.h"
@@ -17,6 +18,11 @@ struct state;
 
 /* Makes the directory when it is missing. `dir` NULL: the default. */
 int state_open(const char *dir, struct state **out, struct config_error *err);
+/*
+ * For root before it becomes user `name`: the directory, made when it is missing, is that user's. Its path, heap; NULL and
+ * *err, also when it has another user's files.
+ */
+char *state_give(const char *dir, uid_t uid, gid_t gid, const char *name, struct config_error *err);
 void state_free(struct state **s);
 /* A whole small text file, NUL-terminated, heap; NULL when it is not there or not readable (errno). */
 char *state_read(struct state *s, const char *name);

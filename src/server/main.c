@@ -1,8 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mdm-tunnel-server(1) */
+#include <stdlib.h>
+
 #include "base/log.h"
+#include "base/process.h"
+#include "config/state.h"
 #include "server/command.h"
 #include "server/server.h"
+
+#define PROGRAM "mdm-tunnel-server"
+
+/* Root's last deed is to make the user's state directory. False and *err. */
+static bool become_user(struct server_settings *settings, struct config_error *err)
+{
+    struct process_user user;
+    const char *why = settings->user == NULL ? NULL : process_user_find(settings->user, &user);
+    if (settings->user != NULL && why == NULL) {
+        char *path = state_give(settings->state_dir, user.uid, user.gid, user.name, err);
+        if (path == NULL)
+            return false;
+        free(settings->state_dir);
+        settings->state_dir = path;
+        why = process_become(&user);
+    }
+    process_harden();
+    if (why != NULL)
+        config_error_set(err, "user '%.64s': %s", settings->user, why);
+    return why == NULL;
+}
+
+static bool settle(const struct server_settings *settings, struct config_error *err)
+{
+    const char *why = settings->user == NULL ? NULL : process_settle();
+    if (why != NULL)
+        config_error_set(err, "privileges: %s", why);
+    return why == NULL;
+}
+
+static int serve(struct server_settings *settings, struct config_error *err)
+{
+    if (!become_user(settings, err))
+        return 1;
+    struct server *s = server_create(settings, err);
+    int status = s == NULL || !settle(settings, err) ? 1 : server_run(s, err);
+    if (s != NULL)
+        server_free(&s);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -12,7 +56,7 @@ int main(int argc, char **argv)
 
     enum settings_result result = server_settings_read(argc, argv, &settings, &first, &err);
     if (result == SETTINGS_BAD)
-        log_fatal("mdm-tunnel-server", "%s", err.text);
+        log_fatal(PROGRAM, "%s", err.text);
     if (result != SETTINGS_RUN)
         return result == SETTINGS_SHOWN ? 0 : 2;
     if (first < argc) {
@@ -21,12 +65,9 @@ int main(int argc, char **argv)
         return done;
     }
     log_set_level(settings.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
-    struct server *s = server_create(&settings, &err);
-    int status = s == NULL ? 1 : server_run(s, &err);
+    int status = serve(&settings, &err);
     if (status != 0)
-        log_fatal("mdm-tunnel-server", "%s", err.text);
-    if (s != NULL)
-        server_free(&s);
+        log_fatal(PROGRAM, "%s", err.text);
     server_settings_done(&settings);
     return status;
 }

@@ -38,6 +38,8 @@ static const struct setting rows[] = {
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
      .help = "what is remembered between runs"},
+    {.name = "user", .kind = SETTING_TEXT, .offset = AT(user), .argument = "NAME[:GROUP]",
+     .help = "run as this user; ports are opened and keys read before"},
     {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",
      .help = "at the end, finish what is in flight for so long"},
     {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",

@@ -22,6 +22,7 @@ struct server_settings {
     char *bind, *client_bind;
     char *domain;
     unsigned workers;
+    char *user; /* NULL: stay who started it */
     char *config, *state_dir, *ports_file;
     char *trusted_proxies_text;
     struct cidr_list trusted_proxies;
