@@ -14,6 +14,7 @@
 
 #include "base/label.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "config/state.h"
 #include "connect/connect.h"
 #include "connect/options.h"
@@ -197,6 +198,7 @@ int connect_program(int argc, char **argv)
     case SETTINGS_RUN:
         break;
     }
+    process_harden();
     int status = run_options(&o, argv + first, argc - first);
     settings_done(&options_table, &o);
     return status;
