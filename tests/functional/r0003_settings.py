@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings that other tools' users have already."""
 import json
+import pathlib
+import subprocess
 
 from lib import check, main, same, story
 from lib.mosquitto import Authority, Mosquitto
 from lib.program import Program
-from lib.workstation import CONNECT, dial, echo, fingerprint
+from lib.workstation import CONNECT, Site, dial, echo, fingerprint
 
 
 @story("mqtunnel's config.json as it is, at a broker with TLS and client certificates: a port that the workstation names")
@@ -44,6 +46,33 @@ def _(t):
     t.programs.append(named)
     same(named.wait_exit(), 1, "the environment comes before the file: exit status")
     check("cannot connect to mqtt://127.0.0.1:1" in named.log, named.log)
+
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+@story("mosquitto with the ACL of the examples and a password; a wrong password is said, and ends it")
+def _(t):
+    passwords = t.directory / "passwords"
+    passwords.write_text("oli:secret\n")
+    subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+    broker = t.keep(Mosquitto(t.directory, f"password_file {passwords}", f"acl_file {EXAMPLES}/connect/mosquitto.acl",
+                              anonymous=False))
+    settings = t.directory / "settings.json"
+    settings.write_text(json.dumps({"username": "oli", "password": "secret"}))
+    s = Site(t, broker, {"ssh": t.origin(echo)}, options=["--settings", settings])
+    _program, port = s.way("--settings", settings, "gateway")
+    with dial(port) as peer:
+        peer.send(b"x")
+        same(peer.read_exact(1), b"x", "echo")
+    wrong = s.workstation("--username", "oli", "gateway", environment={"MDM_TUNNEL_BROKER_PASSWORD": "guess"}, label="wrong")
+    same(wrong.wait_exit(), 1, "exit status")
+    check("cannot connect to" in wrong.log and "guess" not in wrong.log, wrong.log)
+    script = (f"source {EXAMPLES}/completion/mdm-tunnel-connect.bash; COMP_WORDS=({Program.find(CONNECT)} --state-dir "
+              f"{t.directory}/oli.workstation gate); COMP_CWORD=3; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}; "
+              f"COMP_WORDS[3]=--fo; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    same(done.stdout, "gateway\n--forward\n", "what the shell completes")
 
 
 main()
