@@ -200,7 +200,7 @@ static bool can_publish(const struct link_mqtt *l) { return l->paho != NULL && !
 static bool has_room(struct link_mqtt *l, size_t cost)
 {
     if (l->room < cost)
-        l->room = socket_room(l->fd);
+        l->room = socket_room(l->fd, l->payload_max + MQTT_TOPIC_MAX + PACKET_OVERHEAD + SOCKET_MESSAGE_COST);
     return l->room >= cost;
 }
 

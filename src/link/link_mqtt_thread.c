@@ -123,7 +123,7 @@ static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, str
         return false;
     a->fd = find_socket(l, address);
     if (a->fd >= 0) {
-        socket_tune(a->fd, 2 * l->keep_alive_us);
+        socket_tune(a->fd, 2 * l->keep_alive_us, l->max_payload + MQTT_TOPIC_MAX);
         return true;
     }
     attempt_why(a, "the connection's socket is not found in /proc/self/fd");

@@ -78,12 +78,32 @@ int socket_find(const struct sockaddr *peer, socklen_t len)
     return found;
 }
 
-void socket_tune(int fd, uint64_t dead_us)
+/* A connection begins with a send buffer of 85 KiB, and one that is locked at a size would never grow. */
+static void send_buffer_fit(int fd, size_t message)
+{
+#ifdef SO_BUF_LOCK /* Linux 5.16 */
+    int size = 0, wanted = (int)(message + SOCKET_MESSAGE_COST) * 3, unlocked = 0; /* see socket_room() */
+    socklen_t len = sizeof(size);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) != 0 || size >= wanted ||
+        getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, &len) != 0)
+        return;
+    unlocked = 0;
+    wanted /= 2; /* the kernel doubles it */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
+    setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof(unlocked));
+#else
+    (void)fd;
+    (void)message;
+#endif
+}
+
+void socket_tune(int fd, uint64_t dead_us, size_t message)
 {
     int one = 1;
     unsigned dead_ms = dead_us / US_PER_MS < UINT32_MAX / 2 ? (unsigned)(dead_us / US_PER_MS) : UINT32_MAX / 2;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+    send_buffer_fit(fd, message);
     tcp_suit_way(fd);
 }
 
@@ -116,7 +136,7 @@ static bool send_buffer_should_grow(int fd, uint32_t size)
            size / 3 < (uint64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss;
 }
 
-size_t socket_room(int fd)
+size_t socket_room(int fd, size_t message)
 {
     uint32_t info[SK_MEMINFO_VARS];
     socklen_t len = sizeof(info);
@@ -127,7 +147,8 @@ size_t socket_room(int fd)
     uint32_t limit = size - size / 3;
     if (used >= size / 2 && send_buffer_should_grow(fd, size))
         limit = size;
-    return limit > used ? (limit - used) / 2 : 0;
+    size_t room = limit > used ? (limit - used) / 2 : 0;
+    return used == 0 && room < message ? message : room;
 }
 
 uint64_t socket_silent_us(int fd)

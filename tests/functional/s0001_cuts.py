@@ -7,6 +7,7 @@ import time
 
 from lib import check, main, same, seconds, story, wait_until
 from lib.load import SIZE, Load
+from lib.path import FAR, NEAR, Path
 from lib.relay import Relay
 
 CUTS = 50
@@ -35,7 +36,7 @@ def loaded(t, **rest):
 def _(t):
     tunnel, relay, load = loaded(t)
     chance = random.Random(50)
-    relay.rate = 1.5e6
+    relay.rate = SIZE / 45  # a second; so it lasts for all cuts
     load.start(tunnel)
     for number in range(1, CUTS + 1):
         time.sleep(chance.uniform(0, 0.3))  # the random moment
@@ -63,13 +64,13 @@ def _(t):
     load.finish()
 
 
-@story("a path that swallows everything for a while, without a reset")
+@story("a path that swallows everything for twenty seconds, without a reset", slow=True)
 def _(t):
     tunnel, relay, load = loaded(t)
-    relay.rate = 8e6
+    relay.rate = SIZE / 8
     load.start(tunnel)
     relay.freeze()
-    time.sleep(seconds(3) if SIZE < 1 << 30 else 20)  # the disturbance itself
+    time.sleep(20)  # the disturbance itself
     relay.thaw()
     began = time.monotonic()
     load.flows_on()
@@ -110,16 +111,35 @@ def _(t):
 @story("either program is stopped for ten seconds (SIGSTOP) and goes on", slow=True)
 def _(t):
     tunnel, relay, load = loaded(t)
-    relay.rate = 4e6
+    relay.rate = SIZE / 16
     load.start(tunnel)
     for program in (tunnel.client, tunnel.server):
         program.signal(signal.SIGSTOP)
-        time.sleep(seconds(10))  # the disturbance itself
+        time.sleep(10)  # the disturbance itself
         program.signal(signal.SIGCONT)
         began = time.monotonic()
         load.flows_on()
         check(time.monotonic() - began < seconds(3), f"{program.label}: {time.monotonic() - began:.1f} s to go on")
     relay.rate = None
+    load.finish()
+
+
+@story("the client moves to another network address, and the old one is gone", only="plain", slow=True)
+def _(t):
+    path = t.keep(Path("delay=1 rate=400000 queue=500000"))
+    load = Load()
+    with path.far():
+        origin = t.origin(load.serve)
+    tunnel = t.tunnel(server=["--client-bind", NEAR])
+    with path.far():
+        tunnel.client = tunnel.add_client("tim", {"hello": origin}, ["--host", NEAR], wait=False)
+    tunnel.wait_connected()
+    load.start(tunnel)
+    for address in ("10.77.0.77", FAR):
+        path.tell(f"address={address}")
+        began = time.monotonic()
+        load.flows_on(30)
+        check(time.monotonic() - began < seconds(22), f"{address}: {time.monotonic() - began:.1f} s to go on")
     load.finish()
 
 

@@ -69,7 +69,7 @@ def _(t):
 )
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
-    load = Load(size=256 << 20)
+    load = Load()
     tunnel = meet(t, broker, {"hello": t.origin(load.serve)})
     load.start(tunnel)
     for _ in range(3):

@@ -82,11 +82,11 @@ static void room_is_never_too_much(size_t message)
     struct pair p;
     if (!OK(pair_open(&p, 0)))
         return;
-    socket_tune(p.ours, 10 * US_PER_S);
+    socket_tune(p.ours, 10 * US_PER_S, 0);
     fcntl(p.ours, F_SETFL, O_NONBLOCK);
     char *bytes = calloc(1, message);
-    size_t first = socket_room(p.ours), sent = 0, partial = 0, room;
-    while ((room = socket_room(p.ours)) >= message + SOCKET_MESSAGE_COST) {
+    size_t first = socket_room(p.ours, 0), sent = 0, partial = 0, room;
+    while ((room = socket_room(p.ours, 0)) >= message + SOCKET_MESSAGE_COST) {
         ssize_t n = write(p.ours, bytes, message);
         partial += n != (ssize_t)message;
         sent += message;
@@ -105,10 +105,33 @@ static void room_for_large_messages(void) { room_is_never_too_much(24 * 1024); }
 
 static void no_room_without_a_socket(void)
 {
-    OK_INT(socket_room(-1), 0);
+    OK_INT(socket_room(-1, 9), 0);
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    OK_INT(socket_room(fd), 0);
+    OK_INT(socket_room(fd, 9), 0);
     close(fd);
+}
+
+/* A message that was made when the buffer was large is sent again over a new connection, whose buffer is small. */
+static void room_for_one_in_any_case(void)
+{
+    struct pair p;
+    int small = 2304, size = 0, lock = -1;
+    socklen_t len = sizeof(size);
+    if (!OK(pair_open(&p, 0)))
+        return;
+    OK(setsockopt(p.ours, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0);
+    OK(socket_room(p.ours, 0) < 3000);
+    OK_INT(socket_room(p.ours, 100000), 100000);
+    OK(write(p.ours, "x", 1) == 1);
+    socket_tune(p.ours, 10 * US_PER_S, 50000);
+    OK(getsockopt(p.ours, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0);
+#ifdef SO_BUF_LOCK
+    OK(size >= 150000);
+    OK(getsockopt(p.ours, SOL_SOCKET, SO_BUF_LOCK, &lock, &len) == 0);
+    OK_INT(lock, 0);
+    OK(socket_room(p.ours, 0) >= 50000);
+#endif
+    pair_close(&p);
 }
 
 static void tunes(void)
@@ -119,7 +142,7 @@ static void tunes(void)
     int on = 0;
     unsigned ms = 0;
     socklen_t len = sizeof(on);
-    socket_tune(p.ours, 40 * US_PER_S);
+    socket_tune(p.ours, 40 * US_PER_S, 0);
     OK(getsockopt(p.ours, IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on != 0);
     OK(getsockopt(p.ours, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len) == 0);
     OK_INT(ms, 40000);
@@ -144,6 +167,7 @@ int main(void)
         {"room for small messages is never too much", room_for_small_messages},
         {"room for large messages is never too much", room_for_large_messages},
         {"no room without a socket", no_room_without_a_socket},
+        {"room for one message in any case", room_for_one_in_any_case},
         {"tunes", tunes},
         {"probes", probes},
     };
