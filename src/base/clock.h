@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Monotonic time in microseconds. Deadlines never use the wall clock. */
+/* Monotonic time, and processor time, in microseconds. Deadlines never use the wall clock. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -11,5 +11,7 @@
 
 /* Now; any thread. */
 uint64_t clock_now_us(void);
+/* Processor time that the calling thread has used. */
+uint64_t clock_thread_us(void);
 
 #endif

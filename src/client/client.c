@@ -167,5 +167,6 @@ unsigned client_place(void *ctx, const struct open_head *head)
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)head;
-    return atomic_fetch_add_explicit(&c->placed, 1, memory_order_relaxed) % c->worker_count;
+    struct worker *w = worker_self();
+    return placing_choose(&c->placing, worker_index(w), c->worker_count, worker_now_us(w), clock_thread_us());
 }

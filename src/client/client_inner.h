@@ -9,6 +9,7 @@
 #include "base/watch.h"
 #include "client/client.h"
 #include "client/client_shard.h"
+#include "client/placing.h"
 #include "peer/hub.h"
 
 #define CLIENT_MAGIC 0x434c4945
@@ -24,13 +25,14 @@ struct client {
     int news;
 
     /* any thread */
-    atomic_uint streams, placed;
+    atomic_uint streams;
     atomic_bool gave_up, draining, ending;
     _Atomic(const struct error *) refused;
     atomic_uint shards_cut;
 
     /* worker 0's */
     struct watch *watch;
+    struct placing placing;
     bool connected;
     struct trust *trust;
     struct trust_whom server;
