@@ -95,10 +95,16 @@ int options_finish(struct options *o, struct config_error *err)
         config_error_set(err, "out of memory");
         return EXIT_FAILED;
     }
-    const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
+    bool broker = o->broker.url != NULL;
+    const char *why = !broker ? NULL : link_url_parse(o->broker.url, &o->broker_url);
+    if (why != NULL) {
+        config_error_set(err, "broker: %s", why);
+        return EXIT_USAGE;
+    }
+    why = link_proxy_choose(o->broker.proxy, broker ? o->broker_url.host : o->host, o->broker_url.tls, &o->proxy);
     if (why == NULL)
         return 0;
-    config_error_set(err, "broker: %s", why);
+    config_error_set(err, "proxy: %s", why);
     return EXIT_USAGE;
 }
 

@@ -10,6 +10,7 @@
 #include "config/credentials.h"
 #include "config/services.h"
 #include "config/settings.h"
+#include "link/proxy.h"
 #include "link/url.h"
 
 struct options {
@@ -31,6 +32,7 @@ struct options {
     char *settings_file;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
+    struct link_proxy proxy;
 };
 
 extern const struct settings_table options_table;

@@ -185,6 +185,7 @@ static struct way way_of(const struct options *o)
                         .port = (uint16_t)o->port,
                         .broker = &o->broker,
                         .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
+                        .proxy = &o->proxy,
                         .max_attempts = o->max_attempts};
 }
 

@@ -15,6 +15,7 @@ struct broker_settings {
     char *ca_cert, *client_cert, *private_key; /* files, PEM */
     char *alpn;
     char *prefix;
+    char *proxy; /* NULL: as the environment says */
     unsigned max_payload;
     char *control, *client_id; /* of mqtunnel's settings; NULL: none */
 };
@@ -40,6 +41,8 @@ struct broker_settings {
      .help = "its key (default: in the certificate's file)"},                                                          \
     {.name = "alpn", .kind = SETTING_TEXT, .offset = offsetof(type, member.alpn), .argument = "NAME",                  \
      .help = "protocol to ask the broker's TLS for"},                                                                  \
+    {.name = "proxy", .kind = SETTING_SECRET, .offset = offsetof(type, member.proxy), .argument = "URL",                \
+     .help = "HTTP proxy on the way, or none (default: $http_proxy, $https_proxy, $no_proxy)"},                        \
     {.name = "prefix", .kind = SETTING_TEXT, .offset = offsetof(type, member.prefix), .default_text = "mdm",           \
      .argument = "TOPIC", .help = "first level of all topics at the broker"},                                          \
     {.name = "max-payload", .kind = SETTING_NUMBER, .offset = offsetof(type, member.max_payload),                      \

@@ -9,6 +9,7 @@
 #include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/settings.h"
+#include "link/proxy.h"
 #include "link/url.h"
 
 struct options {
@@ -26,6 +27,7 @@ struct options {
     char *settings_file;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
+    struct link_proxy proxy;
 };
 
 extern const struct settings_table options_table;

@@ -113,7 +113,8 @@ static int run_wishes(const struct options *o, struct wishes *wishes, struct tru
     const struct way way = {.host = o->host,
                             .port = (uint16_t)o->port,
                             .broker = &o->broker,
-                            .broker_url = o->broker.url != NULL ? &o->broker_url : NULL};
+                            .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
+                            .proxy = &o->proxy};
     int error = instance_create(instance);
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
@@ -141,9 +142,15 @@ static bool settings_finish(struct options *o, char device[static LABEL_BYTES + 
     if (!broker_settings_adopt(&o->broker, o->host, o->port, device, err) || !broker_settings_finish(&o->broker, err) ||
         !credential_settings_check(&o->credentials, err))
         return false;
-    const char *why = o->broker.url == NULL ? NULL : link_url_parse(o->broker.url, &o->broker_url);
-    if (why != NULL)
+    bool broker = o->broker.url != NULL;
+    const char *why = broker ? link_url_parse(o->broker.url, &o->broker_url) : NULL;
+    if (why != NULL) {
         config_error_set(err, "broker: %s", why);
+        return false;
+    }
+    why = link_proxy_choose(o->broker.proxy, broker ? o->broker_url.host : o->host, o->broker_url.tls, &o->proxy);
+    if (why != NULL)
+        config_error_set(err, "proxy: %s", why);
     else if (o->device_keys != NULL && !trust_keys_valid(o->device_keys))
         config_error_set(err, "--device-key: '%.200s' is not a fingerprint", o->device_keys);
     else

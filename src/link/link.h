@@ -17,6 +17,7 @@
 #include "base/worker.h"
 
 struct link;
+struct link_proxy;
 struct broker_shard;
 
 struct link_events {
@@ -51,6 +52,7 @@ struct link_mqtt_config {
     const char *path;       /* of MQTT over WebSocket; NULL: plain TCP */
     const char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's authorities, no certificate, `cert_file` */
     const char *alpn;       /* NULL: none */
+    const struct link_proxy *proxy; /* through it; copied; NULL: none */
     const char *username, *password; /* NULL: none */
     uint64_t keep_alive_us;
     unsigned max_attempts;  /* consecutive failures before it gives up; 0: never */

@@ -207,6 +207,7 @@ void link_mqtt_destroy(struct link_mqtt *l)
     if (l->password != NULL)
         explicit_bzero(l->password, strlen(l->password));
     free(l->password);
+    explicit_bzero(&l->proxy, sizeof(l->proxy));
     l->base.magic = 0;
     free(l);
 }
@@ -254,6 +255,8 @@ static bool settings_copy(struct link_mqtt *l, const struct link_mqtt_config *mq
     l->host = strdup(mqtt->host);
     l->client_id = strdup(mqtt->client_id);
     l->tls = mqtt->tls;
+    if (mqtt->proxy != NULL)
+        l->proxy = *mqtt->proxy;
     return l->host != NULL && l->client_id != NULL && text_copy(&l->username, mqtt->username) &&
            text_copy(&l->password, mqtt->password) && text_copy(&l->path, mqtt->path) &&
            text_copy(&l->ca_file, mqtt->ca_file) && text_copy(&l->cert_file, mqtt->cert_file) &&

@@ -19,6 +19,7 @@
 #include "link/backoff.h"
 #include "link/link_kind.h"
 #include "link/paho.h"
+#include "link/proxy.h"
 
 #define LINK_NOTE_BYTES 160
 
@@ -28,6 +29,7 @@ struct link_mqtt {
     /* constant from creation on */
     char *host, *client_id, *username, *password;
     char *path, *ca_file, *cert_file, *key_file, *alpn; /* NULL: none */
+    struct link_proxy proxy;
     bool tls;
     uint16_t port;
     uint64_t keep_alive_us;

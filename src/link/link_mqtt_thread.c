@@ -56,6 +56,7 @@ static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *
         .cert_file = l->cert_file,
         .key_file = l->key_file,
         .alpn = l->alpn,
+        .proxy = l->proxy.port != 0 ? &l->proxy : NULL,
         .username = l->username,
         .password = l->password,
         .will_topic = l->base.presence_topic,
@@ -101,8 +102,8 @@ static struct paho *connect_address(struct link_mqtt *l, const struct addrinfo *
     return NULL;
 }
 
-/* By name, the library chooses the address. */
-static bool by_name(const struct link_mqtt *l) { return l->tls || l->path != NULL; }
+/* By name: the library, or the proxy, chooses the address. */
+static bool by_name(const struct link_mqtt *l) { return l->tls || l->path != NULL || l->proxy.port != 0; }
 
 static int find_socket(const struct link_mqtt *l, const struct addrinfo *address)
 {
@@ -114,7 +115,9 @@ static int find_socket(const struct link_mqtt *l, const struct addrinfo *address
 
 static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
-    if (by_name(l))
+    if (l->proxy.port != 0)
+        snprintf(a->note, sizeof(a->note), "%.60s:%u through %.60s:%u", l->host, l->port, l->proxy.host, l->proxy.port);
+    else if (by_name(l))
         snprintf(a->note, sizeof(a->note), "%.100s:%u", l->host, l->port);
     else
         paho_address_text(address->ai_addr, address->ai_addrlen, a->note, sizeof(a->note));
@@ -135,11 +138,12 @@ static bool connect_any(struct link_mqtt *l, struct attempt *a)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
+    const char *host = l->proxy.port != 0 ? l->proxy.host : l->host;
     char port[8];
-    snprintf(port, sizeof(port), "%u", l->port);
-    int rc = getaddrinfo(l->host, port, &hints, &list);
+    snprintf(port, sizeof(port), "%u", l->proxy.port != 0 ? l->proxy.port : l->port);
+    int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0) {
-        snprintf(a->why, sizeof(a->why), "%.80s: %s", l->host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+        snprintf(a->why, sizeof(a->why), "%.80s: %s", host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
         return false;
     }
     bool done = false;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/object.h"
+#include "link/proxy.h"
 #include "mdm-tunnel/limits.h"
 
 #define PAHO_MAGIC 0x5041484f
@@ -55,12 +56,12 @@ static void paho_uri(const struct paho_config *config, const struct sockaddr *ad
 {
     char text[160];
     bool v6 = strchr(config->host, ':') != NULL;
-    if (!config->tls && config->path == NULL) {
+    if (!config->tls && config->path == NULL && config->proxy == NULL) {
         paho_address_text(address, len, text, sizeof(text));
         snprintf(out, size, "tcp://%s", text);
         return;
     }
-    const char *scheme = config->path == NULL ? "ssl" : config->tls ? "wss" : "ws";
+    const char *scheme = config->path != NULL ? (config->tls ? "wss" : "ws") : config->tls ? "ssl" : "tcp";
     snprintf(out, size, v6 ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, config->host, config->port,
              config->path != NULL ? config->path : "");
 }
@@ -134,6 +135,13 @@ static int paho_connect_5(struct paho *p, MQTTClient_connectOptions *options, si
     return rc;
 }
 
+/* The form that paho wants: without a scheme. */
+static void paho_proxy(const struct link_proxy *proxy, char *out, size_t size)
+{
+    bool v6 = strchr(proxy->host, ':') != NULL, user = proxy->user[0] != '\0';
+    snprintf(out, size, v6 ? "%s%s[%s]:%u" : "%s%s%s:%u", proxy->user, user ? "@" : "", proxy->host, proxy->port);
+}
+
 static int paho_handshake(struct paho *p, const struct paho_config *config)
 {
     MQTTClient_connectOptions options5 = MQTTClient_connectOptions_initializer5;
@@ -145,6 +153,11 @@ static int paho_handshake(struct paho *p, const struct paho_config *config)
     if (config->tls) {
         paho_tls(config, &tls, protos);
         options->ssl = &tls;
+    }
+    char proxy[URI_MAX];
+    if (config->proxy != NULL) {
+        paho_proxy(config->proxy, proxy, sizeof(proxy));
+        *(config->tls ? &options->httpsProxy : &options->httpProxy) = proxy;
     }
     options->MQTTVersion = p->version;
     options->keepAliveInterval = (int)config->keep_alive_s;

@@ -13,14 +13,16 @@
 #include <sys/socket.h>
 
 struct paho;
+struct link_proxy;
 
 struct paho_config {
     const char *client_id;
-    const char *host;                /* for TLS and WebSocket: tried by name, which the other end wants to know */
+    const char *host;                /* with TLS, WebSocket or a proxy: tried by name, which the other end wants to know */
     uint16_t port;
     bool tls;
     const char *path;                /* WebSocket; NULL: none */
     const char *ca_file, *cert_file, *key_file, *alpn;
+    const struct link_proxy *proxy;  /* NULL: none */
     const char *username, *password; /* NULL: none */
     const char *will_topic;          /* the will: an empty retained message, QoS 1; NULL: none */
     unsigned keep_alive_s;
@@ -39,7 +41,7 @@ enum paho_version { PAHO_MQTT_3_1_1 = 4, PAHO_MQTT_5 = 5 };
 /* -- what may block ------------------------------------------------------------------------------------------------ */
 
 /*
- * Connects with a clean start to an IPv4 or IPv6 address; with TLS or WebSocket to the configuration's host. NULL and
+ * Connects with a clean start to an IPv4 or IPv6 address; with TLS, WebSocket or a proxy to the configuration's host. NULL and
  * *err when not. `config` is not kept.
  */
 struct paho *paho_connect(const struct paho_config *config, enum paho_version version, const struct sockaddr *address,

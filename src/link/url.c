@@ -31,21 +31,19 @@ static bool is_host(const char *text, size_t len, bool brackets)
     return len > 0 && len <= LINK_HOST_MAX && strspn(text, brackets ? address : name) >= len;
 }
 
-/* Takes the host at `text`; returns what is behind it, NULL when it is none. */
-static const char *host_parse(const char *text, struct link_url *out)
+const char *link_host_parse(const char *text, char host[static LINK_HOST_MAX + 1])
 {
     bool brackets = text[0] == '[';
     text += brackets;
     size_t len = strcspn(text, brackets ? "]" : ":/");
     if (!is_host(text, len, brackets) || (brackets && text[len] != ']'))
         return NULL;
-    memcpy(out->host, text, len);
-    out->host[len] = '\0';
+    memcpy(host, text, len);
+    host[len] = '\0';
     return text + len + brackets;
 }
 
-/* Takes ":PORT" if it is there; returns what is behind it, NULL when it is none. */
-static const char *port_parse(const char *text, struct link_url *out)
+const char *link_port_parse(const char *text, uint16_t *out)
 {
     if (text[0] != ':')
         return text;
@@ -53,7 +51,7 @@ static const char *port_parse(const char *text, struct link_url *out)
     unsigned long port = strtoul(text + 1, NULL, 10);
     if (digits == 0 || digits > 5 || port == 0 || port > UINT16_MAX)
         return NULL;
-    out->port = (uint16_t)port;
+    *out = (uint16_t)port;
     return text + 1 + digits;
 }
 
@@ -80,9 +78,9 @@ const char *link_url_parse(const char *text, struct link_url *out)
     if (scheme == NULL)
         return "it must begin with mqtt://, mqtts://, ws:// or wss://";
     *out = (struct link_url){.tls = scheme->tls, .websocket = scheme->websocket, .port = scheme->port};
-    text = host_parse(text + strlen(scheme->name), out);
+    text = link_host_parse(text + strlen(scheme->name), out->host);
     if (text == NULL)
         return "the host is missing or not valid";
-    text = port_parse(text, out);
+    text = link_port_parse(text, &out->port);
     return text == NULL ? "the port is not valid" : path_parse(text, out);
 }

@@ -16,6 +16,9 @@ struct link_url {
     char path[LINK_PATH_MAX + 1]; /* of the WebSocket, "/mqtt" when none is said; "" without WebSocket */
 };
 
+/* Take a host (an IPv6 address in brackets), and ":PORT" if it is there: what is behind it, NULL when it is none. */
+const char *link_host_parse(const char *text, char host[static LINK_HOST_MAX + 1]);
+const char *link_port_parse(const char *text, uint16_t *port);
 /* NULL, or what is wrong with `text`. */
 const char *link_url_parse(const char *text, struct link_url *out);
 

@@ -38,6 +38,7 @@ bool way_make_link(const struct way *w, struct hub *h, const char *instance)
         .client_id = instance,
         .username = b->username,
         .password = b->password,
+        .proxy = w->proxy,
         .keep_alive_us = KEEP_ALIVE_US,
         .max_attempts = w->max_attempts,
         .max_payload = url != NULL ? b->max_payload : ENVELOPE_MAX_EMBEDDED,

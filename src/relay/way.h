@@ -7,6 +7,7 @@
 #define RELAY_WAY_H
 
 #include "config/broker_settings.h"
+#include "link/proxy.h"
 #include "link/url.h"
 #include "peer/hub.h"
 
@@ -15,6 +16,7 @@ struct way {
     uint16_t port;
     const struct broker_settings *broker;
     const struct link_url *broker_url; /* NULL: the server's own broker at host and port */
+    const struct link_proxy *proxy;    /* on the way there; NULL: none */
     unsigned max_attempts;             /* 0: for ever */
 };
 

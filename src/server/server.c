@@ -320,6 +320,7 @@ static struct link *create_mqtt_link(struct server *s)
         .cert_file = b->client_cert,
         .key_file = b->private_key,
         .alpn = b->alpn,
+        .proxy = &s->settings->proxy,
         .username = b->username,
         .password = b->password,
         .client_id = s->instance,

@@ -88,8 +88,14 @@ static bool url_check(struct server_settings *s, struct config_error *err)
 {
     const char *why = s->broker.url == NULL ? NULL : link_url_parse(s->broker.url, &s->broker_url);
 
-    if (why != NULL)
+    if (why != NULL) {
         config_error_set(err, "broker: %s", why);
+        return false;
+    }
+    if (s->broker.url != NULL)
+        why = link_proxy_choose(s->broker.proxy, s->broker_url.host, s->broker_url.tls, &s->proxy);
+    if (why != NULL)
+        config_error_set(err, "proxy: %s", why);
     return why == NULL;
 }
 

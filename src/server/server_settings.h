@@ -10,6 +10,7 @@
 #include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/settings.h"
+#include "link/proxy.h"
 #include "link/url.h"
 #include "server/admission.h"
 #include "tls/set.h"
@@ -36,6 +37,7 @@ struct server_settings {
     char *acme_webroot;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */
+    struct link_proxy proxy;    /* likewise */
     struct credential_settings credentials;
     char *auth_text;
     enum admission_mode auth;
