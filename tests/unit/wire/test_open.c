@@ -84,7 +84,7 @@ static void test_open_refused(void)
     OK(DECODE(&h, "\x01\x00") == &error_unknown_service);
     OK(DECODE(&h, "\x01\x03-ab") == &error_unknown_service);
     OK(DECODE(&h, "\x00\x01h") == &error_kind_not_offered);
-    OK(DECODE(&h, "\x04\x01h") == &error_kind_not_offered);
+    OK(DECODE(&h, "\x7f\x01h") == &error_kind_not_offered);
     OK(DECODE(&h, "\x01\x01h\x80\x00\x00") == &error_kind_not_offered);
     OK(DECODE(&h, "\x01\x01h\x7f\x00\x02xy") == NULL);
     /* a broken peer is worse than an unknown option */
