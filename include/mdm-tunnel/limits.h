@@ -206,6 +206,8 @@
 #define MQTT_RETAINED_PAYLOAD_MAX (16 * KIB)
 #define MQTT_TOPIC_ALIASES_MAX 16
 #define MQTT_USER_PROPERTIES_MAX 32
+/* Ways in for clients beside the MQTT port: four kinds for IPv4 and IPv6 on some interfaces. */
+#define CLIENT_LISTENERS_MAX 16
 /* Connections that have not said who they are: in all (with TLS 50 KiB each), and from one address (a network behind one
  * address comes back at once after a restart). */
 #define MQTT_STRANGERS_MAX 4096

@@ -38,6 +38,7 @@ struct bridge {
     bool closed;     /* the inner end is closed */
     bool cut;
     bool reset;      /* the visitor's connection */
+    bool client;     /* not counted as the front's any more */
     bool lingering;  /* all was said; the visitor may read it */
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -85,6 +86,17 @@ void bridge_cut(struct bridge_end *end)
         end->bridge->cut = true;
 }
 
+void bridge_give_to_client(struct bridge_end *end)
+{
+    struct bridge *b = end->bridge;
+
+    bridge_end_detach(end);
+    if (b == NULL)
+        return;
+    b->client = true;
+    b->front->bridge_count--;
+}
+
 static void inner_close(struct bridge *b)
 {
     if (b->inner < 0)
@@ -110,8 +122,8 @@ static void bridge_free(struct bridge *b)
     slice_done(&b->up);
     slice_done(&b->down);
     list_remove(&b->node);
+    f->bridge_count -= !b->client;
     FREE_OBJECT(b);
-    f->bridge_count--;
     counter_sub(counters_self(), COUNTER_tls_connections, 1);
     front_check_drained(f);
 }
@@ -132,7 +144,7 @@ static bool bridge_settle(struct bridge *b)
 {
     if (b->lingering || !b->closed || b->down.len > 0 || !b->down_done)
         return false;
-    if (b->cut || b->up_done) {
+    if (b->cut || b->up_done || b->front->stopped) {
         bridge_free(b);
         return true;
     }
@@ -450,7 +462,13 @@ void bridges_close(struct front *f, bool all)
 {
     LIST_FOREACH_SAFE(node, next, &f->bridges) {
         struct bridge *b = CONTAINER_OF(node, struct bridge, node);
-        if (all || b->lingering)
+        if (b->lingering || (all && !b->client))
             bridge_free(b);
     }
+}
+
+void bridges_free(struct front *f)
+{
+    LIST_FOREACH_SAFE(node, next, &f->bridges)
+        bridge_free(CONTAINER_OF(node, struct bridge, node));
 }

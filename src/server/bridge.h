@@ -41,11 +41,18 @@ bool bridge_create(struct front *f, int fd, const struct sockaddr *address, sock
 void bridge_expired(struct deadline *d);
 /* Cuts all that have no work to finish, or (`all`) every one. */
 void bridges_close(struct front *f, bool all);
+/* Those of clients, too; after the worker has stopped. */
+void bridges_free(struct front *f);
 
 /* From now on the end knows the bridge, and only it. */
 void bridge_attach(struct bridge *b, struct bridge_end *end);
 void bridge_end_move(struct bridge_end *from, struct bridge_end *to);
 void bridge_end_detach(struct bridge_end *end);
+/*
+ * The connection is a client's from now on, and nobody has its end: it does not hold up the front's end, and goes on after
+ * it, until bridges_free(). Nothing happens without a bridge.
+ */
+void bridge_give_to_client(struct bridge_end *end);
 /* What was said was not all: the visitor must not get an orderly end. Nothing happens without a bridge. */
 void bridge_cut(struct bridge_end *end);
 

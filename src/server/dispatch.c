@@ -7,6 +7,7 @@
 #include "server/doorway.h"
 #include "server/exchange.h"
 #include "server/front.h"
+#include "server/mqtt_entry.h"
 #include "server/visitor.h"
 
 static bool dispatch_hold(struct exchange *ex)
@@ -188,7 +189,7 @@ bool exchange_move(struct exchange *ex, const struct error *why)
 
 void exchange_dispatch(struct exchange *ex)
 {
-    if (doorway_answers(ex))
+    if (doorway_answers(ex) || mqtt_entry_answers(ex))
         return;
     switch (ex->route.kind) {
     case ROUTE_STATUS:

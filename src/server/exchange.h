@@ -17,6 +17,7 @@
 #include <microhttpd.h>
 
 #include "base/chunk.h"
+#include "gate/accept_key.h"
 #include "peer/hub.h"
 #include "server/deadline.h"
 #include "server/gate.h"
@@ -47,6 +48,13 @@ enum answer_kind {
     ANSWER_CUT,     /* none: the visitor's connection is to be closed */
 };
 
+/* What it says about a WebSocket with MQTT at client-path (mqtt_entry.c). */
+struct mqtt_entry {
+    bool wanted;
+    const char *why; /* it cannot be had; NULL: it can */
+    char accept[WEBSOCKET_ACCEPT_BYTES + 1];
+};
+
 /* What the request's head said. */
 struct request {
     char *target; /* as it came, byte for byte; `target_inline` or heap */
@@ -63,6 +71,7 @@ struct request {
     bool secure;      /* the visitor's end has TLS: ours, or of a proxy that we believe */
     bool expects;     /* Expect: 100-continue */
     enum page_format format;
+    struct mqtt_entry mqtt;
 };
 
 /* The service's answer as far as it was read. `input` holds its head, then the first bytes of its body. */

@@ -320,6 +320,7 @@ void front_free(struct front **fp)
         close(f->config.listen_fd);
     if (f->config.tls_listen_fd >= 0)
         close(f->config.tls_listen_fd);
+    bridges_free(f);
     hangup_set_done(&f->hangups);
     deadlines_done(&f->deadlines);
     known_done(&f->known);

@@ -18,6 +18,7 @@
 
 struct MHD_Daemon;
 struct bridge;
+struct broker_shard;
 struct tls_store;
 struct event;
 struct exchange;
@@ -32,6 +33,7 @@ struct front_config {
     int listen_fd;      /* the front's own from now on */
     int tls_listen_fd;  /* likewise; -1: none */
     uint16_t port, tls_port;
+    struct broker_shard *broker; /* ours, of this worker; NULL: none */
     const struct tls_store *certificates; /* NULL: TLS is passed through only */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;

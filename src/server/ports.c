@@ -9,6 +9,15 @@
 #include "base/log.h"
 #include "mdm-tunnel/limits.h"
 
+static void ports_log_more(const struct ports *p, const struct server_settings *settings)
+{
+    for (unsigned i = 0; i < settings->client_listen_count && p->client != 0; i++) {
+        const struct listen_url *url = &settings->client_listen_urls[i];
+        log_info("server", "listening on %s port %u for clients (%s)", url->address[0] != '\0' ? url->address : "*",
+                 p->more_clients[i], url->scheme);
+    }
+}
+
 void ports_log(const struct ports *p, const struct server_settings *settings, unsigned workers)
 {
     const char *bind = settings->bind != NULL ? settings->bind : "*";
@@ -21,6 +30,7 @@ void ports_log(const struct ports *p, const struct server_settings *settings, un
         snprintf(clients, sizeof(clients), "on %s port %u for clients", client_bind, p->client);
     else
         snprintf(clients, sizeof(clients), "clients at %s", settings->broker.url);
+    ports_log_more(p, settings);
     log_info("server", "listening on %s port %u%s for visitors, %s, %u workers", bind, p->http, tls, clients, workers);
 }
 
@@ -39,7 +49,11 @@ bool ports_write(const struct ports *p, const struct server_settings *settings, 
     }
     if (p->tls != 0)
         snprintf(tls, sizeof(tls), ",\"tls_port\":%u", p->tls);
-    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u%s}\n", p->http, p->client, tls);
+    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u%s,\"client_ports\":[", p->http, p->client, tls);
+    for (unsigned i = 0; i < settings->client_listen_count && written > 0; i++)
+        written = fprintf(f, "%s%u", i > 0 ? "," : "", p->more_clients[i]);
+    if (written > 0)
+        written = fprintf(f, "]}\n");
     if (fclose(f) == 0 && written > 0 && rename(temporary, path) == 0)
         return true;
     config_error_set(err, "%s: %s", path, strerror(errno));

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "server/exchange.h"
 #include "server/front.h"
+#include "server/mqtt_entry.h"
 #include "server/visitor.h"
 #include "wire/http_request.h"
 
@@ -95,6 +96,7 @@ static bool request_take_facts(struct exchange *ex, const struct http_request *r
                  (facts->framing == HTTP_FRAMING_CHUNKED || facts->content_length > 0);
     q->secure = ex->visitor->secure || (ex->visitor->trusted && request_says_https(r));
     route_host(facts->authority.host, ex->front->config.settings->domain, &ex->route);
+    mqtt_entry_read(ex, r, facts);
     return true;
 }
 

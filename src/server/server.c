@@ -14,14 +14,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "broker/broker.h"
 #include "config/state.h"
 #include "gate/listener.h"
-#include "hook/tunnel_policy.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
 #include "peer/hub.h"
 #include "server/admission.h"
+#include "server/broker_side.h"
 #include "server/certificates.h"
 #include "server/edge.h"
 #include "server/front.h"
@@ -53,11 +52,10 @@ struct server {
     unsigned count;
     struct server_part part[WORKERS_MAX];
     struct worker *workers[WORKERS_MAX];
-    struct tunnel_policy policy;
+    struct broker_side clients;
     struct admission *admission; /* NULL: no encryption */
     struct tls_store *certificates; /* NULL: none */
     struct edge *edge;
-    struct broker *broker;
     struct hub *hub;
     int wake_fd; /* an eventfd: something below changed */
     atomic_uint drained, stopped;
@@ -121,7 +119,7 @@ static void on_link_up(void *ctx, struct hub_shard *shard, const char *note)
     const struct server *s = ctx;
 
     (void)shard;
-    if (s->broker == NULL)
+    if (s->clients.broker == NULL)
         log_info("broker", "connected to %s", note);
 }
 
@@ -130,7 +128,7 @@ static void on_link_down(void *ctx, struct hub_shard *shard, const char *why, ui
     const struct server *s = ctx;
 
     (void)shard;
-    if (s->broker == NULL && retry_us != CLOCK_NEVER)
+    if (s->clients.broker == NULL && retry_us != CLOCK_NEVER)
         log_info("broker", "no connection: %s; trying again in %" PRIu64 " ms", why, retry_us / US_PER_MS);
 }
 
@@ -143,27 +141,6 @@ static const struct hub_events hub_events = {
     .session_ended = on_session_ended,
     .opened = on_opened,
 };
-
-static void on_connected(void *ctx, const struct broker_client *who)
-{
-    (void)ctx;
-    log_info(who->address, "MQTT connection of %s", who->client_id);
-}
-
-static void on_disconnected(void *ctx, const struct broker_client *who, const char *why)
-{
-    (void)ctx;
-    log_info(who->address, "MQTT connection of %s is closed: %s", who->client_id, why);
-}
-
-static void on_handshake_failed(void *ctx, const char *address, const char *listener, const char *why)
-{
-    (void)ctx;
-    log_info(address, "no connection at %s: %s", listener, why);
-}
-
-static const struct broker_events broker_events = {
-    .connected = on_connected, .disconnected = on_disconnected, .failed = on_handshake_failed};
 
 /* -- mail to the workers, news from them --------------------------------------------------------------------------- */
 
@@ -250,7 +227,7 @@ static bool create_certificates(struct server *s, struct config_error *err)
 {
     bool failed = false;
 
-    s->certificates = certificates_create(s->settings, s->workers, s->count, &failed, err);
+    s->certificates = certificates_create(s->settings, TLS_CLIENTS_ANY, s->workers, s->count, &failed, err);
     return !failed;
 }
 
@@ -274,26 +251,7 @@ static bool create_admission(struct server *s, struct config_error *err)
 
 static bool create_broker(struct server *s, struct config_error *err)
 {
-    const struct server_settings *set = s->settings;
-    char what[96];
-
-    if (!tunnel_policy_init(&s->policy, set->broker.prefix))
-        return server_failed(err, "topic prefix", EINVAL);
-    s->broker = broker_create(&(struct broker_config){
-        .workers = s->workers,
-        .worker_count = s->count,
-        .policy = &s->policy.policy,
-        .events = &broker_events,
-        .ctx = s,
-        .connect_timeout_us = 10 * US_PER_S,
-    });
-    if (s->broker == NULL)
-        return server_failed(err, "broker", ENOMEM);
-    s->ports.client = (uint16_t)set->client_port;
-    int failure = broker_listen(s->broker, &broker_plain, set->client_bind, &s->ports.client);
-    snprintf(what, sizeof(what), "%s client-port %u", set->client_bind != NULL ? set->client_bind : "*",
-             set->client_port);
-    return failure == 0 || server_failed(err, what, failure);
+    return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, &s->ports, err);
 }
 
 /* A line of each worker into our own broker. */
@@ -302,7 +260,7 @@ static struct link *create_line(struct server *s, unsigned index)
     struct link_config config = {0};
 
     hub_link_config(s->hub, index, &config);
-    return link_direct_create(&config, broker_shard(s->broker, index));
+    return link_direct_create(&config, broker_shard(s->clients.broker, index));
 }
 
 /* The one MQTT session of this server at another broker. */
@@ -409,6 +367,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .tls_listen_fd = tls_fd,
                                 .port = s->ports.http,
                                 .tls_port = s->ports.tls,
+                                .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
                                 .certificates = s->certificates,
                                 .known = s->known,
                                 .started_us = clock_now_us(),
@@ -433,8 +392,8 @@ static bool server_init(struct server *s, struct config_error *err)
         return server_failed(err, "random numbers", failure);
     if ((s->edge = edge_create()) == NULL)
         return server_failed(err, "rules", ENOMEM);
-    if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || (has_own_broker(s) && !create_broker(s, err)) ||
-        !create_hub(s, err))
+    if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) ||
+        (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
     for (unsigned i = 0; i < s->count; i++)
         if (!create_front(s, i, err))
@@ -503,10 +462,13 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         if (pending && left > REMEMBER_US)
             left = REMEMBER_US;
         int number = signals_wait(signals, s->wake_fd, left);
-        if (number == SIGHUP && s->certificates != NULL)
-            tls_store_reload(s->certificates);
-        else if (number != 0 && number != SIGHUP)
+        if (number == SIGHUP) {
+            if (s->certificates != NULL)
+                tls_store_reload(s->certificates);
+            broker_side_reload(&s->clients);
+        } else if (number != 0) {
             return true;
+        }
         if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             return false;
     }
@@ -533,8 +495,8 @@ static bool server_start(struct server *s, struct config_error *err)
 static bool server_drain(struct server *s, struct signals *signals)
 {
     log_info("server", "finishing what is in flight");
-    if (s->broker != NULL)
-        broker_close(s->broker);
+    if (s->clients.broker != NULL)
+        broker_close(s->clients.broker);
     for (unsigned i = 0; i < s->count; i++)
         worker_post(s->workers[i], &s->part[i].drain);
     return server_wait(s, signals, all_drained, s->settings->drain_us);
@@ -592,8 +554,7 @@ void server_free(struct server **sp)
         hub_free(&s->hub);
     if (s->edge != NULL)
         edge_free(&s->edge);
-    if (s->broker != NULL)
-        broker_free(&s->broker);
+    broker_side_free(&s->clients);
     if (s->admission != NULL)
         admission_free(&s->admission);
     if (s->certificates != NULL)

@@ -30,6 +30,14 @@ static const struct setting rows[] = {
      .help = "answer HTTP-01 challenges with the files in DIR/.well-known/acme-challenge"},
     {.name = "client-bind", .kind = SETTING_TEXT, .offset = AT(client_bind), .argument = "ADDRESS",
      .help = "address of the MQTT port (default: all interfaces)"},
+    {.name = "client-listen", .kind = SETTING_TEXT, .offset = AT(client_listen), .argument = "URL,...",
+     .help = "more ways in for clients: mqtts://[ADDRESS]:PORT, ws://[ADDRESS]:PORT/PATH, wss://, mqtt://"},
+    {.name = "client-ca", .kind = SETTING_PATH, .offset = AT(client_ca), .argument = "FILE",
+     .help = "whom certificates that clients show at mqtts:// and wss:// must come from"},
+    {.name = "client-verify", .kind = SETTING_TEXT, .offset = AT(client_verify_text), .argument = "MODE",
+     .help = "whether they must show one: required (the default with client-ca) or optional"},
+    {.name = "client-path", .kind = SETTING_TEXT, .offset = AT(client_path), .default_text = "/mqtt",
+     .argument = "PATH", .help = "clients may come to the public ports, too: MQTT over WebSocket there; none: not"},
     {.name = "domain", .letter = 0, .kind = SETTING_TEXT, .offset = AT(domain), .argument = "DOMAIN",
      .help = "take SERVICE.CLIENT.DOMAIN only (default: any suffix)"},
     {.name = "workers", .letter = 0, .kind = SETTING_NUMBER, .offset = AT(workers), .max = WORKERS_MAX,
@@ -112,13 +120,77 @@ static char *file_shift(char **rest)
     return file;
 }
 
+static bool clients_have_tls(const struct server_settings *s)
+{
+    for (unsigned i = 0; i < s->client_listen_count; i++)
+        if (s->client_listen_urls[i].tls)
+            return true;
+    return false;
+}
+
+static bool client_listen_check(struct server_settings *s, struct config_error *err)
+{
+    const char *why = NULL;
+
+    for (const char *at = s->client_listen, *end; at != NULL && why == NULL; at = *end != '\0' ? end + 1 : NULL) {
+        end = strchrnul(at, ',');
+        if (s->client_listen_count == CLIENT_LISTENERS_MAX)
+            why = "too many";
+        else
+            why = listen_url_parse(at, (unsigned)(end - at), &s->client_listen_urls[s->client_listen_count++]);
+        if (why != NULL)
+            config_error_set(err, "client-listen: '%.*s': %s", (int)(end - at), at, why);
+    }
+    return why == NULL;
+}
+
+static bool client_verify_check(struct server_settings *s, struct config_error *err)
+{
+    const char *mode = s->client_verify_text;
+
+    if (s->client_ca == NULL && mode == NULL)
+        return true;
+    if (mode == NULL || strcmp(mode, "required") == 0)
+        s->client_verify = TLS_CLIENTS_REQUIRED;
+    else if (strcmp(mode, "optional") == 0)
+        s->client_verify = TLS_CLIENTS_OPTIONAL;
+    else
+        config_error_set(err, "client-verify: '%.64s' is neither required nor optional", mode);
+    if (s->client_verify == TLS_CLIENTS_ANY)
+        return false;
+    if (s->client_ca == NULL || !clients_have_tls(s)) {
+        config_error_set(err, "%s", s->client_ca == NULL ? "client-verify: client-ca is missing"
+                                                         : "client-ca: client-listen has no TLS");
+        return false;
+    }
+    return true;
+}
+
+static bool clients_check(struct server_settings *s, struct config_error *err)
+{
+    if (!client_listen_check(s, err) || !client_verify_check(s, err))
+        return false;
+    if (strcmp(s->client_path, "none") == 0 || listen_path_valid(s->client_path))
+        return true;
+    config_error_set(err, "client-path: '%.64s' is neither none nor a path", s->client_path);
+    return false;
+}
+
 static bool tls_check(struct server_settings *s, struct config_error *err)
 {
     char *certs = s->tls_cert, *keys = s->tls_key, *cert, *key = NULL;
-    bool own_keys = s->tls_key != NULL, port = s->tls_port != SERVER_NO_PORT;
+    bool own_keys = s->tls_key != NULL, port = s->tls_port != SERVER_NO_PORT, clients = clients_have_tls(s);
 
-    if (!port && (s->tls_cert != NULL || s->redirect_https)) {
-        config_error_set(err, "%s: tls-port is missing", s->redirect_https ? "redirect-https" : "tls-cert");
+    if (!port && s->redirect_https) {
+        config_error_set(err, "redirect-https: tls-port is missing");
+        return false;
+    }
+    if (!port && !clients && s->tls_cert != NULL) {
+        config_error_set(err, "tls-cert: neither tls-port nor client-listen has TLS");
+        return false;
+    }
+    if (clients && s->tls_cert == NULL) {
+        config_error_set(err, "client-listen: mqtts:// and wss:// need a tls-cert");
         return false;
     }
     for (; (cert = file_shift(&certs)) != NULL; s->tls_pair_count++) {
@@ -150,7 +222,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
                          CIDR_MAX);
         return false;
     }
-    if (!tls_check(s, err))
+    if (!clients_check(s, err) || !tls_check(s, err))
         return false;
     if (s->domain != NULL) {
         size_t len = strlen(s->domain);

@@ -10,6 +10,7 @@
 #include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/settings.h"
+#include "gate/listen_url.h"
 #include "link/proxy.h"
 #include "link/url.h"
 #include "server/admission.h"
@@ -34,6 +35,12 @@ struct server_settings {
     unsigned tls_pair_count;
     bool redirect_https;
     unsigned hsts_s;
+    char *client_listen;
+    struct listen_url client_listen_urls[CLIENT_LISTENERS_MAX];
+    unsigned client_listen_count;
+    char *client_ca, *client_verify_text;
+    enum tls_clients client_verify;
+    char *client_path; /* of MQTT over WebSocket at the public ports; "none": not there */
     char *acme_webroot;
     struct broker_settings broker;
     struct link_url broker_url; /* valid with broker.url */

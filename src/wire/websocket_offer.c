@@ -57,11 +57,16 @@ unsigned websocket_offer_check(const struct http_request *r, const struct http_r
         *why = "only version 13 of WebSocket is spoken";
         return 426;
     }
-    *why = "the request for a WebSocket is not valid";
-    if (r->method.len != 3 || memcmp(r->method.at, "GET", 3) != 0)
+    if (r->method.len != 3 || memcmp(r->method.at, "GET", 3) != 0) {
+        *why = "a WebSocket is asked for with GET";
         return 405;
-    if (r->minor_version < 1 || facts->framing != HTTP_FRAMING_NONE || !key_valid(offer->key))
+    }
+    if (r->minor_version < 1 || facts->framing != HTTP_FRAMING_NONE || !key_valid(offer->key)) {
+        *why = "the request for a WebSocket is not valid";
         return 400;
+    }
+    if (any_field_has(r, "sec-websocket-protocol", protocol))
+        return 0;
     *why = "the WebSocket does not offer our protocol";
-    return any_field_has(r, "sec-websocket-protocol", protocol) ? 0 : 400;
+    return 400;
 }

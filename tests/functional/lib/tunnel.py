@@ -46,6 +46,7 @@ class Server(Program):
         ]
         super().__init__("mdm-tunnel-server", arguments, directory, label, environment)
         self.http = self.mqtt = self.https = 0
+        self.more_mqtt = []
 
     def wait_ready(self):
         def ready():
@@ -64,6 +65,7 @@ class Server(Program):
             return False
         self.http, self.mqtt = ports["port"], ports["client_port"]
         self.https = ports.get("tls_port", 0)
+        self.more_mqtt = ports["client_ports"]
         return True
 
     def visit(self, **rest):

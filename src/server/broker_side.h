@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The side of the clients: the embedded broker with its listeners, and what it tells the log. */
+#ifndef SERVER_BROKER_SIDE_H
+#define SERVER_BROKER_SIDE_H
+
+#include "broker/broker.h"
+#include "hook/tunnel_policy.h"
+#include "server/ports.h"
+#include "server/server_settings.h"
+
+struct broker_side {
+    struct tunnel_policy policy;
+    struct tls_store *certificates; /* of listeners that ask for certificates; NULL: none do */
+    struct transport_kind kinds[CLIENT_LISTENERS_MAX];
+    struct broker *broker; /* NULL: not made yet */
+};
+
+/* Before the workers start, which outlive it. `certificates`: for listeners that ask for none; may be NULL. */
+bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers,
+                        unsigned count, struct tls_store *certificates, struct ports *ports, struct config_error *err);
+/* Reads certificates again; any thread. */
+void broker_side_reload(struct broker_side *b);
+/* After the workers have stopped. */
+void broker_side_free(struct broker_side *b);
+
+#endif
