@@ -2,14 +2,17 @@
 /* A stream's connection to its service. */
 #include "client/local.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/object.h"
+#include "client/greeting.h"
 #include "config/target.h"
 #include "relay/dial.h"
 #include "relay/pump.h"
@@ -33,6 +36,8 @@ struct local {
     unsigned number;         /* for log lines */
     uint64_t opened_us;
     struct gate_who who;     /* "": a server */
+    unsigned proxy_protocol; /* version of the head that the service gets first; 0: none */
+    char visitor[64];
     char service[64];
 };
 
@@ -120,6 +125,12 @@ static void on_dialled(void *ctx, int fd, const struct error *error, const char 
         local_free(l);
         return;
     }
+    if (l->proxy_protocol != 0 && !greeting_send(fd, l->proxy_protocol, l->visitor)) {
+        close(fd);
+        refuse(l->shard, &l->pump.conduit, l->service, &error_service_refused, strerror(errno));
+        local_free(l);
+        return;
+    }
     conduit_accept(l->pump.conduit);
     pump_start(&l->pump, fd);
 }
@@ -181,6 +192,13 @@ static struct local *local_create(struct client_shard *shard, struct conduit *c,
     return l;
 }
 
+/* Only a service's own target has asked for it, not a port that a workstation named. */
+static unsigned proxy_protocol_for(const struct client_shard *shard, const struct open_head *head)
+{
+    const struct service *s = services_find(catalog_services(shard->catalog), head->service);
+    return s == NULL || head->target[0] != '\0' ? 0 : s->proxy_protocol;
+}
+
 void local_open(struct client_shard *shard, struct conduit *c, const struct open_head *head)
 {
     struct target target;
@@ -193,6 +211,8 @@ void local_open(struct client_shard *shard, struct conduit *c, const struct open
         return;
     }
     l->who = who;
+    l->proxy_protocol = proxy_protocol_for(shard, head);
+    snprintf(l->visitor, sizeof(l->visitor), "%s", head->visitor);
     local_say(l, "opened", head->target[0] != '\0' ? head->target : head->visitor);
     dial_start(&l->dial, shard->worker, shard->lookups, &target, on_dialled, l);
 }

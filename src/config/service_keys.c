@@ -11,6 +11,7 @@
 #include "config/json.h"
 #include "config/service_rules.h"
 #include "config/target.h"
+#include "wire/rules.h"
 
 int draft_error(struct service_draft *d, const char *what)
 {
@@ -53,6 +54,17 @@ static int kind_read(struct service_draft *d, const cJSON *value)
     return 0;
 }
 
+/* A service that is told of its visitor gets each visitor's requests on a connection of their own. */
+static int proxy_protocol_read(struct service_draft *d, const cJSON *value)
+{
+    if (!cJSON_IsNumber(value) || (value->valuedouble != 1 && value->valuedouble != 2))
+        return draft_error(d, "neither 1 nor 2");
+    d->out->proxy_protocol = (unsigned)value->valuedouble;
+    if (d->out->kind == SERVICE_HTTP)
+        rule_write_number(&d->rules, RULE_one_visitor, d->out->proxy_protocol);
+    return 0;
+}
+
 /* In the order in which they are read: target and kind come first. */
 static const struct key {
     const char *name;
@@ -62,6 +74,7 @@ static const struct key {
 } keys[] = {
     {"target", target_read, "PORT, \"HOST:PORT\" or \"unix:/PATH\"", false},
     {"kind", kind_read, "\"http\" or \"tls\"", false},
+    {"proxy_protocol", proxy_protocol_read, "1 or 2", false},
     {"auth", rule_read_auth, "{\"USER\": \"HASH\", ...}", true},
     {"bearer", rule_read_bearer, "\"TOKEN\" or \"sha256:HEX\", or a list of them", true},
     {"allow", rule_read_allow, "\"ADDRESS/BITS\", or a list of them", false},

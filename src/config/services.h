@@ -27,6 +27,7 @@ struct service {
     char name[64]; /* valid (label_normalise) */
     struct target target;
     enum service_kind kind;
+    unsigned proxy_protocol; /* version of the head in front of each connection; 0: none */
     uint8_t *rules; /* heap: what its visitors have to obey, as SERVICES says it (wire/rules.h); NULL: nothing */
     size_t rules_len;
     bool secret; /* there are hashes of passwords or tokens among them */

@@ -89,7 +89,8 @@ static void dispatch_connect(struct exchange *ex)
         exchange_fail(ex, why, NULL);
         return;
     }
-    if (!ex->retried && ex->request.repeatable)
+    bool sole = ex->gate.rules != NULL && ex->gate.rules->one_visitor;
+    if (!ex->retried && ex->request.repeatable && !sole)
         ex->upstream = connect_reuse(ex, &ex->at);
     if (ex->upstream == NULL) {
         connect_head(ex, &head);
@@ -99,6 +100,7 @@ static void dispatch_connect(struct exchange *ex)
         exchange_fail(ex, why, NULL);
         return;
     }
+    ex->upstream->sole = sole;
     ex->number = conduit_number(ex->upstream->conduit);
     if (ex->state == EXCHANGE_WAIT)
         exchange_change_state(ex, EXCHANGE_WAIT); /* the service's time begins now */

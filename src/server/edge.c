@@ -123,6 +123,9 @@ static void rule_add(struct compiler *c, const struct rule *rule)
     case RULE_rate:
         rule_rate(rule, &r->rate_per_1000_s, &r->rate_burst);
         break;
+    case RULE_one_visitor:
+        r->one_visitor = true;
+        break;
     case RULE_max_streams:
         r->max_streams = rule_number(rule) < UINT32_MAX ? (unsigned)rule_number(rule) : UINT32_MAX;
         break;

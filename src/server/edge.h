@@ -60,6 +60,7 @@ struct edge_rules {
     struct cidr *allow, *deny;
     uint32_t rate_per_1000_s, rate_burst; /* 0: any */
     unsigned max_streams;
+    bool one_visitor; /* a stream is for one request */
     uint64_t bandwidth[METER_WAYS];
     struct http_edit request, response;
     size_t response_bytes; /* of the fields that are set */

@@ -213,7 +213,7 @@ void upstream_keep(struct upstream **up)
 
     TAKE_OBJECT(u, up, UPSTREAM_MAGIC);
     u->exchange = NULL;
-    if (u->front->draining || !lane_enter(u))
+    if (u->front->draining || u->sole || !lane_enter(u))
         upstream_close(&u, &error_cancelled);
     else
         deadline_set(&u->front->deadlines, DEADLINE_STREAM, &u->deadline);

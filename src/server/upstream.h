@@ -27,6 +27,7 @@ struct upstream {
     struct list lane_node;
     struct deadline deadline;
     bool accepted; /* the service has the stream's bytes, or may have them */
+    bool sole;   /* for one request only */
     bool reused; /* has served another exchange before: it may have ended meanwhile */
     struct hub_choice at;
     char client[64], service[64];
