@@ -34,6 +34,8 @@ struct hub_events {
     /* Presence: an instance of `id` came or went. On every worker. `first`/`last`: it is the id's only one. */
     void (*client_up)(void *ctx, struct hub_shard *s, const char *id, bool first);
     void (*client_down)(void *ctx, struct hub_shard *s, const char *id, bool last);
+    /* What an instance of `id` offers from now on; valid during the call. On every worker. */
+    void (*client_offers)(void *ctx, struct hub_shard *s, const char *id, const struct offering *o);
     /* The link's news, on the link's worker. */
     void (*link_up)(void *ctx, struct hub_shard *s, const char *note);
     void (*link_down)(void *ctx, struct hub_shard *s, const char *why, uint64_t retry_us);

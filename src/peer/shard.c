@@ -94,17 +94,22 @@ void shard_weigh(struct hub_shard *s, const char *instance, uint32_t session, un
         log_debug(instance, "no memory to say what its share is");
 }
 
-static void offering_read(struct hub_shard *s, const struct note *n)
+static void offering_take(struct hub_shard *s, const char *instance, struct offering *o)
 {
-    directory_offering(s->directory, n->instance, n->offering);
+    directory_offering(s->directory, instance, o);
+    const struct directory_instance *of = directory_find(s->directory, instance);
+    if (of != NULL)
+        shard_tell(s, client_offers, of->id, o);
 }
+
+static void offering_read(struct hub_shard *s, const struct note *n) { offering_take(s, n->instance, n->offering); }
 
 void shard_offering(struct hub_shard *s, const char *instance, struct offering *o)
 {
     struct note n = note_about(s, instance, 0);
     n.read = offering_read;
     n.offering = o;
-    directory_offering(s->directory, instance, o);
+    offering_take(s, instance, o);
     if (!note_send(s, &n, NOTE_TO_ALL))
         log_debug(instance, "no memory to say what it offers");
 }

@@ -163,27 +163,29 @@ void page_error(struct text *out, enum page_format f, const struct error *e, uns
     }
 }
 
-static void listing_url(struct text *out, const char *scheme, const char *service, const char *suffix,
+static void listing_url(struct text *out, const struct page_places *at, const struct edge_service *service,
                         void (*add)(struct text *, const char *))
 {
-    add(out, scheme);
+    bool tls = service->kind == STREAM_KIND_TLS;
+
+    add(out, tls ? "https" : at->scheme);
     add(out, "://");
-    add(out, service);
+    add(out, service->name);
     add(out, ".");
-    add(out, suffix);
+    add(out, tls ? at->tls_suffix : at->suffix);
     add(out, "/");
 }
 
 static void text_add_plain(struct text *t, const char *s) { text_add(t, s, strlen(s)); }
 
-static void listing_html(struct text *out, const char *client, const char *scheme, const char *suffix,
+static void listing_html(struct text *out, const char *client, const struct page_places *at,
                          const struct edge_service *list, size_t count)
 {
     html_title(out, client);
     text_add_plain(out, count == 0 ? "<p>No services.</p>\n" : "<ul>\n");
     for (size_t i = 0; i < count; i++) {
         text_add_plain(out, "<li><a href=\"");
-        listing_url(out, scheme, list[i].name, suffix, text_add_html);
+        listing_url(out, at, &list[i], text_add_html);
         text_add_plain(out, "\">");
         text_add_html(out, list[i].name);
         text_add_plain(out, "</a></li>\n");
@@ -191,7 +193,7 @@ static void listing_html(struct text *out, const char *client, const char *schem
     text_add_plain(out, count == 0 ? "</html>\n" : "</ul>\n</html>\n");
 }
 
-static void listing_json(struct text *out, const char *client, const char *scheme, const char *suffix,
+static void listing_json(struct text *out, const char *client, const struct page_places *at,
                          const struct edge_service *list, size_t count)
 {
     text_add_plain(out, "{\"client\":\"");
@@ -201,22 +203,22 @@ static void listing_json(struct text *out, const char *client, const char *schem
         text_add_plain(out, i == 0 ? "{\"name\":\"" : ",{\"name\":\"");
         text_add_json(out, list[i].name);
         text_add_plain(out, "\",\"url\":\"");
-        listing_url(out, scheme, list[i].name, suffix, text_add_json);
+        listing_url(out, at, &list[i], text_add_json);
         text_add_plain(out, "\"}");
     }
     text_add_plain(out, "]}\n");
 }
 
-void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
+void page_listing(struct text *out, enum page_format f, const char *client, const struct page_places *at,
                   const struct edge_service *list, size_t count)
 {
     if (f == PAGE_HTML) {
-        listing_html(out, client, scheme, suffix, list, count);
+        listing_html(out, client, at, list, count);
     } else if (f == PAGE_JSON) {
-        listing_json(out, client, scheme, suffix, list, count);
+        listing_json(out, client, at, list, count);
     } else {
         for (size_t i = 0; i < count; i++) {
-            listing_url(out, scheme, list[i].name, suffix, text_add_plain);
+            listing_url(out, at, &list[i], text_add_plain);
             text_add(out, "\n", 1);
         }
     }

@@ -26,8 +26,12 @@ const char *page_content_type(enum page_format f);
 void page_error(struct text *out, enum page_format f, const struct error *e, unsigned status, const char *about,
                 const char *detail);
 
-/* The services of a client; a link is `scheme`://SERVICE.`suffix`/. */
-void page_listing(struct text *out, enum page_format f, const char *client, const char *scheme, const char *suffix,
+/* Where links lead: `scheme`://SERVICE.`suffix`/, for services of kind tls https://SERVICE.`tls_suffix`/. */
+struct page_places {
+    const char *scheme, *suffix, *tls_suffix;
+};
+/* The services of a client. */
+void page_listing(struct text *out, enum page_format f, const char *client, const struct page_places *at,
                   const struct edge_service *list, size_t count);
 
 struct page_status {

@@ -139,11 +139,17 @@ void exchange_reply_status(struct exchange *ex)
 
 void exchange_reply_listing(struct exchange *ex, const struct edge_offer *offer)
 {
+    char tls_suffix[sizeof(ex->request.host) + 8], port[8] = "";
+    struct page_places at = {ex->request.secure ? "https" : "http", ex->request.host, tls_suffix};
+    struct http_authority a = {.host = http_text_of("")};
     struct text page;
 
+    http_authority_parse(http_text_of(ex->request.host), &a);
+    if (ex->front->config.tls_port != 443)
+        snprintf(port, sizeof(port), ":%u", ex->front->config.tls_port);
+    snprintf(tls_suffix, sizeof(tls_suffix), "%.*s%s", (int)a.host.len, a.host.at, port);
     text_init(&page, LISTING_MAX);
-    page_listing(&page, ex->request.format, ex->route.client, ex->request.secure ? "https" : "http", ex->request.host, offer->list,
-                 offer->count);
+    page_listing(&page, ex->request.format, ex->route.client, &at, offer->list, offer->count);
     page_set(ex, 200, &page);
     body_up_drop(ex);
 }

@@ -11,24 +11,31 @@
 #include "server/upgrade.h"
 
 /* "SERVICE.CLIENT", as it is remembered: a client that is away must not have its visitors' TLS end here. */
-static void passthrough_key(const struct passthrough *p, char out[static 2 * sizeof(p->route.client)])
+static void passthrough_key(const char *service, const char *client, char out[static KNOWN_TEXT_MAX + 1])
 {
-    snprintf(out, 2 * sizeof(p->route.client), "%s.%s", p->route.service, p->route.client);
+    snprintf(out, KNOWN_TEXT_MAX + 1, "%.63s.%.63s", service, client);
+}
+
+void passthrough_remember(struct front *f, const char *client, const struct offering *o)
+{
+    char key[KNOWN_TEXT_MAX + 1];
+
+    for (size_t i = 0; i < o->count; i++) {
+        passthrough_key(o->list[i].name, client, key);
+        if (o->list[i].kind == STREAM_KIND_TLS)
+            known_add(&f->passed, key);
+        else
+            known_remove(&f->passed, key);
+    }
 }
 
 static void passthrough_answer(struct passthrough *p, enum passthrough_answer answer) { p->answered(p->ctx, answer); }
 
-static enum passthrough_answer passthrough_look(struct passthrough *p, const struct offering *o)
+static enum passthrough_answer passthrough_look(const struct passthrough *p, const struct offering *o)
 {
-    char key[2 * sizeof(p->route.client)];
-
-    passthrough_key(p, key);
     for (size_t i = 0; i < o->count; i++)
-        if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == STREAM_KIND_TLS) {
-            known_add(&p->front->passed, key);
+        if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == STREAM_KIND_TLS)
             return PASSTHROUGH_YES;
-        }
-    known_remove(&p->front->passed, key);
     return PASSTHROUGH_NO;
 }
 
@@ -44,7 +51,7 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
                      void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
 {
     const struct error *why = NULL;
-    char key[2 * sizeof(p->route.client)];
+    char key[KNOWN_TEXT_MAX + 1];
 
     *p = (struct passthrough){.front = f, .answered = answered, .ctx = ctx};
     if (name[0] != '\0')
@@ -57,7 +64,7 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
         passthrough_answer(p, PASSTHROUGH_NO);
         return;
     }
-    passthrough_key(p, key);
+    passthrough_key(p->route.service, p->route.client, key);
     if (!hub_choose(f->shard, p->route.client, p->route.service, &p->at, &why)) {
         passthrough_answer(p, known_has(&f->passed, key) ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
         return;

@@ -28,6 +28,8 @@ struct passthrough {
     void *ctx;
 };
 
+/* What a client offers; what is of kind tls stays remembered while it is away. */
+void passthrough_remember(struct front *f, const char *client, const struct offering *o);
 /* `answered` comes once, maybe from inside this call. `name`: "" when none was said. */
 void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
                      void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);

@@ -24,8 +24,10 @@
 #include "server/certificates.h"
 #include "server/edge.h"
 #include "server/front.h"
+#include "server/passthrough.h"
 #include "server/ports.h"
 #include "server/signals.h"
+#include "server/uplink.h"
 
 #define SERVER_MAGIC 0x73727672
 #define CLIENTS_FILE "clients"
@@ -95,6 +97,13 @@ static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, b
     front_client_down(s->part[index].front, id);
 }
 
+static void on_client_offers(void *ctx, struct hub_shard *shard, const char *id, const struct offering *o)
+{
+    struct server *s = ctx;
+
+    passthrough_remember(s->part[hub_shard_index(shard)].front, id, o);
+}
+
 static void on_session_up(void *ctx, const char *peer)
 {
     (void)ctx;
@@ -137,6 +146,7 @@ static const struct hub_events hub_events = {
     .link_down = on_link_down,
     .client_up = on_client_up,
     .client_down = on_client_down,
+    .client_offers = on_client_offers,
     .session_up = on_session_up,
     .session_ended = on_session_ended,
     .opened = on_opened,
@@ -263,39 +273,12 @@ static struct link *create_line(struct server *s, unsigned index)
     return link_direct_create(&config, broker_shard(s->clients.broker, index));
 }
 
-/* The one MQTT session of this server at another broker. */
-static struct link *create_mqtt_link(struct server *s)
-{
-    const struct broker_settings *b = &s->settings->broker;
-    const struct link_url *url = &s->settings->broker_url;
-    struct link_config config = {0};
-    const struct link_mqtt_config mqtt = {
-        .host = url->host,
-        .port = url->port,
-        .tls = url->tls,
-        .path = url->websocket ? url->path : NULL,
-        .ca_file = b->ca_cert,
-        .cert_file = b->client_cert,
-        .key_file = b->private_key,
-        .alpn = b->alpn,
-        .proxy = &s->settings->proxy,
-        .username = b->username,
-        .password = b->password,
-        .client_id = s->instance,
-        .keep_alive_us = IDLE_US,
-        .max_payload = b->max_payload,
-    };
-
-    hub_link_config(s->hub, 0, &config);
-    return link_mqtt_create(&config, &mqtt);
-}
-
 static bool create_links(struct server *s, struct config_error *err)
 {
     unsigned count = has_own_broker(s) ? s->count : 1;
 
     for (unsigned i = 0; i < count; i++) {
-        struct link *l = has_own_broker(s) ? create_line(s, i) : create_mqtt_link(s);
+        struct link *l = has_own_broker(s) ? create_line(s, i) : uplink_create(s->hub, s->settings, s->instance, IDLE_US);
         if (l == NULL)
             return server_failed(err, "link", ENOMEM);
         hub_set_link(s->hub, i, l);

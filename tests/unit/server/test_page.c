@@ -63,20 +63,22 @@ static void hostile_names(void)
 
 static void listing(void)
 {
-    static const struct edge_service list[] = {{"a", STREAM_KIND_HTTP, NULL}, {"b", STREAM_KIND_HTTP, NULL}};
+    static const struct edge_service list[] = {{"a", STREAM_KIND_HTTP, NULL}, {"b", STREAM_KIND_TLS, NULL}};
+    static const struct page_places at = {"http", "tim.example.com:8000", "tim.example.com:8443"};
+    static const struct page_places hostile = {"http", "tim.x\"><script>", "tim.x"};
     struct text t;
 
     text_init(&t, 16384);
-    page_listing(&t, PAGE_TEXT, "tim", "http", "tim.example.com:8000", list, 2);
-    OK_TEXT(t.at, "http://a.tim.example.com:8000/\nhttp://b.tim.example.com:8000/\n");
+    page_listing(&t, PAGE_TEXT, "tim", &at, list, 2);
+    OK_TEXT(t.at, "http://a.tim.example.com:8000/\nhttps://b.tim.example.com:8443/\n");
     text_done(&t);
-    page_listing(&t, PAGE_JSON, "tim", "http", "tim.x", list, 1);
-    OK_TEXT(t.at, "{\"client\":\"tim\",\"services\":[{\"name\":\"a\",\"url\":\"http://a.tim.x/\"}]}\n");
+    page_listing(&t, PAGE_JSON, "tim", &at, list, 1);
+    OK_TEXT(t.at, "{\"client\":\"tim\",\"services\":[{\"name\":\"a\",\"url\":\"http://a.tim.example.com:8000/\"}]}\n");
     text_done(&t);
-    page_listing(&t, PAGE_HTML, "tim", "http", "tim.x\"><script>", list, 1);
+    page_listing(&t, PAGE_HTML, "tim", &hostile, list, 1);
     OK(strstr(t.at, "<script>") == NULL);
     text_done(&t);
-    page_listing(&t, PAGE_JSON, "tim", "http", "tim.x", list, 0);
+    page_listing(&t, PAGE_JSON, "tim", &at, list, 0);
     OK_TEXT(t.at, "{\"client\":\"tim\",\"services\":[]}\n");
     text_done(&t);
 }
