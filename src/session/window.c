@@ -133,7 +133,7 @@ bool window_wants_answer(struct session *s)
 /* A round at the start brought `rate`. */
 static void start_judge(struct window *w, uint64_t rate)
 {
-    bool queued = w->round_rtt_us > 2 * w->rtt_min_us + RTT_FLOOR_US;
+    bool queued = w->round_rtt_us > 3 * w->rtt_min_us + RTT_FLOOR_US;
     if (rate > w->start_rate + w->start_rate / 4) {
         w->start_rate = rate;
         w->start_flat = 0;
@@ -172,8 +172,14 @@ static void round_finish(struct session *s, uint64_t elapsed_us)
     uint64_t rate = (w->delivered - w->round_delivered) * US_PER_S / elapsed_us;
     w->rates[w->rounds++ % WINDOW_ROUNDS] = rate;
     w->against = (s->receive.bytes - w->round_received) * US_PER_S / elapsed_us;
-    if (w->starting)
+    if (w->starting) {
         start_judge(w, rate);
+    } else if (rate > w->rate + w->rate / 8 && w->against < rate / 4) {
+        /* A little more in flight brought more: answers are late, but not in a queue; nor behind the peer's bulk. */
+        w->starting = true;
+        w->start_rate = rate;
+        w->start_flat = START_FLAT_ROUNDS - 1;
+    }
     w->rate = 0;
     for (unsigned i = 0; i < WINDOW_ROUNDS; i++)
         w->rate = max_u64(w->rate, w->rates[i]);
