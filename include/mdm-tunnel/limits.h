@@ -254,6 +254,9 @@
 #define PSKS_MAX 4096
 /* Lines of authorized_clients: more do not fit in a file of CONFIG_FILE_MAX bytes. */
 #define AUTHORIZED_CLIENTS_MAX 16384
+/* Options of such a line: patterns of services, ranges of ports. */
+#define GRANT_SERVICES_MAX 255
+#define GRANT_PORTS_MAX 255
 /* Lines of authorized_peers: all are looked at for each stream. */
 #define AUTHORIZED_PEERS_MAX 4096
 

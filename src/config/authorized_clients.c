@@ -8,11 +8,9 @@
 
 #include "base/label.h"
 #include "base/pattern.h"
-#include "config/day.h"
 #include "config/words.h"
 
 #define NOBODY "none"
-#define EXPIRES "expires="
 
 /* -- one line ------------------------------------------------------------------------------------------------------ */
 
@@ -37,7 +35,7 @@ bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_B
 
 static int line_parse(const struct words *w, struct authorized_client *out, struct config_error *err)
 {
-    struct authorized_client c = {.expires = INT64_MAX, .line = w->line};
+    struct authorized_client c = {.grant = CLIENT_GRANT_NONE, .line = w->line};
     if (w->count < 2 || w->too_many)
         return config_error_set(err, "line %u: not an id and a fingerprint", w->line);
     if (!authorized_pattern(w->word[0].text, w->word[0].len, c.pattern))
@@ -47,12 +45,10 @@ static int line_parse(const struct words *w, struct authorized_client *out, stru
         return config_error_set(err, "line %u: neither a fingerprint nor \"" NOBODY "\"", w->line);
     for (unsigned i = 2; i < w->count; i++) {
         const struct word *option = &w->word[i];
-        bool expires = option->len > sizeof(EXPIRES) - 1 && memcmp(option->text, EXPIRES, sizeof(EXPIRES) - 1) == 0;
-        if (!expires || c.none || c.expires != INT64_MAX)
-            return config_error_set(err, "line %u: unknown option '%.*s'", w->line,
-                                    option->len < 64 ? (int)option->len : 64, option->text);
-        if (!day_parse(option->text + sizeof(EXPIRES) - 1, option->len - (sizeof(EXPIRES) - 1), &c.expires))
-            return config_error_set(err, "line %u: not a day (YYYY-MM-DD)", w->line);
+        const char *why = c.none ? "unknown option" : client_grant_option(&c.grant, option->text, option->len);
+        if (why != NULL)
+            return config_error_set(err, "line %u: '%.*s': %s", w->line, option->len < 64 ? (int)option->len : 64,
+                                    option->text, why);
     }
     *out = c;
     return 0;
@@ -139,7 +135,7 @@ static enum authorized_answer answer_add(enum authorized_answer before, const st
         return AUTHORIZED_NOBODY;
     if (!fingerprint_equal(&c->key, key))
         return before == AUTHORIZED_UNKNOWN ? AUTHORIZED_OTHER : before;
-    if (now_s < c->expires || before == AUTHORIZED_YES)
+    if (now_s < c->grant.expires || before == AUTHORIZED_YES)
         return AUTHORIZED_YES;
     return AUTHORIZED_EXPIRED;
 }
@@ -156,6 +152,27 @@ enum authorized_answer authorized_clients_find(const struct authorized_clients *
     return answer;
 }
 
+const struct client_grant *authorized_clients_grant(const struct authorized_clients *a, const char *id,
+                                                    const struct fingerprint *key, int64_t now_s)
+{
+    for (size_t i = lines_of(a, id); i < a->count; i++) {
+        const struct authorized_client *c = &a->list[i];
+        bool about = i < a->ids ? strcmp(c->pattern, id) == 0 : pattern_matches(c->pattern, id);
+        if (about && !c->none && fingerprint_equal(&c->key, key) && now_s < c->grant.expires)
+            return &c->grant;
+    }
+    return NULL;
+}
+
+int64_t authorized_clients_next_expiry(const struct authorized_clients *a, int64_t now_s)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < a->count; i++)
+        if (a->list[i].grant.expires > now_s && a->list[i].grant.expires < next)
+            next = a->list[i].grant.expires;
+    return next;
+}
+
 bool authorized_clients_add(struct authorized_clients *a, const char *id, const struct fingerprint *key)
 {
     if (strlen(id) > NAME_MAX_BYTES || pattern_has_star(id) || a->count >= AUTHORIZED_CLIENTS_MAX || !list_reserve(a))
@@ -163,7 +180,7 @@ bool authorized_clients_add(struct authorized_clients *a, const char *id, const 
     size_t at = lines_of(a, id);
     struct authorized_client *c = &a->list[at];
     memmove(c + 1, c, (a->count - at) * sizeof(*c));
-    *c = (struct authorized_client){.key = *key, .expires = INT64_MAX};
+    *c = (struct authorized_client){.key = *key, .grant = CLIENT_GRANT_NONE};
     strcpy(c->pattern, id);
     a->count++;
     a->ids++;
@@ -182,13 +199,16 @@ static bool line_goes(const struct words *w, enum authorized_edit edit, const ch
 }
 
 char *authorized_clients_edit(const char *text, enum authorized_edit edit, const char *pattern,
-                              const struct fingerprint *key)
+                              const struct fingerprint *key, const struct client_grant *grant)
 {
+    char options[CLIENT_GRANT_TEXT_MAX + 1] = "";
     char shown[FINGERPRINT_TEXT_BYTES + 1] = NOBODY;
     struct words w;
     if (edit == AUTHORIZED_ALLOW)
         fingerprint_text(key, shown);
-    char *made = malloc(strlen(text) + 1 + NAME_MAX_BYTES + 1 + sizeof(shown) + 1), *at = made;
+    if (edit == AUTHORIZED_ALLOW && grant != NULL)
+        client_grant_text(grant, options, sizeof(options));
+    char *made = malloc(strlen(text) + 1 + NAME_MAX_BYTES + 1 + sizeof(shown) + sizeof(options) + 1), *at = made;
     if (made == NULL)
         return NULL;
     words_init(&w, text);
@@ -201,6 +221,6 @@ char *authorized_clients_edit(const char *text, enum authorized_edit edit, const
     if (edit == AUTHORIZED_FORGET)
         *at = '\0';
     else
-        sprintf(at, "%s %s\n", pattern, shown);
+        sprintf(at, "%s %s%s\n", pattern, shown, options);
     return made;
 }

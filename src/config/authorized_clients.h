@@ -2,7 +2,7 @@
 /*
  * The server's file of client ids and the keys that may use them, one a line:
  *
- *     PATTERN FINGERPRINT [expires=YYYY-MM-DD]
+ *     PATTERN FINGERPRINT [OPTION...]    (config/client_grant.h)
  *     PATTERN none
  *
  * A pattern is an id, or has '*' for any characters. An id that some line matches belongs to the keys of the lines that
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/fingerprint.h"
+#include "config/client_grant.h"
 #include "config/error.h"
 #include "mdm-tunnel/limits.h"
 
@@ -24,7 +25,7 @@ struct authorized_client {
     char pattern[NAME_MAX_BYTES + 1];
     bool none;
     struct fingerprint key;
-    int64_t expires; /* seconds since 1970: from then on the line is as "none" for this key; INT64_MAX: never */
+    struct client_grant grant; /* once it has expired the line is as "none" for this key */
     unsigned line;   /* from 1 */
 };
 
@@ -47,18 +48,23 @@ int authorized_clients_parse(const char *text, struct authorized_clients *out, s
 void authorized_clients_done(struct authorized_clients *a);
 enum authorized_answer authorized_clients_find(const struct authorized_clients *a, const char *id,
                                                const struct fingerprint *key, int64_t now_s);
+/* What the first line with this key that is about the id allows, ids before patterns; NULL: there is none. */
+const struct client_grant *authorized_clients_grant(const struct authorized_clients *a, const char *id,
+                                                    const struct fingerprint *key, int64_t now_s);
+/* When the next key expires, in seconds since 1970; INT64_MAX: none does. */
+int64_t authorized_clients_next_expiry(const struct authorized_clients *a, int64_t now_s);
 /* One more line for an id; false without memory or beyond AUTHORIZED_CLIENTS_MAX. */
 bool authorized_clients_add(struct authorized_clients *a, const char *id, const struct fingerprint *key);
 
 enum authorized_edit {
-    AUTHORIZED_ALLOW,  /* a line for this key, instead of "none" */
+    AUTHORIZED_ALLOW,  /* a line for this key, instead of "none" and of the one that it had */
     AUTHORIZED_DENY,   /* "none", instead of all lines of the id */
     AUTHORIZED_FORGET, /* no line of the id */
 };
 
-/* What `clients allow|deny|forget` makes of the file; comments and other lines stay. Heap; NULL without memory. */
+/* What `clients allow|deny|forget` makes of the file; comments and other lines stay. `grant`: NULL, no options. Heap; NULL without memory. */
 char *authorized_clients_edit(const char *text, enum authorized_edit edit, const char *pattern,
-                              const struct fingerprint *key);
+                              const struct fingerprint *key, const struct client_grant *grant);
 /* An id, or a pattern: what may stand there is label characters and '*'. Lower case is written to `out`. */
 bool authorized_pattern(const char *text, size_t len, char out[static NAME_MAX_BYTES + 1]);
 

@@ -6,6 +6,8 @@
 #include "server/admission.h"
 
 #include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #include "base/watch.h"
 #include "config/authorized_clients.h"
 #include "mdm-tunnel/limits.h"
+
+#define EXPIRY_LOOK_S 3600
 
 struct first_use {
     char id[NAME_MAX_BYTES + 1];
@@ -31,6 +35,9 @@ struct admission {
     const struct admission_events *events;
     void *ctx;
     struct watch *watch;
+    struct event expiry; /* of the next key; the watching worker's, as the two below */
+    bool watched;
+    int64_t next_expiry;
     pthread_mutex_t lock; /* of all below */
     char *text;           /* the file as it was last read or written */
     struct authorized_clients table;
@@ -87,6 +94,31 @@ static void table_replace(struct admission *a, char *text, struct authorized_cli
     a->text = text;
 }
 
+/* Days are told by the wall clock, which may be set: it is looked at once an hour, and when the next key expires. */
+static void expiry_arm(struct admission *a)
+{
+    int64_t now = time(NULL);
+    pthread_mutex_lock(&a->lock);
+    a->next_expiry = authorized_clients_next_expiry(&a->table, now);
+    pthread_mutex_unlock(&a->lock);
+    if (a->next_expiry == INT64_MAX)
+        event_del(&a->expiry);
+    else
+        event_add(&a->expiry, &(struct timeval){.tv_sec = a->next_expiry - now < EXPIRY_LOOK_S ? a->next_expiry - now : EXPIRY_LOOK_S});
+}
+
+static void on_expiry(evutil_socket_t fd, short what, void *ctx)
+{
+    struct admission *a = ctx;
+    (void)fd;
+    (void)what;
+    CHECK_OBJECT(a, ADMISSION_MAGIC);
+    bool expired = time(NULL) >= a->next_expiry;
+    expiry_arm(a);
+    if (expired)
+        a->events->changed(a->ctx);
+}
+
 static void on_file_changed(void *ctx)
 {
     struct admission *a = ctx;
@@ -105,6 +137,7 @@ static void on_file_changed(void *ctx)
     pthread_mutex_unlock(&a->lock);
     if (same)
         return;
+    expiry_arm(a);
     log_info("server", "read " AUTHORIZED_FILE " again");
     a->events->changed(a->ctx);
 }
@@ -153,6 +186,9 @@ bool admission_watch(struct admission *a, struct worker *w)
     CHECK_OBJECT(a, ADMISSION_MAGIC);
     snprintf(path, sizeof(path), "%s/" AUTHORIZED_FILE, state_directory(a->state));
     a->watch = watch_create(w, path, on_file_changed, a);
+    evtimer_assign(&a->expiry, worker_events(w), on_expiry, a);
+    a->watched = true;
+    expiry_arm(a);
     return a->watch != NULL;
 }
 
@@ -162,6 +198,8 @@ void admission_free(struct admission **ap)
     TAKE_OBJECT(a, ap, ADMISSION_MAGIC);
     if (a->watch != NULL)
         watch_free(&a->watch);
+    if (a->watched)
+        event_del(&a->expiry);
     seal_context_free(&a->seal);
     authorized_clients_done(&a->table);
     pthread_mutex_destroy(&a->lock);
@@ -269,6 +307,19 @@ const struct error *admission_ask(struct admission *a, const char *id, const str
     return why;
 }
 
+void admission_grant(struct admission *a, const char *id, const struct fingerprint *key, struct client_grant *out)
+{
+    *out = CLIENT_GRANT_NONE;
+    if (a == NULL || key == NULL)
+        return;
+    CHECK_OBJECT(a, ADMISSION_MAGIC);
+    pthread_mutex_lock(&a->lock);
+    const struct client_grant *grant = authorized_clients_grant(&a->table, id, key, time(NULL));
+    if (grant != NULL)
+        *out = *grant;
+    pthread_mutex_unlock(&a->lock);
+}
+
 /* -- writing ------------------------------------------------------------------------------------------------------- */
 
 bool admission_is_due(struct admission *a)
@@ -292,7 +343,7 @@ static char *text_with_pending(struct admission *a, const char *before, size_t *
         const struct first_use *f = &a->pending[i];
         if (authorized_clients_find(&table, f->id, &f->key, 0) != AUTHORIZED_UNKNOWN)
             continue;
-        char *longer = authorized_clients_edit(text, AUTHORIZED_ALLOW, f->id, &f->key);
+        char *longer = authorized_clients_edit(text, AUTHORIZED_ALLOW, f->id, &f->key, NULL);
         free(text);
         text = longer;
     }

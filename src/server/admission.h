@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/worker.h"
+#include "config/client_grant.h"
 #include "config/credentials.h"
 #include "config/state.h"
 #include "seal/context.h"
@@ -49,6 +50,8 @@ const struct seal_context *admission_seal(const struct admission *a);
 
 /* hub_config.admit; any thread. */
 const struct error *admission_ask(struct admission *a, const char *id, const struct seal_peer *peer, bool again);
+/* What the options of the client's line allow it, `a` and `key` NULL: everything. Any thread. */
+void admission_grant(struct admission *a, const char *id, const struct fingerprint *key, struct client_grant *out);
 /* Whether first uses are not in the file yet. Any thread. */
 bool admission_is_due(struct admission *a);
 /* Writes them; on the main thread, since it waits for the disk. */

@@ -62,16 +62,18 @@ static int clients_list(struct state *s, char *const *arguments)
     }
     for (size_t i = 0; i < clients.count; i++) {
         const struct authorized_client *c = &clients.list[i];
-        char key[FINGERPRINT_TEXT_BYTES + 1] = "none";
+        char key[FINGERPRINT_TEXT_BYTES + 1] = "none", options[CLIENT_GRANT_TEXT_MAX + 1];
         if (!c->none)
             fingerprint_text(&c->key, key);
-        printf("%s %s\n", c->pattern, key);
+        client_grant_text(&c->grant, options, sizeof(options));
+        printf("%s %s%s\n", c->pattern, key, options);
     }
     authorized_clients_done(&clients);
     return 0;
 }
 
-static int clients_edit(struct state *s, enum authorized_edit edit, const char *id, const struct fingerprint *key)
+static int clients_edit(struct state *s, enum authorized_edit edit, const char *id, const struct fingerprint *key,
+                        const struct client_grant *grant)
 {
     char pattern[NAME_MAX_BYTES + 1];
     struct config_error err;
@@ -83,7 +85,7 @@ static int clients_edit(struct state *s, enum authorized_edit edit, const char *
         return fail(FAILED, &err);
     int status = FAILED;
     char *before = clients_read(s, &err);
-    char *after = before == NULL ? NULL : authorized_clients_edit(before, edit, pattern, key);
+    char *after = before == NULL ? NULL : authorized_clients_edit(before, edit, pattern, key, grant);
     if (before != NULL && after == NULL)
         config_error_set(&err, "out of memory");
     if (after != NULL && (strcmp(before, after) == 0 || state_write(s, AUTHORIZED_FILE, after, &err) == 0))
@@ -102,17 +104,25 @@ static int clients_allow(struct state *s, char *const *arguments)
         config_error_set(&err, "'%.64s' is not a fingerprint", arguments[1]);
         return fail(USAGE, &err);
     }
-    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], &key);
+    struct client_grant grant = CLIENT_GRANT_NONE;
+    for (char *const *option = arguments + 2; *option != NULL; option++) {
+        const char *why = client_grant_option(&grant, *option, strlen(*option));
+        if (why != NULL) {
+            config_error_set(&err, "'%.64s': %s", *option, why);
+            return fail(USAGE, &err);
+        }
+    }
+    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], &key, &grant);
 }
 
 static int clients_deny(struct state *s, char *const *arguments)
 {
-    return clients_edit(s, AUTHORIZED_DENY, arguments[0], NULL);
+    return clients_edit(s, AUTHORIZED_DENY, arguments[0], NULL, NULL);
 }
 
 static int clients_forget(struct state *s, char *const *arguments)
 {
-    return clients_edit(s, AUTHORIZED_FORGET, arguments[0], NULL);
+    return clients_edit(s, AUTHORIZED_FORGET, arguments[0], NULL, NULL);
 }
 
 static const struct command {
@@ -123,7 +133,7 @@ static const struct command {
 } commands[] = {
     {"fingerprint", NULL, 0, "fingerprint", fingerprint_print},
     {"clients", "list", 0, "clients list", clients_list},
-    {"clients", "allow", 2, "clients allow ID FINGERPRINT", clients_allow},
+    {"clients", "allow", 2, "clients allow ID FINGERPRINT [OPTION ...]", clients_allow},
     {"clients", "deny", 1, "clients deny ID", clients_deny},
     {"clients", "forget", 1, "clients forget ID", clients_forget},
 };
@@ -140,7 +150,7 @@ static const struct command *command_find(char *const *words, int count, struct 
             config_error_set(err, "clients: list, allow, deny or forget?");
         else if (c->second != NULL && strcmp(words[1], c->second) != 0)
             config_error_set(err, "unknown command 'clients %.64s' (--help shows all)", words[1]);
-        else if (count - own == c->arguments)
+        else if (count - own == c->arguments || (count - own > c->arguments && c->run == clients_allow))
             return c;
         else {
             config_error_set(err, "usage: " PROGRAM " %s", c->usage);

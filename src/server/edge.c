@@ -17,13 +17,14 @@
 
 /* -- the program's ------------------------------------------------------------------------------------------------- */
 
-struct edge *edge_create(void)
+struct edge *edge_create(const struct edge_grant *each)
 {
     struct edge *e;
 
     ALLOC_OBJECT(e, EDGE_MAGIC);
     if (e == NULL)
         return NULL;
+    e->each = *each;
     bool made = getrandom(e->key, sizeof(e->key), 0) == sizeof(e->key);
     made &= meters_init(&e->meters, e->key);
     e->rates = rates_create(e->key);
@@ -287,10 +288,26 @@ struct edge_offer *edge_offer_create(struct edge *e, const char *client, const s
 
 void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count)
 {
-    struct edge_grant grant = {0, 0};
+    struct edge *e = edge;
+    struct client_grant of_line;
+    struct service_entry *allowed = calloc(count + 1, sizeof(*allowed));
+    size_t allowed_count = 0;
 
-    (void)key;
-    return edge_offer_create(edge, client, &grant, list, count);
+    CHECK_OBJECT(e, EDGE_MAGIC);
+    if (allowed == NULL)
+        return NULL;
+    admission_grant(e->admission, client, key, &of_line);
+    for (size_t i = 0; i < count; i++) {
+        if (client_grant_service(&of_line, list[i].name))
+            allowed[allowed_count++] = list[i];
+        else
+            log_warning(client, "offers %s, which its line in " AUTHORIZED_FILE " does not allow", list[i].name);
+    }
+    const struct edge_grant grant = {.streams = of_line.streams > 0 ? of_line.streams : e->each.streams,
+                                     .bandwidth = of_line.bandwidth > 0 ? of_line.bandwidth : e->each.bandwidth};
+    struct edge_offer *o = edge_offer_create(e, client, &grant, allowed, allowed_count);
+    free(allowed);
+    return o;
 }
 
 void edge_offer_free(void *offer)

@@ -13,28 +13,13 @@
 #include "base/cidr.h"
 #include "base/fingerprint.h"
 #include "base/object.h"
+#include "server/admission.h"
 #include "server/meter.h"
 #include "server/rates.h"
 #include "server/verifier.h"
 #include "wire/error.h"
 #include "wire/frame.h"
 #include "wire/http_head_edit.h"
-
-/* One a program. */
-struct edge {
-    OBJECT_MAGIC;
-    uint64_t key[2];
-    struct meters meters;
-    struct rates *rates;
-    struct verifier *verifier;
-};
-
-/* NULL without memory or threads. */
-struct edge *edge_create(void);
-/* The helper threads end: before the workers do. */
-void edge_stop(struct edge *e);
-/* After all offers and rules are gone. */
-void edge_free(struct edge **e);
 
 /* What the server allows a client, whatever its rules say; 0: no limit. */
 struct edge_grant {
@@ -45,6 +30,24 @@ struct edge_grant {
 struct edge_login {
     const char *user, *hash;
 };
+
+/* One a program. */
+struct edge {
+    OBJECT_MAGIC;
+    uint64_t key[2];
+    struct meters meters;
+    struct rates *rates;
+    struct verifier *verifier;
+    struct edge_grant each;
+    struct admission *admission; /* set before the workers start; NULL: no lines */
+};
+
+/* `each`: what a client is allowed whose line says nothing. NULL without memory or threads. */
+struct edge *edge_create(const struct edge_grant *each);
+/* The helper threads end: before the workers do. */
+void edge_stop(struct edge *e);
+/* After all offers and rules are gone. */
+void edge_free(struct edge **e);
 
 struct edge_rules {
     OBJECT_MAGIC;

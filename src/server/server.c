@@ -290,6 +290,7 @@ static bool create_hub(struct server *s, struct config_error *err)
 {
     bool own = has_own_broker(s);
 
+    s->edge->admission = s->admission;
     s->hub = hub_create(&(struct hub_config){
         .workers = s->workers,
         .worker_count = s->count,
@@ -373,7 +374,7 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if ((s->edge = edge_create()) == NULL)
+    if ((s->edge = edge_create(&s->settings->each_client)) == NULL)
         return server_failed(err, "rules", ENOMEM);
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))

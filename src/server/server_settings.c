@@ -59,6 +59,10 @@ static const struct setting rows[] = {
     CREDENTIAL_SETTINGS(struct server_settings, credentials),
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt sessions; clients have to say the same, and ids are anybody's"},
+    {.name = "client-streams", .kind = SETTING_NUMBER, .offset = AT(client_streams), .max = STREAMS_PER_SESSION_MAX,
+     .default_text = "0", .argument = "N", .help = "streams of one client at one time, unless its line says; 0: any"},
+    {.name = "client-bandwidth", .kind = SETTING_NUMBER, .offset = AT(client_bandwidth), .default_text = "0",
+     .argument = "BYTES", .help = "bytes a second each way of one client, unless its line says; 0: any"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
@@ -80,7 +84,7 @@ static const struct settings_table table = {
     .program = "mdm-tunnel-server",
     .usage = "[options] [COMMAND]",
     .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
-               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT | clients deny ID | clients forget ID",
+               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT [OPTION ...] | clients deny ID | clients forget ID",
     .rows = rows,
     .positionals = true,
 };
@@ -241,6 +245,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
         config_error_set(err, "no-encryption: ca, identity and pre-shared keys are for encrypted sessions");
         return false;
     }
+    s->each_client = (struct edge_grant){.streams = s->client_streams, .bandwidth = s->client_bandwidth};
     if (s->workers == 0)
         s->workers = cores();
     return credential_settings_check(&s->credentials, err) && broker_settings_finish(&s->broker, err) && url_check(s, err);

@@ -14,11 +14,14 @@
 #include "link/proxy.h"
 #include "link/url.h"
 #include "server/admission.h"
+#include "server/edge.h"
 #include "tls/set.h"
 
 #define SERVER_NO_PORT UINT32_MAX
 
 struct server_settings {
+    struct edge_grant each_client;
+    unsigned client_streams, client_bandwidth;
     unsigned port, client_port;
     unsigned tls_port; /* SERVER_NO_PORT: none */
     char *bind, *client_bind;

@@ -30,10 +30,10 @@ static enum authorized_answer ask(const char *text, const char *id)
 
 static void edits(const char *text, const char *id)
 {
-    char *allowed = authorized_clients_edit(text, AUTHORIZED_ALLOW, id, &key);
-    char *denied = authorized_clients_edit(allowed, AUTHORIZED_DENY, id, NULL);
-    char *forgotten = authorized_clients_edit(denied, AUTHORIZED_FORGET, id, NULL);
-    char *again = authorized_clients_edit(forgotten, AUTHORIZED_FORGET, id, NULL);
+    char *allowed = authorized_clients_edit(text, AUTHORIZED_ALLOW, id, &key, NULL);
+    char *denied = authorized_clients_edit(allowed, AUTHORIZED_DENY, id, NULL, NULL);
+    char *forgotten = authorized_clients_edit(denied, AUTHORIZED_FORGET, id, NULL, NULL);
+    char *again = authorized_clients_edit(forgotten, AUTHORIZED_FORGET, id, NULL, NULL);
     enum authorized_answer answer = ask(allowed, id);
     assert(answer == AUTHORIZED_YES || answer == AUTHORIZED_NOBODY); /* a pattern's "none" counts more */
     assert(ask(denied, id) == AUTHORIZED_NOBODY);

@@ -183,7 +183,7 @@ static void test_authorized_bad(void)
                                       "ti_m " KEY_A "\n",
                                       "-tim " KEY_A "\n",
                                       "tim SHA256:no\n",
-                                      "tim " KEY_A " streams=7\n",
+                                      "tim " KEY_A " colour=7\n",
                                       "tim none expires=2030-01-01\n",
                                       "tim " KEY_A " expires=2030-02-30\n",
                                       "tim " KEY_A " expires=2030-2-3x\n",
@@ -224,7 +224,7 @@ static void edited(const char *text, enum authorized_edit edit, const char *patt
                    const char *want)
 {
     struct fingerprint f = key(fingerprint);
-    char *made = authorized_clients_edit(text, edit, pattern, &f);
+    char *made = authorized_clients_edit(text, edit, pattern, &f, NULL);
     OK_TEXT(made, want);
     free(made);
 }

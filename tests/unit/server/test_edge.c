@@ -33,7 +33,7 @@ static size_t rules_all(uint8_t *bytes, size_t size)
 static void compiled(void)
 {
     uint8_t bytes[512];
-    struct edge *e = edge_create();
+    struct edge *e = edge_create(&none);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "b", bytes, rules_all(bytes, sizeof(bytes))},
                                    {STREAM_KIND_TCP, "a", NULL, 0}, {STREAM_KIND_HTTP, "a", NULL, 0}};
     struct edge_offer *o = edge_offer_create(e, "tim", &none, list, 3);
@@ -57,7 +57,7 @@ static void compiled(void)
 
 static void granted(void)
 {
-    struct edge *e = edge_create();
+    struct edge *e = edge_create(&none);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "a", NULL, 0}};
     struct edge_offer *o = edge_offer_create(e, "tim", &(struct edge_grant){.streams = 3}, list, 1);
     OK(edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules->grant.streams == 3 && !edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules->paced);
@@ -67,7 +67,7 @@ static void granted(void)
 
 static void wrong(void)
 {
-    struct edge *e = edge_create();
+    struct edge *e = edge_create(&none);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "a", (const uint8_t *)"\xf0\0\0", 3},
                                    {STREAM_KIND_HTTP, "b", (const uint8_t *)"\x83\0\1x", 4},
                                    {STREAM_KIND_HTTP, "c", (const uint8_t *)"\x10\0\1x", 4}};

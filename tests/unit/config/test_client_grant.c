@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of lines of authorized_clients. */
+#include "config/client_grant.h"
+
+#include <string.h>
+
+#include "config/authorized_clients.h"
+#include "tap.h"
+
+#define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static const char *wrong(const char *text)
+{
+    struct client_grant g = CLIENT_GRANT_NONE;
+    const char *why = client_grant_option(&g, text, strlen(text));
+    return why == NULL ? "" : why;
+}
+
+static void options(void)
+{
+    struct client_grant g = CLIENT_GRANT_NONE;
+    char text[CLIENT_GRANT_TEXT_MAX + 1];
+    static const char *const said[] = {"ports=22,80-90", "streams=4", "services=web*,api", "bandwidth=5000", "expires=2001-09-09"};
+    client_grant_text(&g, text, sizeof(text));
+    OK_TEXT(text, "");
+    OK(client_grant_service(&g, "any") && client_grant_port(&g, 1));
+    for (size_t i = 0; i < 5; i++)
+        OK(client_grant_option(&g, said[i], strlen(said[i])) == NULL);
+    client_grant_text(&g, text, sizeof(text));
+    OK_TEXT(text, " expires=2001-09-09 services=web*,api streams=4 bandwidth=5000 ports=22,80-90");
+    OK_TEXT(client_grant_option(&g, "streams=5", 9), "stands twice");
+    OK(client_grant_service(&g, "web") && client_grant_service(&g, "web-2") && client_grant_service(&g, "api"));
+    OK(!client_grant_service(&g, "api2") && !client_grant_service(&g, "we") && !client_grant_service(&g, ""));
+    OK(client_grant_port(&g, 22) && client_grant_port(&g, 80) && client_grant_port(&g, 90));
+    OK(!client_grant_port(&g, 21) && !client_grant_port(&g, 91) && !client_grant_port(&g, 0));
+    OK_INT(g.expires, 999993600);
+}
+
+static void refused(void)
+{
+    static const char *const bad[] = {"", "streams", "streams=", "streams=0", "streams=-1", "streams=1x", "bandwidth=10", "services=",
+                                      "services=a b", "services=A", "ports=", "ports=0", "ports=1,", "ports=2-1", "ports=65536",
+                                      "ports=-1", "ports=1-", "ports=host:80", "colour=1",
+                                      "expires=2030-02-30", "expires=2030-2-3x", "expires=", "expires=1960-01-01"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (!OK(wrong(bad[i])[0] != '\0'))
+            printf("# %s\n", bad[i]);
+    OK_TEXT(wrong("ports=none"), "");
+    struct client_grant g = CLIENT_GRANT_NONE;
+    OK(client_grant_option(&g, "ports=none", 10) == NULL && !client_grant_port(&g, 80));
+}
+
+static void lines(void)
+{
+    struct authorized_clients a;
+    struct config_error err;
+    struct fingerprint key;
+    OK(fingerprint_parse(KEY_A, strlen(KEY_A), &key));
+    OK_INT(authorized_clients_parse("t* " KEY_A " streams=1\ntim " KEY_A " streams=2 expires=2001-09-10\ntom none\n", &a, &err), 0);
+    OK_INT(authorized_clients_grant(&a, "tim", &key, 0)->streams, 2);
+    OK_INT(authorized_clients_grant(&a, "tim", &key, 2000000000)->streams, 1); /* the other line still holds */
+    OK_INT(authorized_clients_grant(&a, "tam", &key, 0)->streams, 1);
+    OK(authorized_clients_grant(&a, "sam", &key, 0) == NULL);
+    OK_INT(authorized_clients_next_expiry(&a, 0), 1000080000);
+    OK(authorized_clients_next_expiry(&a, 1000080000) == INT64_MAX);
+    authorized_clients_done(&a);
+    OK_INT(authorized_clients_parse("tim " KEY_A " streams=0\n", &a, &err), -1);
+    OK_TEXT(err.text, "line 1: 'streams=0': not a number of streams");
+}
+
+static const struct tap_case cases[] = {
+    {"options are read and written", options},
+    {"what is no option", refused},
+    {"the line that is about a client says", lines},
+};
+
+int main(void)
+{
+    return TAP_RUN(cases);
+}
