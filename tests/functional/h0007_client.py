@@ -114,7 +114,7 @@ def _(t):
                     same(mal.ended, code, what)
                     with contextlib.suppress(Closed, Cut):
                         same(visitor.read_response().status // 100, 5, f"{what}: the visitor's answer")
-            wait_until(lambda: not tunnel.server.knows("mal"), f"{what}: mal is gone")
+            wait_until(lambda: tunnel.server.misses("mal"), f"{what}: mal is gone")
             tenant.goes_on()
 
 

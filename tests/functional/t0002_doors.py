@@ -90,7 +90,7 @@ def _(t):
     check(gone.wait(seconds(2)), "a cut reaches the service")
     check("GET /" not in tunnel.server.log.split("passes through")[1].split("\n")[0], "unread")
     tunnel.client.stop()
-    wait_until(lambda: not tunnel.server.knows("tim"), "offline")
+    wait_until(lambda: tunnel.server.misses("tim"), "offline")
     for _ in range(6):  # whichever worker takes it
         try:
             secure(port, "vault.tim.example.com").close()

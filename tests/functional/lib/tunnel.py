@@ -75,9 +75,15 @@ class Server(Program):
         with self.visit(timeout=timeout) as peer:
             return peer.ask(method, target, **rest)
 
+    def connected(self, client_id, domain=DOMAIN):
+        """What several visitors, who meet different workers, are told of this client; touches none of its services."""
+        return [self.ask(host=f"{PROBE}.{client_id}.{domain}").error == "unknown-service" for _ in range(8)]
+
     def knows(self, client_id, domain=DOMAIN):
-        """Is this client connected? Touches none of its services."""
-        return self.ask(host=f"{PROBE}.{client_id}.{domain}").error == "unknown-service"
+        return all(self.connected(client_id, domain))
+
+    def misses(self, client_id, domain=DOMAIN):
+        return not any(self.connected(client_id, domain))
 
 
 class Client(Program):
