@@ -25,7 +25,7 @@ const char *process_user_find(const char *text, struct process_user *out);
  * ports below 1024 and reading any file are still allowed, until process_settle(). NULL, or why not.
  */
 const char *process_become(const struct process_user *user);
-/* The end of that. Threads started before keep what they have. */
+/* The end of that for the calling thread and those that it starts; one that began before says so itself. */
 const char *process_settle(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/list.h"
+#include "base/process.h"
 #include "base/table.h"
 #include "mdm-tunnel/limits.h"
 
@@ -230,6 +231,7 @@ static void *verifier_thread(void *ctx)
     struct verifier *v = ctx;
     struct crypt_data *room = malloc(sizeof(*room));
 
+    process_settle(); /* it begins while the program still has what opening ports needs */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
     pthread_mutex_lock(&v->lock);
     for (struct job *j; (j = job_take(v)) != NULL;) {
