@@ -190,6 +190,11 @@
 /* User and password as they come, and hash and password together. */
 #define PASSWORD_TEXTS_MAX 900
 
+/* -- link -------------------------------------------------------------------------------------------------------- */
+
+/* Brokers that are tried in turn: the nodes of a cluster, and more than anybody names one by one. */
+#define LINK_URLS_MAX 16
+
 /* -- embedded broker --------------------------------------------------------------------------------------------- */
 
 /* MQTT packet that we take (CONNACK's Maximum Packet Size): an envelope and its topic. */

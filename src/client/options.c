@@ -96,12 +96,12 @@ int options_finish(struct options *o, struct config_error *err)
         return EXIT_FAILED;
     }
     bool broker = o->broker.url != NULL;
-    const char *why = !broker ? NULL : link_url_parse(o->broker.url, &o->broker_url);
+    const char *why = !broker ? NULL : link_urls_parse(o->broker.url, &o->brokers);
     if (why != NULL) {
         config_error_set(err, "broker: %s", why);
         return EXIT_USAGE;
     }
-    why = link_proxy_choose(o->broker.proxy, broker ? o->broker_url.host : o->host, o->broker_url.tls, &o->proxy);
+    why = link_proxy_choose(o->broker.proxy, broker ? o->brokers.list[0].host : o->host, o->brokers.list[0].tls, &o->proxy);
     if (why == NULL)
         return 0;
     config_error_set(err, "proxy: %s", why);

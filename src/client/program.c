@@ -184,7 +184,7 @@ static struct way way_of(const struct options *o)
     return (struct way){.host = o->host,
                         .port = (uint16_t)o->port,
                         .broker = &o->broker,
-                        .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
+                        .brokers = o->broker.url != NULL ? &o->brokers : NULL,
                         .proxy = &o->proxy,
                         .max_attempts = o->max_attempts};
 }

@@ -22,9 +22,9 @@ struct broker_settings {
 
 /* Rows for `member`, a struct broker_settings in the program's `type`. */
 #define BROKER_SETTINGS(type, member)                                                                                  \
-    {.name = "broker", .kind = SETTING_TEXT, .offset = offsetof(type, member.url), .argument = "URL",                  \
+    {.name = "broker", .kind = SETTING_TEXT, .offset = offsetof(type, member.url), .argument = "URL[,URL...]",         \
      .environment = "MDM_TUNNEL_BROKER",                                                                               \
-     .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://"},                                      \
+     .help = "meet at this broker: mqtt://HOST:PORT, mqtts://, ws:// or wss://; several are tried in turn"},           \
     {.name = "username", .kind = SETTING_TEXT, .offset = offsetof(type, member.username), .argument = "NAME",          \
      .environment = "MDM_TUNNEL_BROKER_USERNAME",                                                                      \
      .help = "for the broker"},                                                                                        \

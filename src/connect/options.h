@@ -26,7 +26,7 @@ struct options {
     bool quiet, verbose;
     char *settings_file;
     struct broker_settings broker;
-    struct link_url broker_url; /* valid with broker.url */
+    struct link_urls brokers; /* valid with broker.url */
     struct link_proxy proxy;
 };
 

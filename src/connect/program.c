@@ -113,7 +113,7 @@ static int run_wishes(const struct options *o, struct wishes *wishes, struct tru
     const struct way way = {.host = o->host,
                             .port = (uint16_t)o->port,
                             .broker = &o->broker,
-                            .broker_url = o->broker.url != NULL ? &o->broker_url : NULL,
+                            .brokers = o->broker.url != NULL ? &o->brokers : NULL,
                             .proxy = &o->proxy};
     int error = instance_create(instance);
     if (error != 0) {
@@ -143,12 +143,12 @@ static bool settings_finish(struct options *o, char device[static LABEL_BYTES + 
         !credential_settings_check(&o->credentials, err))
         return false;
     bool broker = o->broker.url != NULL;
-    const char *why = broker ? link_url_parse(o->broker.url, &o->broker_url) : NULL;
+    const char *why = broker ? link_urls_parse(o->broker.url, &o->brokers) : NULL;
     if (why != NULL) {
         config_error_set(err, "broker: %s", why);
         return false;
     }
-    why = link_proxy_choose(o->broker.proxy, broker ? o->broker_url.host : o->host, o->broker_url.tls, &o->proxy);
+    why = link_proxy_choose(o->broker.proxy, broker ? o->brokers.list[0].host : o->host, o->brokers.list[0].tls, &o->proxy);
     if (why != NULL)
         config_error_set(err, "proxy: %s", why);
     else if (o->device_keys != NULL && !trust_keys_valid(o->device_keys))

@@ -15,6 +15,7 @@
 
 #include "base/chunk.h"
 #include "base/worker.h"
+#include "link/url.h"
 
 struct link;
 struct link_proxy;
@@ -45,17 +46,17 @@ struct link_config {
 };
 
 struct link_mqtt_config {
-    const char *host;       /* name or address; tried in the resolver's order */
-    uint16_t port;
+    /* Tried in turn, each host's addresses in the resolver's order; with TLS the certificate must be the host's. After a
+     * loss the one that was connected is tried first. */
+    const struct link_url *urls;
+    unsigned url_count;
     const char *client_id;  /* MQTT client identifier */
-    bool tls;               /* the certificate must be `host`'s */
-    const char *path;       /* of MQTT over WebSocket; NULL: plain TCP */
     const char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's authorities, no certificate, `cert_file` */
     const char *alpn;       /* NULL: none */
     const struct link_proxy *proxy; /* through it; copied; NULL: none */
     const char *username, *password; /* NULL: none */
     uint64_t keep_alive_us;
-    unsigned max_attempts;  /* consecutive failures before it gives up; 0: never */
+    unsigned max_attempts;  /* consecutive failures of all of them before it gives up; 0: never */
     size_t max_payload;
 };
 

@@ -196,10 +196,9 @@ void link_mqtt_destroy(struct link_mqtt *l)
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);
     link_done(&l->base);
-    free(l->host);
+    free(l->urls);
     free(l->client_id);
     free(l->username);
-    free(l->path);
     free(l->ca_file);
     free(l->cert_file);
     free(l->key_file);
@@ -247,18 +246,20 @@ static bool text_copy(char **out, const char *text)
 
 static bool settings_copy(struct link_mqtt *l, const struct link_mqtt_config *mqtt)
 {
-    l->port = mqtt->port;
     l->keep_alive_us = mqtt->keep_alive_us;
     l->max_payload = mqtt->max_payload;
     l->backoff.max_failures = mqtt->max_attempts;
     l->version = PAHO_MQTT_5;
-    l->host = strdup(mqtt->host);
+    l->url_count = mqtt->url_count;
+    l->urls = calloc(mqtt->url_count, sizeof(*l->urls));
+    if (l->urls == NULL)
+        return false;
+    memcpy(l->urls, mqtt->urls, mqtt->url_count * sizeof(*l->urls));
     l->client_id = strdup(mqtt->client_id);
-    l->tls = mqtt->tls;
     if (mqtt->proxy != NULL)
         l->proxy = *mqtt->proxy;
-    return l->host != NULL && l->client_id != NULL && text_copy(&l->username, mqtt->username) &&
-           text_copy(&l->password, mqtt->password) && text_copy(&l->path, mqtt->path) &&
+    return l->client_id != NULL && text_copy(&l->username, mqtt->username) &&
+           text_copy(&l->password, mqtt->password) &&
            text_copy(&l->ca_file, mqtt->ca_file) && text_copy(&l->cert_file, mqtt->cert_file) &&
            text_copy(&l->key_file, mqtt->key_file) && text_copy(&l->alpn, mqtt->alpn);
 }

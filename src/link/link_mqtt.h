@@ -27,11 +27,11 @@ struct link_mqtt {
     struct link base; /* base.presence is under the lock */
 
     /* constant from creation on */
-    char *host, *client_id, *username, *password;
-    char *path, *ca_file, *cert_file, *key_file, *alpn; /* NULL: none */
+    struct link_url *urls;
+    unsigned url_count;
+    char *client_id, *username, *password;
+    char *ca_file, *cert_file, *key_file, *alpn; /* NULL: none */
     struct link_proxy proxy;
-    bool tls;
-    uint16_t port;
     uint64_t keep_alive_us;
     size_t max_payload;
 
@@ -51,6 +51,8 @@ struct link_mqtt {
 
     /* the thread's */
     pthread_t thread;
+    unsigned url_at;     /* the one that is tried or connected */
+    unsigned url_failed; /* in a row, in this round */
     struct backoff backoff;
     enum paho_version version; /* to try first */
     bool reluctant;            /* the broker takes connections, but did not answer the last CONNECT */

@@ -42,16 +42,19 @@ static void attempt_why(struct attempt *a, const char *text)
     snprintf(a->why, sizeof(a->why), "%.*s%s%.*s", 60, a->note, a->note[0] != '\0' ? ": " : "", 90, text);
 }
 
+static const struct link_url *url_now(const struct link_mqtt *l) { return &l->urls[l->url_at]; }
+
 static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *address, enum paho_version version,
                                     struct paho_error *err)
 {
+    const struct link_url *url = url_now(l);
     uint64_t seconds = l->keep_alive_us / US_PER_S;
     const struct paho_config config = {
         .client_id = l->client_id,
-        .host = l->host,
-        .port = l->port,
-        .tls = l->tls,
-        .path = l->path,
+        .host = url->host,
+        .port = url->port,
+        .tls = url->tls,
+        .path = url->websocket ? url->path : NULL,
         .ca_file = l->ca_file,
         .cert_file = l->cert_file,
         .key_file = l->key_file,
@@ -103,7 +106,10 @@ static struct paho *connect_address(struct link_mqtt *l, const struct addrinfo *
 }
 
 /* By name: the library, or the proxy, chooses the address. */
-static bool by_name(const struct link_mqtt *l) { return l->tls || l->path != NULL || l->proxy.port != 0; }
+static bool by_name(const struct link_mqtt *l)
+{
+    return url_now(l)->tls || url_now(l)->websocket || l->proxy.port != 0;
+}
 
 static int find_socket(const struct link_mqtt *l, const struct addrinfo *address)
 {
@@ -115,10 +121,11 @@ static int find_socket(const struct link_mqtt *l, const struct addrinfo *address
 
 static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
+    const struct link_url *url = url_now(l);
     if (l->proxy.port != 0)
-        snprintf(a->note, sizeof(a->note), "%.60s:%u through %.60s:%u", l->host, l->port, l->proxy.host, l->proxy.port);
+        snprintf(a->note, sizeof(a->note), "%.60s:%u through %.60s:%u", url->host, url->port, l->proxy.host, l->proxy.port);
     else if (by_name(l))
-        snprintf(a->note, sizeof(a->note), "%.100s:%u", l->host, l->port);
+        snprintf(a->note, sizeof(a->note), "%.100s:%u", url->host, url->port);
     else
         paho_address_text(address->ai_addr, address->ai_addrlen, a->note, sizeof(a->note));
     a->paho = connect_address(l, address, a);
@@ -138,9 +145,9 @@ static bool connect_any(struct link_mqtt *l, struct attempt *a)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    const char *host = l->proxy.port != 0 ? l->proxy.host : l->host;
+    const char *host = l->proxy.port != 0 ? l->proxy.host : url_now(l)->host;
     char port[8];
-    snprintf(port, sizeof(port), "%u", l->proxy.port != 0 ? l->proxy.port : l->port);
+    snprintf(port, sizeof(port), "%u", l->proxy.port != 0 ? l->proxy.port : url_now(l)->port);
     int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0) {
         snprintf(a->why, sizeof(a->why), "%.80s: %s", host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
@@ -221,6 +228,18 @@ static uint32_t random_u32(void)
     return r;
 }
 
+/* The next broker of a round is tried at once; a whole round without success counts as one failure. */
+static uint64_t retry_next(struct link_mqtt *l, uint64_t lived_us)
+{
+    if (lived_us == 0) {
+        l->url_at = (l->url_at + 1) % l->url_count;
+        if (++l->url_failed < l->url_count)
+            return 0;
+    }
+    l->url_failed = 0;
+    return backoff_next(&l->backoff, lived_us, random_u32());
+}
+
 /* One connection from attempt to end; returns when to make the next one. */
 static uint64_t connection_run(struct link_mqtt *l)
 {
@@ -231,7 +250,7 @@ static uint64_t connection_run(struct link_mqtt *l)
     paho_free(&a.paho);
     if (a.fd >= 0)
         close(a.fd);
-    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : backoff_next(&l->backoff, lived_us, random_u32());
+    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : retry_next(l, lived_us);
     post_down(l, a.why, retry_us);
     return retry_us;
 }

@@ -84,3 +84,20 @@ const char *link_url_parse(const char *text, struct link_url *out)
     text = link_port_parse(text, &out->port);
     return text == NULL ? "the port is not valid" : path_parse(text, out);
 }
+
+const char *link_urls_parse(const char *text, struct link_urls *out)
+{
+    char one[LINK_HOST_MAX + LINK_PATH_MAX + 32];
+    out->count = 0;
+    for (;;) {
+        size_t len = strcspn(text, ",");
+        if (out->count == LINK_URLS_MAX || len >= sizeof(one))
+            return out->count == LINK_URLS_MAX ? "there are too many" : "it is too long";
+        memcpy(one, text, len);
+        one[len] = '\0';
+        const char *why = link_url_parse(one, &out->list[out->count++]);
+        if (why != NULL || text[len] == '\0')
+            return why;
+        text += len + 1;
+    }
+}

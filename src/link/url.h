@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mdm-tunnel/limits.h"
+
 #define LINK_HOST_MAX 255
 #define LINK_PATH_MAX 255
 
@@ -19,7 +21,16 @@ struct link_url {
 /* Take a host (an IPv6 address in brackets), and ":PORT" if it is there: what is behind it, NULL when it is none. */
 const char *link_host_parse(const char *text, char host[static LINK_HOST_MAX + 1]);
 const char *link_port_parse(const char *text, uint16_t *port);
+/* Brokers that are one to their users, such as the nodes of a cluster; the first one stands for all where one name is
+ * needed. */
+struct link_urls {
+    unsigned count; /* 1 at least */
+    struct link_url list[LINK_URLS_MAX];
+};
+
 /* NULL, or what is wrong with `text`. */
 const char *link_url_parse(const char *text, struct link_url *out);
+/* The same for URLs with commas between them. */
+const char *link_urls_parse(const char *text, struct link_urls *out);
 
 #endif

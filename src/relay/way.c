@@ -2,6 +2,8 @@
 /* From settings to a link. */
 #include "relay/way.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "mdm-tunnel/limits.h"
 
@@ -9,8 +11,8 @@
 #define IDLE_US (10 * US_PER_S)
 #define GRACE_US (60 * US_PER_S)
 
-const char *way_host(const struct way *w) { return w->broker_url != NULL ? w->broker_url->host : w->host; }
-uint16_t way_port(const struct way *w) { return w->broker_url != NULL ? w->broker_url->port : w->port; }
+const char *way_host(const struct way *w) { return w->brokers != NULL ? w->brokers->list[0].host : w->host; }
+uint16_t way_port(const struct way *w) { return w->brokers != NULL ? w->brokers->list[0].port : w->port; }
 
 /*
  * What cannot be known is whether the other end at a host is the server's own broker or a foreign one: envelopes are as
@@ -18,7 +20,7 @@ uint16_t way_port(const struct way *w) { return w->broker_url != NULL ? w->broke
  */
 void way_fill_hub(const struct way *w, struct hub_config *out)
 {
-    bool foreign = w->broker_url != NULL;
+    bool foreign = w->brokers != NULL;
     out->prefix = w->broker->prefix;
     out->max_envelope = foreign ? w->broker->max_payload : ENVELOPE_MAX_EMBEDDED;
     out->window_max = foreign ? SESSION_WINDOW_BROKER : SESSION_WINDOW_MAX;
@@ -30,22 +32,22 @@ void way_fill_hub(const struct way *w, struct hub_config *out)
 bool way_make_link(const struct way *w, struct hub *h, const char *instance)
 {
     const struct broker_settings *b = w->broker;
-    const struct link_url *url = w->broker_url;
+    bool foreign = w->brokers != NULL;
+    struct link_url own = {.port = w->port};
     struct link_config link;
     struct link_mqtt_config mqtt = {
-        .host = way_host(w),
-        .port = way_port(w),
+        .urls = foreign ? w->brokers->list : &own,
+        .url_count = foreign ? w->brokers->count : 1,
         .client_id = instance,
         .username = b->username,
         .password = b->password,
         .proxy = w->proxy,
         .keep_alive_us = KEEP_ALIVE_US,
         .max_attempts = w->max_attempts,
-        .max_payload = url != NULL ? b->max_payload : ENVELOPE_MAX_EMBEDDED,
+        .max_payload = foreign ? b->max_payload : ENVELOPE_MAX_EMBEDDED,
     };
-    if (url != NULL) {
-        mqtt.tls = url->tls;
-        mqtt.path = url->websocket ? url->path : NULL;
+    snprintf(own.host, sizeof(own.host), "%s", w->host != NULL ? w->host : "");
+    if (foreign) {
         mqtt.ca_file = b->ca_cert;
         mqtt.cert_file = b->client_cert;
         mqtt.key_file = b->private_key;

@@ -15,12 +15,12 @@ struct way {
     const char *host;
     uint16_t port;
     const struct broker_settings *broker;
-    const struct link_url *broker_url; /* NULL: the server's own broker at host and port */
-    const struct link_proxy *proxy;    /* on the way there; NULL: none */
-    unsigned max_attempts;             /* 0: for ever */
+    const struct link_urls *brokers; /* NULL: the server's own broker at host and port */
+    const struct link_proxy *proxy;  /* on the way there; NULL: none */
+    unsigned max_attempts;           /* 0: for ever */
 };
 
-/* The addresses that `way` leads to, for messages and files. */
+/* The address that `way` leads to, the first one of several, for messages and files. */
 const char *way_host(const struct way *w);
 uint16_t way_port(const struct way *w);
 /* Prefix, envelopes, windows, times: what the way says; the rest of `out` stays. */

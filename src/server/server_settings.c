@@ -98,14 +98,14 @@ static unsigned cores(void)
 
 static bool url_check(struct server_settings *s, struct config_error *err)
 {
-    const char *why = s->broker.url == NULL ? NULL : link_url_parse(s->broker.url, &s->broker_url);
+    const char *why = s->broker.url == NULL ? NULL : link_urls_parse(s->broker.url, &s->brokers);
 
     if (why != NULL) {
         config_error_set(err, "broker: %s", why);
         return false;
     }
     if (s->broker.url != NULL)
-        why = link_proxy_choose(s->broker.proxy, s->broker_url.host, s->broker_url.tls, &s->proxy);
+        why = link_proxy_choose(s->broker.proxy, s->brokers.list[0].host, s->brokers.list[0].tls, &s->proxy);
     if (why != NULL)
         config_error_set(err, "proxy: %s", why);
     return why == NULL;

@@ -46,7 +46,7 @@ struct server_settings {
     char *client_path; /* of MQTT over WebSocket at the public ports; "none": not there */
     char *acme_webroot;
     struct broker_settings broker;
-    struct link_url broker_url; /* valid with broker.url */
+    struct link_urls brokers; /* valid with broker.url */
     struct link_proxy proxy;    /* likewise */
     struct credential_settings credentials;
     char *auth_text;

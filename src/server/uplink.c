@@ -10,13 +10,10 @@ struct link *uplink_create(struct hub *hub, const struct server_settings *settin
                            uint64_t keep_alive_us)
 {
     const struct broker_settings *b = &settings->broker;
-    const struct link_url *url = &settings->broker_url;
     struct link_config config = {0};
     const struct link_mqtt_config mqtt = {
-        .host = url->host,
-        .port = url->port,
-        .tls = url->tls,
-        .path = url->websocket ? url->path : NULL,
+        .urls = settings->brokers.list,
+        .url_count = settings->brokers.count,
         .ca_file = b->ca_cert,
         .cert_file = b->client_cert,
         .key_file = b->private_key,

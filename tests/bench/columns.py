@@ -7,7 +7,11 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "functional"))
+from lib import mosquitto, nats, rabbitmq  # noqa: E402
 
 SERVICES = ("web", "sink", "ws")
 DEADLINE = 20
@@ -176,6 +180,7 @@ class NginxTwice(Nginx):
 class MdmTunnel(Column):
     name = "mdm-tunnel"
     build = pathlib.Path(os.environ.get("MDM_BUILDDIR", pathlib.Path(__file__).resolve().parents[2]))
+    broker = ()  # options of both programs
 
     def start(self):
         ports_file = self.directory / "ports.json"
@@ -194,6 +199,7 @@ class MdmTunnel(Column):
             ports_file,
             "--state-dir",
             self.directory / "server",
+            *self.broker,
         )
         wait_for(lambda: ports_file.exists() and ports_file.read_text().strip(), "the server writes its ports")
         ports = json.loads(ports_file.read_text())
@@ -203,10 +209,7 @@ class MdmTunnel(Column):
             self.build / "mdm-tunnel-client",
             "-i",
             "bench",
-            "-H",
-            "127.0.0.1",
-            "-p",
-            ports["client_port"],
+            *(self.broker or ("-H", "127.0.0.1", "-p", ports["client_port"])),
             "--state-dir",
             self.directory / "client",
             *(f"{s}={self.origin.ports[s]}" for s in SERVICES),
@@ -222,6 +225,40 @@ class MdmTunnel(Column):
     @staticmethod
     def available():
         return (MdmTunnel.build / "mdm-tunnel-server").exists()
+
+
+class ThroughBroker(MdmTunnel):
+    """Server and client meet at another broker, whose memory and time do not count."""
+
+    kind = None
+
+    def start(self):
+        self.meeting = self.kind(self.directory)
+        self.broker = ("--broker", f"mqtt://127.0.0.1:{self.meeting.port}")
+        super().start()
+
+    def stop(self):
+        super().stop()
+        self.meeting.stop()
+
+    @classmethod
+    def available(cls):
+        return MdmTunnel.available() and cls.binary is not None
+
+
+class ThroughMosquitto(ThroughBroker):
+    name = "through mosquitto"
+    kind, binary = mosquitto.Mosquitto, mosquitto.BINARY
+
+
+class ThroughRabbitMQ(ThroughBroker):
+    name = "through RabbitMQ"
+    kind, binary = rabbitmq.RabbitMQ, rabbitmq.BINARY
+
+
+class ThroughNats(ThroughBroker):
+    name = "through NATS"
+    kind, binary = nats.Nats, nats.BINARY
 
 
 class PortTunnel(Column):
@@ -342,7 +379,7 @@ class Ssh(PortTunnel):
         return shutil.which("ssh") is not None and bool(sshd)
 
 
-ALL = (Direct, Nginx, NginxTwice, MdmTunnel, Frp, Rathole, Chisel, Bore, Ssh)
+ALL = (Direct, Nginx, NginxTwice, MdmTunnel, ThroughMosquitto, ThroughRabbitMQ, ThroughNats, Frp, Rathole, Chisel, Bore, Ssh)
 
 
 class Origin(Column):

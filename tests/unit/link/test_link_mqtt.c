@@ -95,9 +95,11 @@ static void bench_start_keep_alive(struct bench *b, const char *host, uint16_t p
         .presence_topic = "mdm/at/me/0",
         .presence = "here",
     };
+    struct link_url url = {.port = port};
+    snprintf(url.host, sizeof(url.host), "%s", host);
     const struct link_mqtt_config mqtt = {
-        .host = host,
-        .port = port,
+        .urls = &url,
+        .url_count = 1,
         .client_id = "test-link",
         .keep_alive_us = keep_alive_us,
         .max_attempts = max_attempts,
@@ -244,7 +246,8 @@ static void freed_before_it_starts(void)
     struct bench b;
     bench_init(&b, worker_create("test", 0));
     const struct link_config config = {.worker = b.worker, .events = &bench_events, .ctx = &b};
-    const struct link_mqtt_config mqtt = {.host = "h", .client_id = "c", .username = "u", .password = "p"};
+    const struct link_url url = {.host = "h"};
+    const struct link_mqtt_config mqtt = {.urls = &url, .url_count = 1, .client_id = "c", .username = "u", .password = "p"};
     b.link = link_mqtt_create(&config, &mqtt);
     OK(b.link != NULL);
     bench_end(&b);

@@ -63,11 +63,35 @@ static void lengths(void)
     OK(link_url_parse(text, &url) != NULL);
 }
 
+static void several(void)
+{
+    struct link_urls urls;
+    char many[16 * LINK_URLS_MAX + 32] = "mqtt://a";
+    OK(link_urls_parse("mqtt://a", &urls) == NULL);
+    OK_INT(urls.count, 1);
+    OK(link_urls_parse("mqtt://a,mqtts://b:1,wss://c/x", &urls) == NULL);
+    OK_INT(urls.count, 3);
+    OK_TEXT(urls.list[0].host, "a");
+    OK(urls.list[1].tls && urls.list[1].port == 1);
+    OK_TEXT(urls.list[2].path, "/x");
+    OK(link_urls_parse("", &urls) != NULL);
+    OK(link_urls_parse("mqtt://a,", &urls) != NULL);
+    OK(link_urls_parse(",mqtt://a", &urls) != NULL);
+    OK(link_urls_parse("mqtt://a,b", &urls) != NULL);
+    OK(link_urls_parse("mqtt://a, mqtt://b", &urls) != NULL);
+    for (unsigned i = 1; i < LINK_URLS_MAX; i++)
+        strcat(many, ",mqtt://a");
+    OK(link_urls_parse(many, &urls) == NULL);
+    OK_INT(urls.count, LINK_URLS_MAX);
+    OK(link_urls_parse(strcat(many, ",mqtt://a"), &urls) != NULL);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
         {"addresses", addresses},
         {"what is none", what_is_none},
+        {"several", several},
         {"lengths", lengths},
     };
     return TAP_RUN(cases);

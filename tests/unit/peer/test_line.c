@@ -38,8 +38,9 @@ static void client_create(unsigned workers)
     struct hub_config config = program_config(&tim, "tim");
     config.max_envelope = ENVELOPE_MAX_EMBEDDED;
     tim.hub = hub_create(&config);
-    struct link_mqtt_config mqtt = {.host = "127.0.0.1",
-                                    .port = port,
+    const struct link_url url = {.host = "127.0.0.1", .port = port};
+    struct link_mqtt_config mqtt = {.urls = &url,
+                                    .url_count = 1,
                                     .client_id = tim.instance,
                                     .keep_alive_us = 30 * US_PER_S,
                                     .max_payload = ENVELOPE_MAX_EMBEDDED};
