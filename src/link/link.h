@@ -36,7 +36,8 @@ struct link_config {
     struct worker *worker;
     const struct link_events *events;
     void *ctx;
-    /* Subscribed before `up`, again after every reconnect. NULL-terminated; copied. `everywhere`: presence, QoS 1. */
+    /* Subscribed before `up`, again after every reconnect. NULL-terminated; copied. `everywhere`: presence, on every worker.
+     * QoS 0: a queue that RabbitMQ keeps for QoS 1 cannot be had again while its node is down. */
     const char *const *filters;
     const char *const *everywhere_filters;
     /* Published retained with QoS 1 before `up`, cleared (empty retained message) at the end, also by the will; or

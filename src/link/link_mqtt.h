@@ -87,6 +87,9 @@ static inline struct link_mqtt *link_mqtt_of(struct link *l)
     return CONTAINER_OF(l, struct link_mqtt, base);
 }
 
+/* The broker that is tried or connected. */
+static inline const struct link_url *link_mqtt_url(const struct link_mqtt *l) { return &l->urls[l->url_at]; }
+
 /* The thread's main function; ends after a close or the last attempt. */
 void *link_mqtt_run(void *link);
 /* Posts mail to the worker; called with the lock held, lets go of it meanwhile. Nothing is posted once abandoned. */

@@ -84,7 +84,7 @@ static enum look look(const struct link_mqtt *l, const char **why)
 }
 
 /* The socket's bytes are MQTT as it is. */
-static bool is_bare(const struct link_mqtt *l) { return !l->tls && l->path == NULL; }
+static bool is_bare(const struct link_mqtt *l) { return !link_mqtt_url(l)->tls && !link_mqtt_url(l)->websocket; }
 
 /* What one turn has taken. */
 struct progress {

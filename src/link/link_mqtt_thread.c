@@ -42,12 +42,10 @@ static void attempt_why(struct attempt *a, const char *text)
     snprintf(a->why, sizeof(a->why), "%.*s%s%.*s", 60, a->note, a->note[0] != '\0' ? ": " : "", 90, text);
 }
 
-static const struct link_url *url_now(const struct link_mqtt *l) { return &l->urls[l->url_at]; }
-
 static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *address, enum paho_version version,
                                     struct paho_error *err)
 {
-    const struct link_url *url = url_now(l);
+    const struct link_url *url = link_mqtt_url(l);
     uint64_t seconds = l->keep_alive_us / US_PER_S;
     const struct paho_config config = {
         .client_id = l->client_id,
@@ -108,7 +106,7 @@ static struct paho *connect_address(struct link_mqtt *l, const struct addrinfo *
 /* By name: the library, or the proxy, chooses the address. */
 static bool by_name(const struct link_mqtt *l)
 {
-    return url_now(l)->tls || url_now(l)->websocket || l->proxy.port != 0;
+    return link_mqtt_url(l)->tls || link_mqtt_url(l)->websocket || l->proxy.port != 0;
 }
 
 static int find_socket(const struct link_mqtt *l, const struct addrinfo *address)
@@ -121,7 +119,7 @@ static int find_socket(const struct link_mqtt *l, const struct addrinfo *address
 
 static bool connect_one(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
-    const struct link_url *url = url_now(l);
+    const struct link_url *url = link_mqtt_url(l);
     if (l->proxy.port != 0)
         snprintf(a->note, sizeof(a->note), "%.60s:%u through %.60s:%u", url->host, url->port, l->proxy.host, l->proxy.port);
     else if (by_name(l))
@@ -145,9 +143,9 @@ static bool connect_any(struct link_mqtt *l, struct attempt *a)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    const char *host = l->proxy.port != 0 ? l->proxy.host : url_now(l)->host;
+    const char *host = l->proxy.port != 0 ? l->proxy.host : link_mqtt_url(l)->host;
     char port[8];
-    snprintf(port, sizeof(port), "%u", l->proxy.port != 0 ? l->proxy.port : url_now(l)->port);
+    snprintf(port, sizeof(port), "%u", l->proxy.port != 0 ? l->proxy.port : link_mqtt_url(l)->port);
     int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0) {
         snprintf(a->why, sizeof(a->why), "%.80s: %s", host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
@@ -164,7 +162,7 @@ static bool set_up(struct link_mqtt *l, struct attempt *a)
 {
     struct paho_error err;
     if (!paho_subscribe(a->paho, l->base.filters, 0, &err) ||
-        !paho_subscribe(a->paho, l->base.everywhere_filters, 1, &err)) {
+        !paho_subscribe(a->paho, l->base.everywhere_filters, 0, &err)) {
         attempt_why(a, err.text);
         return false;
     }
@@ -229,8 +227,10 @@ static uint32_t random_u32(void)
 }
 
 /* The next broker of a round is tried at once; a whole round without success counts as one failure. */
-static uint64_t retry_next(struct link_mqtt *l, uint64_t lived_us)
+static uint64_t retry_next(struct link_mqtt *l, uint64_t lived_us, bool was_reluctant)
 {
+    if (lived_us == 0 && l->reluctant && !was_reluctant && l->url_count > 1)
+        return 0; /* the same one, with the other version */
     if (lived_us == 0) {
         l->url_at = (l->url_at + 1) % l->url_count;
         if (++l->url_failed < l->url_count)
@@ -245,12 +245,13 @@ static uint64_t connection_run(struct link_mqtt *l)
 {
     struct attempt a = {.fd = -1};
     uint64_t lived_us = 0;
+    bool was_reluctant = l->reluctant;
     if (connect_any(l, &a) && set_up(l, &a))
         lived_us = live(l, &a);
     paho_free(&a.paho);
     if (a.fd >= 0)
         close(a.fd);
-    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : retry_next(l, lived_us);
+    uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : retry_next(l, lived_us, was_reluctant);
     post_down(l, a.why, retry_us);
     return retry_us;
 }
