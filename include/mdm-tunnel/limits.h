@@ -245,6 +245,8 @@
 
 /* Ways that one mdm-tunnel-connect opens: what fits on a command line that somebody writes. */
 #define WISHES_MAX 64
+/* Devices that one list shows. */
+#define SURVEY_MAX 1024
 /* Local connections on one worker: each needs a stream, of which a session has STREAMS_PER_SESSION_MAX. */
 #define VISITS_PER_WORKER_MAX 16384
 

@@ -34,6 +34,8 @@ static const struct setting rows[] = {
     MQTUNNEL_SETTINGS(struct options, broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
+    {.name = "list", .kind = SETTING_FLAG, .offset = AT(list),
+     .help = "print who is there and what they offer: the devices named, or all (on a server's broker: all known ones)"},
     {.name = "fingerprint", .kind = SETTING_FLAG, .offset = AT(fingerprint),
      .help = "print the fingerprint of this workstation's key, for the device's authorized_peers"},
     {.name = "quiet", .letter = 'q', .kind = SETTING_FLAG, .offset = AT(quiet), .help = "say only what ends the program"},

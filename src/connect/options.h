@@ -22,7 +22,7 @@ struct options {
     struct credential_settings credentials;
     char *state_dir;
     unsigned workers;
-    bool fingerprint;
+    bool fingerprint, list;
     bool quiet, verbose;
     char *settings_file;
     struct broker_settings broker;

@@ -19,6 +19,7 @@
 #include "connect/connect.h"
 #include "connect/options.h"
 #include "connect/say.h"
+#include "connect/survey.h"
 
 #define PROGRAM "mdm-tunnel-connect"
 
@@ -107,23 +108,86 @@ static int fingerprint_print(const struct trust *trust)
     return 0;
 }
 
+static struct way way_of(const struct options *o, char *text, size_t size)
+{
+    if (o->broker.url != NULL)
+        snprintf(text, size, "%.500s", o->broker.url);
+    else
+        snprintf(text, size, "%.500s:%u", o->host, o->port);
+    return (struct way){.host = o->host,
+                        .port = (uint16_t)o->port,
+                        .broker = &o->broker,
+                        .brokers = o->broker.url != NULL ? &o->brokers : NULL,
+                        .proxy = &o->proxy};
+}
+
+/* -- the list ------------------------------------------------------------------------------------------------------ */
+
+struct ids {
+    unsigned count;
+    char names[HUB_IDS_MAX][LABEL_BYTES + 1];
+    const char *list[HUB_IDS_MAX + 1];
+};
+
+static void id_add(struct ids *ids, const char *text, size_t len)
+{
+    char *name = ids->names[ids->count];
+    if (ids->count == HUB_IDS_MAX || !label_normalise(text, len, name))
+        return;
+    ids->list[ids->count++] = name;
+}
+
+/* Those that were reached before at this place. */
+static void ids_known(struct ids *ids, struct trust *trust, const struct way *way)
+{
+    char *text = trust_known(trust), *place = trust_address(way_host(way), way_port(way)), *rest = NULL;
+    for (char *line = text == NULL ? NULL : strtok_r(text, "\n", &rest); line != NULL && place != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *at = strchr(line, '@');
+        size_t len = strlen(place);
+        if (at != NULL && strncmp(at + 1, place, len) == 0 && at[1 + len] == ' ')
+            id_add(ids, line, (size_t)(at - line));
+    }
+    free(place);
+    free(text);
+}
+
+static int run_list(const struct options *o, char *const *devices, int count, struct trust *trust)
+{
+    char instance[INSTANCE_TEXT_BYTES + 1], text[600];
+    struct ids ids = {.count = 0};
+    struct config_error err;
+    const struct way way = way_of(o, text, sizeof(text));
+    int error = instance_create(instance);
+    for (int i = 0; i < count; i++)
+        id_add(&ids, devices[i], strcspn(devices[i], "/"));
+    if (count == 0 && way.brokers == NULL)
+        ids_known(&ids, trust, &way);
+    else if (count == 0)
+        ids.list[ids.count++] = HUB_EVERYBODY;
+    if (error != 0 || ids.count == 0) {
+        log_fatal(PROGRAM, "%s", error != 0 ? strerror(error) : "no device is known here: name those that are meant");
+        return FAILED;
+    }
+    const struct survey_config config = {
+        .instance = instance, .way = &way, .way_text = text, .ids = ids.list, .trust = trust, .timeout_us = o->timeout_us};
+    if (survey_run(&config, &err) == 0)
+        return 0;
+    log_fatal(PROGRAM, "%s", err.text);
+    return FAILED;
+}
+
+/* -- ways ---------------------------------------------------------------------------------------------------------- */
+
 static int run_wishes(const struct options *o, struct wishes *wishes, struct trust *trust)
 {
     char instance[INSTANCE_TEXT_BYTES + 1], text[600];
-    const struct way way = {.host = o->host,
-                            .port = (uint16_t)o->port,
-                            .broker = &o->broker,
-                            .brokers = o->broker.url != NULL ? &o->brokers : NULL,
-                            .proxy = &o->proxy};
+    const struct way way = way_of(o, text, sizeof(text));
     int error = instance_create(instance);
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
         return FAILED;
     }
-    if (o->broker.url != NULL)
-        snprintf(text, sizeof(text), "%.500s", o->broker.url);
-    else
-        snprintf(text, sizeof(text), "%.500s:%u", o->host, o->port);
     const struct connect_config config = {
         .instance = instance,
         .way = &way,
@@ -170,7 +234,7 @@ static int run_options(struct options *o, char *const *devices, int count)
         devices = adopted;
         count = 1;
     }
-    usable = usable && (o->fingerprint || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
+    usable = usable && (o->fingerprint || o->list || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
     if (!usable) {
         log_fatal(PROGRAM, "%s", err.text);
         return WRONG_USAGE;
@@ -185,7 +249,9 @@ static int run_options(struct options *o, char *const *devices, int count)
         log_fatal(PROGRAM, "%s", err.text);
         return FAILED;
     }
-    int status = o->fingerprint ? fingerprint_print(trust) : run_wishes(o, &wishes, trust);
+    int status = o->fingerprint ? fingerprint_print(trust)
+                 : o->list      ? run_list(o, devices, count, trust)
+                                : run_wishes(o, &wishes, trust);
     trust_free(&trust);
     return status;
 }

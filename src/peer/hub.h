@@ -48,6 +48,8 @@ struct hub_events {
 };
 
 #define HUB_IDS_MAX 32
+/* As one of watch_ids: everybody, where the broker allows that. */
+#define HUB_EVERYBODY "+"
 
 struct hub_config {
     struct worker *const *workers; /* not running yet */

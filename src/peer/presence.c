@@ -187,7 +187,7 @@ static bool watches(const struct hub_shard *s, const char *id)
 {
     const struct hub_config *config = &s->hub->config;
     for (unsigned i = 0; !config->watch_presence && config->watch_ids != NULL && config->watch_ids[i] != NULL; i++)
-        if (strcmp(config->watch_ids[i], id) == 0)
+        if (strcmp(config->watch_ids[i], id) == 0 || strcmp(config->watch_ids[i], HUB_EVERYBODY) == 0)
             return true;
     return config->watch_presence;
 }

@@ -213,3 +213,9 @@ const struct error *trust_ask(struct trust *t, const struct trust_whom *whom, co
     state_unlock(t->state);
     return answer;
 }
+
+char *trust_known(struct trust *t)
+{
+    CHECK_OBJECT(t, TRUST_MAGIC);
+    return state_read(t->state, t->kind->known_file);
+}

@@ -52,6 +52,8 @@ struct trust_whom {
 
 /* "host:port" as it stands in the file: heap; NULL without memory. */
 char *trust_address(const char *host, uint16_t port);
+/* The file of known keys as it stands, heap; NULL when there is none. */
+char *trust_known(struct trust *t);
 /* What the peer has proven. NULL: it is enough; *first: a key seen for the first time. Or why not, and *why. */
 const struct error *trust_ask(struct trust *t, const struct trust_whom *whom, const struct seal_peer *peer, bool *first,
                               struct config_error *why);

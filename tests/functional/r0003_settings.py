@@ -5,7 +5,7 @@ import json
 import pathlib
 import subprocess
 
-from lib import check, main, same, story
+from lib import check, main, same, seconds, story
 from lib.mosquitto import Authority, Mosquitto
 from lib.program import Program
 from lib.workstation import CONNECT, Site, dial, echo, fingerprint
@@ -73,6 +73,28 @@ def _(t):
               f"COMP_WORDS[3]=--fo; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     same(done.stdout, "gateway\n--forward\n", "what the shell completes")
+
+
+@story("who is there: at any broker all devices with their services, at a server's those that are known or named")
+def _(t):
+    s = Site(t, t.keep(Mosquitto(t.directory)), {"ssh": t.origin(echo), "web": 9})
+    other = Program("mdm-tunnel-client", ["--id", "other", "--broker", f"mqtt://127.0.0.1:{s.place.port}", "--state-dir",
+                                          t.directory / "other.state", "-v", "--drain", "1", "x=9"], t.directory)
+    t.programs.append(other)
+    other.wait_log("connected to")
+
+    def listing(site, *arguments):
+        done = subprocess.run(site.command("--list", *arguments), capture_output=True, text=True, timeout=seconds(20), check=False)
+        return done.returncode, [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+
+    refused = "(the device does not let this workstation in)"
+    same(listing(s), (0, [["gateway", "ssh web"], ["other", refused]]), "at mosquitto")
+    same(listing(s, "gateway"), (0, [["gateway", "ssh web"]]), "one by its name")
+    s.device.stop()
+    server = Site(t, t.tunnel().server, {"ssh": 9})
+    same(listing(server)[0], 1, "nobody is known at the server: exit status")
+    same(listing(server, "gateway"), (0, [["gateway", "ssh"]]), "one by its name at the server")
+    same(listing(server), (0, [["gateway", "ssh"]]), "it is known now")
 
 
 main()
