@@ -44,7 +44,7 @@ static bool authorized_run(void)
     for (char id[] = "aa"; added && id[1] <= 'z'; id[1]++)
         added = authorized_clients_add(&a, id, &key);
     authorized_clients_done(&a);
-    char *text = added ? authorized_clients_edit("tim none\n", AUTHORIZED_ALLOW, "eva", &key) : NULL;
+    char *text = added ? authorized_clients_edit("tim none\n", AUTHORIZED_ALLOW, "eva", &key, NULL) : NULL;
     char *longer = text == NULL ? NULL : known_servers_add("", "host:1", &key);
     bool whole = longer != NULL;
     free(text);

@@ -279,7 +279,8 @@ static void environment_and_lists(void)
     const struct settings_table t = {"prog", "", "", few, false};
     char path[] = "/tmp/mdm-settings-XXXXXX", line[128];
     int fd = mkstemp(path);
-    OK(write(fd, "{\"domain\": \"file\", \"list\": \"0\"}", 33) == 33);
+    static const char text[] = "{\"domain\": \"file\", \"list\": \"0\"}";
+    OK(write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
     close(fd);
     snprintf(line, sizeof(line), "-L 1 -L 2:3 -c %s", path);
     unsetenv("MDM_TEST_DOMAIN");
