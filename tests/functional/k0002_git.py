@@ -33,6 +33,7 @@ def _(t):
     root = t.directory / "root"
     git(t, "init", "-q", "--bare", root / "repo.git")
     git(t, "-C", root / "repo.git", "config", "http.receivepack", "true")
+    git(t, "-C", root / "repo.git", "config", "core.bigFileThreshold", "1m")  # noise is not worth a delta
     service = t.origin(cgi(BACKEND, {"GIT_PROJECT_ROOT": str(root), "GIT_HTTP_EXPORT_ALL": "1"}))
     tunnel = t.tunnel({"git": service})
     host = ["-c", f"http.extraHeader=Host: {tunnel.host('git')}"]
@@ -40,6 +41,7 @@ def _(t):
 
     git(t, *host, "clone", "-q", url, "one")
     one = t.directory / "one"
+    git(t, "config", "core.bigFileThreshold", "1m", cwd=one)
     (one / "small").write_text("hello\n")
     (one / "big").write_bytes(random.Random(1).randbytes(PUSH_MB * 1000000))
     git(t, "add", ".", cwd=one)

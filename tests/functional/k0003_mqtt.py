@@ -113,7 +113,7 @@ def _(t):
             with Subscriber(tunnel.server.mqtt) as stranger:
                 stranger.publish(target, b"", retain=True)
         same(tunnel.ask().body, b"hello\n", "the tunnel afterwards")
-        same(len(reader.messages), 1, "presence messages")
+        same({m[:2] for m in reader.messages}, {reader.messages[0][:2]}, "presence, said again or not")
 
 
 @story("paho: garbage to a client's own topic changes nothing")

@@ -54,7 +54,7 @@ class Node:
                                             cwd=self.directory, env={**os.environ, **self.environment()},
                                             start_new_session=True)
 
-    def wait_ready(self, limit=60):
+    def wait_ready(self, limit=120):
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"{self.name} ended: {self.log[-3000:]}")
