@@ -305,6 +305,28 @@ static inline void client_publish(struct client *c, const char *topic, const cha
     }
 }
 
+/* The next packet that is no PUBLISH; the messages before it stay next in line (they may come before SUBACK, 3.8.4). */
+static inline enum mqtt_type client_next_answer(struct client *c, uint8_t *code)
+{
+    static uint8_t early[1 << 16];
+    size_t early_len = 0;
+    enum mqtt_type type;
+    while ((type = client_next(c)) == MQTT_PUBLISH && OK(early_len + c->in_used <= sizeof(early))) {
+        memcpy(early + early_len, c->in, c->in_used);
+        early_len += c->in_used;
+    }
+    if (type == MQTT_SUBACK && OK(c->p.suback.packet_id == 9 && c->p.suback.codes.len == 1))
+        *code = c->p.suback.codes.data[0];
+    size_t later = c->in_len - c->in_used;
+    if (!OK(early_len + later <= c->in_size))
+        return (enum mqtt_type)0;
+    memmove(c->in + early_len, c->in + c->in_used, later);
+    memcpy(c->in, early, early_len);
+    c->in_len = early_len + later;
+    c->in_used = 0;
+    return type;
+}
+
 /* The result of subscribing to one filter with these options. */
 static inline int client_subscribe_with(struct client *c, const struct mqtt_filter *f)
 {
@@ -314,9 +336,8 @@ static inline int client_subscribe_with(struct client *c, const struct mqtt_filt
     mqtt_filter_write(&w, MQTT_SUBSCRIBE, f);
     client_send(c, &(struct mqtt_packet){.type = MQTT_SUBSCRIBE,
                                          .subscribe = {.packet_id = 9, .filters = {filters, bytes_written(&w)}}});
-    if (!OK(client_next(c) == MQTT_SUBACK) || !OK(c->p.suback.packet_id == 9 && c->p.suback.codes.len == 1))
-        return -1;
-    return c->p.suback.codes.data[0];
+    uint8_t code = 0xff;
+    return OK(client_next_answer(c, &code) == MQTT_SUBACK) ? code : -1;
 }
 
 static inline int client_subscribe(struct client *c, const char *filter, unsigned qos)
