@@ -124,11 +124,12 @@ def _(t):
 
 @story("max_streams: no more at one time, WebSockets among them; the place is free again afterwards")
 def _(t):
-    go_on = threading.Event()
+    go_on, under_way = threading.Event(), []
 
     def serve(peer, origin):
         request = peer.read_request()
         if request is not None and request.target == "/slow":
+            under_way.append(request)
             go_on.wait(seconds(20))
         if request is not None:
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -139,9 +140,9 @@ def _(t):
     with tunnel.visit() as one, tunnel.visit() as two:
         for visitor in (one, two):
             visitor.send(tunnel.request(target="/slow"))
-        wait_until(lambda: tunnel.ask().status == 503, "two are under way")
+        wait_until(lambda: len(under_way) == 2, "two are under way")
         answer = tunnel.ask()
-        same((answer.error, answer.get("Retry-After")), ("limit", "1"), "refusal")
+        same((answer.status, answer.error, answer.get("Retry-After")), (503, "limit", "1"), "refusal")
         go_on.set()
         same((one.read_response().body, two.read_response().body), (b"ok", b"ok"), "the two")
     wait_until(lambda: tunnel.ask().status == 200, "there is room again")
