@@ -121,7 +121,7 @@ def _(t):
     large(t, SIZE_MIB << 20)
 
 
-STALLED = 100
+STALLED = 25 if sanitized() else 100
 
 
 @story(f"{STALLED} stalled downloads: others are served, memory is bounded, and each goes on when it is read", slow=True)

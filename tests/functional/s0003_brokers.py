@@ -9,6 +9,7 @@ import time
 from lib import check, main, same, story, wait_until
 from lib.load import Load
 from lib.mosquitto import Authority, Mosquitto
+from lib.program import sanitized
 from lib.tunnel import Client
 from lib.websocket_gate import WebSocketGate
 
@@ -69,7 +70,7 @@ def _(t):
 )
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
-    load = Load()
+    load = Load(size=64 << 20 if sanitized() else 256 << 20)
     tunnel = meet(t, broker, {"hello": t.origin(load.serve)})
     load.start(tunnel)
     for _ in range(3):

@@ -15,6 +15,7 @@ SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "quarantine_size_mb=8:thread_local_quarantine_size_kb=64",
     "TSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).resolve().parents[2] / 'tsan.supp'}",
 }
+os.environ.update({name: os.environ.get(name, value) for name, value in SANITIZER_OPTIONS.items()})
 TICKS = os.sysconf("SC_CLK_TCK")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion|Assertion|SUMMARY: ")
 
@@ -44,7 +45,7 @@ class Program:
                 stdout=out,
                 stderr=err,
                 cwd=directory,
-                env={**SANITIZER_OPTIONS, **os.environ, **(environment or {})},
+                env={**os.environ, **(environment or {})},
                 preexec_fn=raise_limits,
             )
         self.ended_by_story = False

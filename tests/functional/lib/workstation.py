@@ -9,7 +9,7 @@ import time
 
 from .clock import seconds, wait_until
 from .peer import Closed, Peer
-from .program import SANITIZER_OPTIONS, Program, raise_limits
+from .program import Program, raise_limits
 from .tunnel import Client
 
 CONNECT = "mdm-tunnel-connect"
@@ -75,7 +75,7 @@ class Site:
         """A process with pipes; its stderr goes to a file."""
         with open(self.t.directory / f"stdio-{name}.err", "ab") as err:
             return subprocess.Popen(self.command("-W", *arguments, name=name), stdin=stdin, stdout=stdout, stderr=err,
-                                    env={**SANITIZER_OPTIONS, **os.environ}, preexec_fn=raise_limits)
+                                    preexec_fn=raise_limits)
 
     def command(self, *arguments, name="oli"):
         return [str(word) for word in (Program.find(CONNECT), *way(self.place), "--state-dir",
