@@ -144,9 +144,10 @@ def _(t):
     requests_small(tunnel, 500)
     with tunnel.visit(timeout=60) as visitor:
         check(visitor.ask(target="/big", host=tunnel.host("hello")).body == whole, "a download beside the stalled ones")
+    # Of 400 MiB: credit of 256 KiB each, 64 MiB that they share beyond it (limits.h), and what chunks hold beside that.
     for program, rss in zip(tunnel.programs, before):
         grown = (program.rss() - rss) >> 20
-        check(sanitized() or grown < STALLED, f"{program.label} grew by {grown} MiB")
+        check(sanitized() or grown < 128, f"{program.label} grew by {grown} MiB")
     for visitor in lazy:
         check(visitor.read_exact(size) == whole, "what a stalled download brought in the end")
 
