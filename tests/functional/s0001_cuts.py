@@ -6,7 +6,7 @@ import signal
 import time
 
 from lib import check, main, same, seconds, story, wait_until
-from lib.load import SIZE, Load
+from lib.load import GIB, SIZE, Load
 from lib.path import FAR, NEAR, Path
 from lib.relay import Relay
 
@@ -34,7 +34,7 @@ def loaded(t, **rest):
     f"the connection is cut {CUTS} times at random moments under a download, an upload, a WebSocket and events", slow=True
 )
 def _(t):
-    tunnel, relay, load = loaded(t)
+    tunnel, relay, load = loaded(t, size=GIB)
     chance = random.Random(50)
     relay.rate = SIZE / 45  # a second; so it lasts for all cuts
     load.start(tunnel)

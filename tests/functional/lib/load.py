@@ -12,7 +12,8 @@ from .program import sanitized
 from .story import check, same
 
 BLOCK = bytes(range(256)) * 256
-SIZE = (64 << 20) if sanitized() else (1 << 30)
+SIZE = (64 << 20) if sanitized() else (256 << 20)
+GIB = SIZE if sanitized() else 1 << 30
 EVENT_EVERY = 0.05
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
            ("Sec-WebSocket-Key", base64.b64encode(b"x" * 16).decode())]
