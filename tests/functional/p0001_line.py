@@ -114,7 +114,7 @@ def mosquitto(t):
     return t.keep(Mosquitto(t.directory, f"listener 1883 {NEAR}")) and 1883
 
 
-@story("a download fills a line of 100 ms and 200 Mbit/s, through the embedded broker, also with losses", only="plain")
+@story("a download fills a line of 100 ms and 200 Mbit/s, through the embedded broker, also with losses", only="plain", alone=True)
 def _(t):
     line = Line(t, LONG_WORDS)
     receive = line.download(t)
@@ -123,7 +123,7 @@ def _(t):
     line.fills(receive, 0.4, 1, upward=True)
 
 
-@story("an upload fills a line of 100 ms and 200 Mbit/s, through the embedded broker, also with losses", only="plain")
+@story("an upload fills a line of 100 ms and 200 Mbit/s, through the embedded broker, also with losses", only="plain", alone=True)
 def _(t):
     line = Line(t, LONG_WORDS)
     receive = line.upload(t)
@@ -132,7 +132,7 @@ def _(t):
     line.fills(receive, 0.4, 1, upward=False)
 
 
-@story("a download fills a line of 100 ms and 200 Mbit/s, through mosquitto, also with losses", only="plain")
+@story("a download fills a line of 100 ms and 200 Mbit/s, through mosquitto, also with losses", only="plain", alone=True)
 def _(t):
     line = Line(t, LONG_WORDS, mosquitto)
     receive = line.download(t)
@@ -141,13 +141,13 @@ def _(t):
     line.fills(receive, 0.4, 1, upward=True)
 
 
-@story("an upload through mosquitto fills as much of the long line as mosquitto's own connection can", only="plain")
+@story("an upload through mosquitto fills as much of the long line as mosquitto's own connection can", only="plain", alone=True)
 def _(t):
     line = Line(t, LONG_WORDS, mosquitto)
     line.fills(line.upload(t), 0.8, 2.5, upward=False)
 
 
-@story("four downloads on an uplink of 20 Mbit/s leave small requests quick and the line full", only="plain")
+@story("four downloads on an uplink of 20 Mbit/s leave small requests quick and the line full", only="plain", alone=True)
 def _(t):
     line = Line(t, "delay=5 rate=20000 queue=1000000")
     rate, whole, median = statistics(line, [line.download(t) for _ in range(4)], 4)
@@ -156,12 +156,12 @@ def _(t):
     check(rate >= 0.92 * SLOW, f"bulk has {rate / 1e6:.2f} Mbit/s")  # the rest is heads: TCP/IP alone takes 3.5 %
 
 
-@story("bulk in both directions at once: both move", only="plain")
+@story("bulk in both directions at once: both move", only="plain", alone=True)
 def _(t):
     both_ways(t, Line(t, "delay=10 rate=100000 queue=500000"))
 
 
-@story("bulk in both directions of a slow line at once, through mosquitto: both move", only="plain")
+@story("bulk in both directions of a slow line at once, through mosquitto: both move", only="plain", alone=True)
 def _(t):
     both_ways(t, Line(t, "delay=5 rate=20000 queue=500000", mosquitto))
 
