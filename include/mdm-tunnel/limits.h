@@ -29,6 +29,11 @@
 /* Rounds of mail and work in one turn before sockets are looked at again. */
 #define WORKER_ROUNDS_MAX 8
 
+/* Freed memory that a thread's heap keeps: what one session has in flight comes and goes many times a second. Blocks from
+ * the second size on are mapped one by one; none of ours that is made often is that large. */
+#define HEAP_KEPT_MAX (8 * MIB)
+#define HEAP_BLOCK_MAX (1 * MIB)
+
 /* -- wire -------------------------------------------------------------------------------------------------------- */
 
 /* One envelope with its head: through the embedded broker, and through any other (RabbitMQ, NATS, AWS IoT: 128 KiB). */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "mdm-tunnel/limits.h"
 
 void process_harden(void)
 {
@@ -73,4 +76,10 @@ const char *process_settle(void)
     if (geteuid() == 0)
         return NULL;
     return capabilities_set(0) ? NULL : strerror(errno);
+}
+
+void process_keep_memory(void)
+{
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_MAX);
+    mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_MAX);
 }

@@ -11,6 +11,9 @@
  * PR_SET_DUMPABLE); no privileges from programs that would be started. Debuggers of root still attach.
  */
 void process_harden(void);
+/* Freed memory stays with the program, up to HEAP_KEPT_MAX a heap: giving it back and taking it again costs a page fault
+ * for every 4 KiB. Before threads begin. */
+void process_keep_memory(void);
 
 struct process_user {
     uid_t uid;

@@ -260,6 +260,7 @@ static int run_trusting(struct options *o, const char *id, struct services *serv
     struct keys keys;
     struct config_error err;
     process_harden();
+    process_keep_memory();
     if (!keys_make(o, &keys, &err)) {
         log_fatal(PROGRAM, "%s", err.text);
         services_done(services);

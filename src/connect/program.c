@@ -272,6 +272,7 @@ int connect_program(int argc, char **argv)
         break;
     }
     process_harden();
+    process_keep_memory();
     int status = run_options(&o, argv + first, argc - first);
     settings_done(&options_table, &o);
     return status;

@@ -24,6 +24,7 @@ static bool become_user(struct server_settings *settings, struct config_error *e
         why = process_become(&user);
     }
     process_harden();
+    process_keep_memory();
     if (why != NULL)
         config_error_set(err, "user '%.64s': %s", settings->user, why);
     return why == NULL;
