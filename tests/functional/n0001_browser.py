@@ -54,7 +54,7 @@ def visit(t, tunnel, what, service, *arguments):
     same((done.returncode, done.stderr), (0, ""), f"the visit of {url}")
 
 
-@story("the examples and an error page in Chromium", only="plain", slow=True)
+@story("the examples and an error page in Chromium", slow=True)
 def _(t):
     needs_browser()
     tunnel = t.tunnel({"hello-world": example(t, "hello-world"), "websockets": example(t, "websockets")})
@@ -63,7 +63,7 @@ def _(t):
     visit(t, tunnel, "error", "nothing")
 
 
-@story("Vite: an edit reaches the page in Chromium without a reload", only="plain", slow=True)
+@story("Vite: an edit reaches the page in Chromium without a reload", slow=True)
 def _(t):
     needs_browser()
     project = t.directory / "project"
