@@ -168,5 +168,5 @@ unsigned client_place(void *ctx, const struct open_head *head)
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)head;
     struct worker *w = worker_self();
-    return placing_choose(&c->placing, worker_index(w), c->worker_count, worker_now_us(w), clock_thread_us());
+    return placing_choose(&c->placing, worker_index(w), c->crew.count, worker_now_us(w), clock_thread_us());
 }

@@ -11,14 +11,14 @@
 #include "client/client_shard.h"
 #include "client/placing.h"
 #include "peer/hub.h"
+#include "relay/crew.h"
 
 #define CLIENT_MAGIC 0x434c4945
 
 struct client {
     OBJECT_MAGIC;
     const char *id, *services_file;
-    unsigned worker_count;
-    struct worker **workers;
+    struct crew crew;
     struct client_shard *shards;
     struct lookups *lookups;
     struct hub *hub;
@@ -28,7 +28,6 @@ struct client {
     atomic_uint streams;
     atomic_bool gave_up, draining, ending;
     _Atomic(const struct error *) refused;
-    atomic_uint shards_cut;
 
     /* worker 0's */
     struct watch *watch;
@@ -47,10 +46,6 @@ const struct error *client_admit(void *ctx, const char *id, const struct seal_pe
 unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);
-
-/* Runs `run` on a worker soon; `arg` goes with it. False without memory. Any thread. */
-bool client_run_on(struct client *c, unsigned worker, void (*run)(struct client *c, struct client_shard *s, void *arg),
-                   void *arg, void (*discard)(void *arg));
 
 /* Watches the services file; before the workers run. False with errno. */
 bool client_watch(struct client *c);

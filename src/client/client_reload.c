@@ -9,9 +9,10 @@
 
 static void catalog_discard(void *arg) { catalog_unref(arg); }
 
-static void catalog_change(struct client *c, struct client_shard *s, void *arg)
+static void catalog_change(void *ctx, unsigned worker, void *arg)
 {
-    (void)c;
+    struct client *c = ctx;
+    struct client_shard *s = &c->shards[worker];
     catalog_unref(s->catalog);
     s->catalog = arg;
 }
@@ -52,8 +53,8 @@ static void services_log(const struct client *c, const struct services *s)
 void client_publish_catalog(struct client *c, struct catalog *catalog)
 {
     services_log(c, catalog_services(catalog));
-    for (unsigned i = 0; i < c->worker_count; i++)
-        if (!client_run_on(c, i, catalog_change, catalog_ref(catalog), catalog_discard))
+    for (unsigned i = 0; i < c->crew.count; i++)
+        if (!crew_run(&c->crew, i, catalog_change, c, catalog_ref(catalog), catalog_discard))
             log_warning(c->id, "no memory for the services on worker %u", i);
     catalog_offer(c, catalog_services(catalog));
     catalog_unref(catalog);
@@ -87,19 +88,17 @@ static void on_file_changed(void *ctx)
     reload(c);
 }
 
-static void reload_run(struct client *c, struct client_shard *s, void *arg)
+static void reload_run(void *ctx, unsigned worker, void *arg)
 {
-    (void)s;
+    (void)worker;
     (void)arg;
-    reload(c);
+    reload(ctx);
 }
-
-static void nothing_discard(void *arg) { (void)arg; }
 
 void client_reload(struct client *c)
 {
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    if (c->services_file != NULL && !client_run_on(c, 0, reload_run, NULL, nothing_discard))
+    if (c->services_file != NULL && !crew_run(&c->crew, 0, reload_run, c, NULL, NULL))
         log_warning(c->id, "no memory to reload");
 }
 
@@ -107,6 +106,6 @@ bool client_watch(struct client *c)
 {
     if (c->services_file == NULL)
         return true;
-    c->watch = watch_create(c->workers[0], c->services_file, on_file_changed, c);
+    c->watch = watch_create(c->crew.workers[0], c->services_file, on_file_changed, c);
     return c->watch != NULL;
 }

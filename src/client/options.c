@@ -22,9 +22,9 @@
 static const struct setting rows[] = {
     {.name = "id", .letter = 'i', .alias_letter = 'u', .kind = SETTING_NAME, .offset = AT(id), .argument = "ID",
      .help = "name of this client in public names; without it, the one used last time"},
-    {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(host), .default_text = "localhost",
+    {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(way.host), .default_text = "localhost",
      .argument = "HOST", .help = "the server"},
-    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8001",
+    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(way.port), .default_text = "8001",
      .argument = "PORT", .help = "the server's MQTT port"},
     {.name = "config", .letter = 'c', .alias = "services", .alias_letter = 's', .kind = SETTING_PATH,
      .offset = AT(services_file), .argument = "FILE", .help = "the services; an edit takes effect at once "
@@ -48,8 +48,8 @@ static const struct setting rows[] = {
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
-    BROKER_SETTINGS(struct options, broker),
-    MQTUNNEL_SETTINGS(struct options, broker),
+    BROKER_SETTINGS(struct options, way.broker),
+    MQTUNNEL_SETTINGS(struct options, way.broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose),
@@ -88,24 +88,13 @@ static bool credentials_fit(const struct options *o, struct config_error *err)
 int options_finish(struct options *o, struct config_error *err)
 {
     char device[LABEL_BYTES + 1];
-    if (!credentials_fit(o, err) || !broker_settings_adopt(&o->broker, o->host, o->port, device, err) ||
-        !broker_settings_finish(&o->broker, err))
+    if (!credentials_fit(o, err) || !way_settings_finish(&o->way, device, err))
         return EXIT_USAGE;
     if (o->id == NULL && device[0] != '\0' && (o->id = strdup(device)) == NULL) {
         config_error_set(err, "out of memory");
         return EXIT_FAILED;
     }
-    bool broker = o->broker.url != NULL;
-    const char *why = !broker ? NULL : link_urls_parse(o->broker.url, &o->brokers);
-    if (why != NULL) {
-        config_error_set(err, "broker: %s", why);
-        return EXIT_USAGE;
-    }
-    why = link_proxy_choose(o->broker.proxy, broker ? o->brokers.list[0].host : o->host, o->brokers.list[0].tls, &o->proxy);
-    if (why == NULL)
-        return 0;
-    config_error_set(err, "proxy: %s", why);
-    return EXIT_USAGE;
+    return 0;
 }
 
 /* -- services ------------------------------------------------------------------------------------------------------ */

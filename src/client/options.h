@@ -6,17 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/services.h"
 #include "config/settings.h"
-#include "link/proxy.h"
-#include "link/url.h"
+#include "relay/way_settings.h"
 
 struct options {
     char *id; /* NULL: as the last time */
-    char *host;
-    unsigned port;
+    struct way_settings way;
     char *services_file; /* NULL: the default one, unless services are named on the command line */
     unsigned max_attempts;
     unsigned weight;
@@ -30,9 +27,6 @@ struct options {
     unsigned workers;
     bool verbose;
     char *settings_file;
-    struct broker_settings broker;
-    struct link_urls brokers; /* valid with broker.url */
-    struct link_proxy proxy;
 };
 
 extern const struct settings_table options_table;

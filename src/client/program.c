@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -17,9 +16,10 @@
 #include "base/process.h"
 #include "client/client.h"
 #include "client/options.h"
-#include "relay/trust.h"
 #include "config/port_list.h"
 #include "config/state.h"
+#include "relay/crew.h"
+#include "relay/trust.h"
 
 #define PROGRAM "mdm-tunnel-client"
 
@@ -72,10 +72,9 @@ static void take_news(const struct wait *w)
 
 static void say_gave_up(const struct options *o)
 {
-    if (o->broker.url != NULL)
-        log_fatal(PROGRAM, "no connection to %s after %u attempts", o->broker.url, o->max_attempts);
-    else
-        log_fatal(PROGRAM, "no connection to %s:%u after %u attempts", o->host, o->port, o->max_attempts);
+    char text[512];
+    way_settings_text(&o->way, text, sizeof(text));
+    log_fatal(PROGRAM, "no connection to %s after %u attempts", text, o->max_attempts);
 }
 
 /* Returns the exit status. */
@@ -101,32 +100,9 @@ static int wait_for_end(struct wait *w)
 
 /* -- running ------------------------------------------------------------------------------------------------------- */
 
-/* Each stream needs a descriptor. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Blocked in every thread, taken by this one. -1 with errno. */
-static int signals_open(void)
-{
-    sigset_t set;
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static int run(const struct client_config *config, const struct options *o)
 {
-    struct wait w = {.options = o, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = signals_open()};
+    struct wait w = {.options = o, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = crew_signals_open()};
     struct config_error err;
     if (w.signals < 0) {
         log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
@@ -139,10 +115,9 @@ static int run(const struct client_config *config, const struct options *o)
         close(w.signals);
         return EXIT_FAILED;
     }
-    if (o->broker.url != NULL)
-        log_info(config->id, "connecting to %s", o->broker.url);
-    else
-        log_info(config->id, "connecting to %s:%u", o->host, o->port);
+    char text[512];
+    way_settings_text(&o->way, text, sizeof(text));
+    log_info(config->id, "connecting to %s", text);
     int error = client_start(w.client), status = EXIT_FAILED;
     if (error != 0)
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
@@ -181,12 +156,9 @@ static struct trust *trust_make(const struct options *o, struct config_error *er
 
 static struct way way_of(const struct options *o)
 {
-    return (struct way){.host = o->host,
-                        .port = (uint16_t)o->port,
-                        .broker = &o->broker,
-                        .brokers = o->broker.url != NULL ? &o->brokers : NULL,
-                        .proxy = &o->proxy,
-                        .max_attempts = o->max_attempts};
+    struct way way = way_settings_way(&o->way);
+    way.max_attempts = o->max_attempts;
+    return way;
 }
 
 static void keys_done(struct keys *k)
@@ -310,7 +282,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
         return EXIT_USAGE;
     }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
-    raise_descriptor_limit();
+    crew_raise_descriptor_limit();
     int status = options_finish(o, &err);
     if (status == 0)
         status = options_id(o, &id, &err);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,58 +13,19 @@
 #include "connect/inner.h"
 #include "connect/say.h"
 
-/* For every goodbye to be said, and how often it is looked for. */
-#define END_TIMEOUT_US (2 * US_PER_S)
-#define END_LOOK_NS (5 * 1000 * 1000)
-
-/* -- work for a worker --------------------------------------------------------------------------------------------- */
-
-struct errand {
-    struct mail mail;
-    struct connect *connect;
-    unsigned worker, index;
-    void (*run)(struct connect *c, unsigned worker, unsigned index);
-};
-
-static void errand_discard(struct mail *m) { free(CONTAINER_OF(m, struct errand, mail)); }
-
-static void errand_deliver(struct worker *self, struct mail *m)
-{
-    struct errand *e = CONTAINER_OF(m, struct errand, mail);
-    (void)self;
-    e->run(e->connect, e->worker, e->index);
-    free(e);
-}
-
-/* On every worker; false without memory. Any thread. */
-static bool run_everywhere(struct connect *c, unsigned index, void (*run)(struct connect *c, unsigned worker, unsigned index))
-{
-    for (unsigned i = 0; i < c->worker_count; i++) {
-        struct errand *e = calloc(1, sizeof(*e));
-        if (e == NULL)
-            return false;
-        e->mail = (struct mail){.deliver = errand_deliver, .discard = errand_discard};
-        list_init(&e->mail.node);
-        e->connect = c;
-        e->worker = i;
-        e->index = index;
-        e->run = run;
-        worker_post(c->workers[i], &e->mail);
-    }
-    return true;
-}
-
 /* -- doors --------------------------------------------------------------------------------------------------------- */
 
-static void door_run(struct connect *c, unsigned worker, unsigned index)
+static void door_run(void *ctx, unsigned worker, void *arg)
 {
-    doorkeeper_start(&c->shards[worker].keepers[index], &c->doors[index], &c->shards[worker].visits);
+    struct connect *c = ctx;
+    struct door *d = arg;
+    doorkeeper_start(&c->shards[worker].keepers[d - c->doors], d, &c->shards[worker].visits);
 }
 
 void connect_open_door(struct connect *c, unsigned index)
 {
     struct door *d = &c->doors[index];
-    if (!door_listen(d) || !run_everywhere(c, index, door_run)) {
+    if (!door_listen(d) || !crew_run_all(&c->crew, door_run, c, d)) {
         log_fatal(PROGRAM, "cannot listen on %s: %s", d->address, strerror(errno));
         connect_say_over(c, CONNECT_FAILED);
         return;
@@ -134,30 +94,24 @@ static bool doors_make(struct connect *c, struct config_error *err)
     return true;
 }
 
-static bool workers_make(struct connect *c)
+static bool shards_make(struct connect *c)
 {
-    c->workers = calloc(c->config.workers, sizeof(struct worker *));
-    c->shards = calloc(c->config.workers, sizeof(*c->shards));
-    if (c->workers == NULL || c->shards == NULL)
+    if (!crew_create(&c->crew, c->config.workers))
         return false;
-    for (; c->worker_count < c->config.workers; c->worker_count++) {
-        unsigned i = c->worker_count;
-        char name[24];
-        snprintf(name, sizeof(name), "worker-%u", i);
-        c->workers[i] = worker_create(name, i);
-        if (c->workers[i] == NULL)
-            return false;
-        visits_init(&c->shards[i].visits, c->workers[i]);
-    }
-    evtimer_assign(&c->timeout, worker_events(c->workers[0]), connect_timed_out, c);
+    c->shards = calloc(c->config.workers, sizeof(*c->shards));
+    if (c->shards == NULL)
+        return false;
+    for (unsigned i = 0; i < c->crew.count; i++)
+        visits_init(&c->shards[i].visits, c->crew.workers[i]);
+    evtimer_assign(&c->timeout, worker_events(c->crew.workers[0]), connect_timed_out, c);
     return true;
 }
 
 static bool hub_make(struct connect *c)
 {
     struct hub_config hub = {
-        .workers = c->workers,
-        .worker_count = c->worker_count,
+        .workers = c->crew.workers,
+        .worker_count = c->crew.count,
         .instance = c->config.instance,
         .watch_ids = c->ids,
         .guest = true,
@@ -168,7 +122,7 @@ static bool hub_make(struct connect *c)
     };
     way_fill_hub(c->config.way, &hub);
     c->hub = hub_create(&hub);
-    for (unsigned i = 0; c->hub != NULL && i < c->worker_count; i++)
+    for (unsigned i = 0; c->hub != NULL && i < c->crew.count; i++)
         c->shards[i].visits.hub = hub_shard(c->hub, i);
     return c->hub != NULL && way_make_link(c->config.way, c->hub, c->config.instance);
 }
@@ -188,7 +142,7 @@ struct connect *connect_create(const struct connect_config *config, struct confi
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!devices_make(c, err) || !doors_make(c, err))
         connect_free(&c);
-    else if (c->news < 0 || !workers_make(c) || !hub_make(c)) {
+    else if (c->news < 0 || !shards_make(c) || !hub_make(c)) {
         config_error_set(err, "cannot start: %s", strerror(errno != 0 ? errno : ENOMEM));
         connect_free(&c);
     }
@@ -200,53 +154,26 @@ int connect_start(struct connect *c)
     CHECK_OBJECT(c, CONNECT_MAGIC);
     say("connecting to %s", c->config.way_text);
     hub_start(c->hub);
-    for (unsigned i = 0; i < c->worker_count; i++) {
-        int error = worker_start(c->workers[i]);
-        if (error != 0)
-            return error;
-    }
-    return 0;
+    return crew_start(&c->crew);
 }
 
 /* -- end ----------------------------------------------------------------------------------------------------------- */
 
-static void cut_run(struct connect *c, unsigned worker, unsigned index)
+static void cut_run(void *ctx, unsigned worker, void *arg)
 {
+    struct connect *c = ctx;
     struct connect_shard *s = &c->shards[worker];
-    (void)index;
+    (void)arg;
     for (unsigned i = 0; i < WISHES_MAX; i++)
         doorkeeper_stop(&s->keepers[i]);
     visits_cut(&s->visits, &error_shutting_down);
-    atomic_fetch_add_explicit(&c->shards_cut, 1, memory_order_release);
 }
-
-static void pause_until(uint64_t deadline_us, bool (*done)(const struct connect *c), const struct connect *c)
-{
-    const struct timespec pause = {0, END_LOOK_NS};
-    while (!done(c) && clock_now_us() < deadline_us)
-        nanosleep(&pause, NULL);
-}
-
-static bool all_cut(const struct connect *c)
-{
-    return atomic_load_explicit(&c->shards_cut, memory_order_acquire) == c->worker_count;
-}
-
-static bool all_said(const struct connect *c) { return hub_ended(c->hub); }
 
 void connect_end(struct connect *c)
 {
-    uint64_t deadline_us = clock_now_us() + END_TIMEOUT_US;
     CHECK_OBJECT(c, CONNECT_MAGIC);
     atomic_store(&c->ending, true);
-    if (run_everywhere(c, 0, cut_run))
-        pause_until(deadline_us, all_cut, c);
-    hub_end(c->hub);
-    pause_until(deadline_us, all_said, c);
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_close(c->workers[i]);
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_stop(c->workers[i]);
+    crew_end(&c->crew, c->hub, cut_run, c);
 }
 
 void connect_free(struct connect **cp)
@@ -255,14 +182,10 @@ void connect_free(struct connect **cp)
     if (*cp == NULL)
         return;
     TAKE_OBJECT(c, cp, CONNECT_MAGIC);
-    for (unsigned i = 0; i < c->worker_count; i++)
-        worker_stop(c->workers[i]);
-    for (unsigned i = 0; i < c->worker_count; i++) {
-        for (unsigned k = 0; k < WISHES_MAX; k++)
-            doorkeeper_stop(&c->shards[i].keepers[k]);
-        visits_cut(&c->shards[i].visits, &error_shutting_down);
-    }
-    if (c->worker_count > 0 && c->workers[0] != NULL && event_initialized(&c->timeout))
+    crew_stop(&c->crew);
+    for (unsigned i = 0; i < c->crew.count && c->shards != NULL; i++)
+        cut_run(c, i, NULL);
+    if (event_initialized(&c->timeout))
         event_del(&c->timeout);
     hub_free(&c->hub);
     if (c->plumb_fd >= 0)
@@ -270,12 +193,10 @@ void connect_free(struct connect **cp)
     plumb_free(&c->plumb);
     for (unsigned i = 0; i < WISHES_MAX; i++)
         door_close(&c->doors[i]);
-    for (unsigned i = 0; i < c->worker_count; i++) {
+    for (unsigned i = 0; i < c->crew.count && c->shards != NULL; i++)
         chunk_unref(c->shards[i].visits.room.scratch);
-        worker_free(&c->workers[i]);
-    }
+    crew_free(&c->crew);
     free(c->shards);
-    free(c->workers);
     if (c->news >= 0)
         close(c->news);
     FREE_OBJECT(c);

@@ -11,6 +11,7 @@
 #include "connect/door.h"
 #include "connect/plumb.h"
 #include "peer/hub.h"
+#include "relay/crew.h"
 
 #define CONNECT_MAGIC 0x636f6e6e
 #define PROGRAM       "mdm-tunnel-connect"
@@ -41,8 +42,7 @@ struct connect_shard {
 struct connect {
     OBJECT_MAGIC;
     struct connect_config config;
-    struct worker **workers;
-    unsigned worker_count;
+    struct crew crew;
     struct connect_shard *shards;
     struct hub *hub;
     int news;
@@ -53,7 +53,6 @@ struct connect {
     /* any thread */
     atomic_int over; /* enum connect_over */
     atomic_bool ending;
-    atomic_uint shards_cut;
 
     /* worker 0's */
     bool reached; /* the broker, once */

@@ -9,9 +9,9 @@
 #define AT(member) offsetof(struct options, member)
 
 static const struct setting rows[] = {
-    {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(host), .default_text = "localhost",
+    {.name = "host", .letter = 'H', .kind = SETTING_TEXT, .offset = AT(way.host), .default_text = "localhost",
      .argument = "HOST", .help = "the server, where device and workstation meet"},
-    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8001",
+    {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(way.port), .default_text = "8001",
      .argument = "PORT", .help = "the server's MQTT port"},
     {.name = "listen", .letter = 'l', .kind = SETTING_TEXT, .offset = AT(listen), .argument = "[ADDRESS:]PORT",
      .help = "local port (default: a free one at 127.0.0.1)"},
@@ -30,8 +30,8 @@ static const struct setting rows[] = {
      .help = "where this workstation's key and the devices' keys are kept"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
-    BROKER_SETTINGS(struct options, broker),
-    MQTUNNEL_SETTINGS(struct options, broker),
+    BROKER_SETTINGS(struct options, way.broker),
+    MQTUNNEL_SETTINGS(struct options, way.broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "list", .kind = SETTING_FLAG, .offset = AT(list),

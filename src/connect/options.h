@@ -6,15 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/broker_settings.h"
 #include "config/credentials.h"
 #include "config/settings.h"
-#include "link/proxy.h"
-#include "link/url.h"
+#include "relay/way_settings.h"
 
 struct options {
-    char *host;
-    unsigned port;
+    struct way_settings way;
     char *listen, *remote, *forwards;
     bool stdio;
     uint64_t timeout_us;
@@ -25,9 +22,6 @@ struct options {
     bool fingerprint, list;
     bool quiet, verbose;
     char *settings_file;
-    struct broker_settings broker;
-    struct link_urls brokers; /* valid with broker.url */
-    struct link_proxy proxy;
 };
 
 extern const struct settings_table options_table;

@@ -4,12 +4,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/label.h"
@@ -20,6 +17,7 @@
 #include "connect/options.h"
 #include "connect/say.h"
 #include "connect/survey.h"
+#include "relay/crew.h"
 
 #define PROGRAM "mdm-tunnel-connect"
 
@@ -35,29 +33,6 @@ static const struct trust_kind device_trust = {
 };
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
-
-/* Each connection needs a descriptor. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Blocked in every thread, taken by this one. -1 with errno. */
-static int signals_open(void)
-{
-    sigset_t set;
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
 
 /* Returns the exit status. */
 static int wait_for_end(const struct connect *c, int signals)
@@ -78,7 +53,7 @@ static int wait_for_end(const struct connect *c, int signals)
 static int run(const struct connect_config *config)
 {
     struct config_error err;
-    int signals = signals_open(), status = FAILED;
+    int signals = crew_signals_open(), status = FAILED;
     if (signals < 0) {
         log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
         return FAILED;
@@ -106,19 +81,6 @@ static int fingerprint_print(const struct trust *trust)
     fingerprint_text(seal_context_fingerprint(trust_seal(trust)), text);
     puts(text);
     return 0;
-}
-
-static struct way way_of(const struct options *o, char *text, size_t size)
-{
-    if (o->broker.url != NULL)
-        snprintf(text, size, "%.500s", o->broker.url);
-    else
-        snprintf(text, size, "%.500s:%u", o->host, o->port);
-    return (struct way){.host = o->host,
-                        .port = (uint16_t)o->port,
-                        .broker = &o->broker,
-                        .brokers = o->broker.url != NULL ? &o->brokers : NULL,
-                        .proxy = &o->proxy};
 }
 
 /* -- the list ------------------------------------------------------------------------------------------------------ */
@@ -157,8 +119,9 @@ static int run_list(const struct options *o, char *const *devices, int count, st
     char instance[INSTANCE_TEXT_BYTES + 1], text[600];
     struct ids ids = {.count = 0};
     struct config_error err;
-    const struct way way = way_of(o, text, sizeof(text));
+    const struct way way = way_settings_way(&o->way);
     int error = instance_create(instance);
+    way_settings_text(&o->way, text, sizeof(text));
     for (int i = 0; i < count; i++)
         id_add(&ids, devices[i], strcspn(devices[i], "/"));
     if (count == 0 && way.brokers == NULL)
@@ -182,8 +145,9 @@ static int run_list(const struct options *o, char *const *devices, int count, st
 static int run_wishes(const struct options *o, struct wishes *wishes, struct trust *trust)
 {
     char instance[INSTANCE_TEXT_BYTES + 1], text[600];
-    const struct way way = way_of(o, text, sizeof(text));
+    const struct way way = way_settings_way(&o->way);
     int error = instance_create(instance);
+    way_settings_text(&o->way, text, sizeof(text));
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
         return FAILED;
@@ -203,19 +167,9 @@ static int run_wishes(const struct options *o, struct wishes *wishes, struct tru
 /* `device`: the one that mqtunnel's settings name; "": none. */
 static bool settings_finish(struct options *o, char device[static LABEL_BYTES + 1], struct config_error *err)
 {
-    if (!broker_settings_adopt(&o->broker, o->host, o->port, device, err) || !broker_settings_finish(&o->broker, err) ||
-        !credential_settings_check(&o->credentials, err))
+    if (!way_settings_finish(&o->way, device, err) || !credential_settings_check(&o->credentials, err))
         return false;
-    bool broker = o->broker.url != NULL;
-    const char *why = broker ? link_urls_parse(o->broker.url, &o->brokers) : NULL;
-    if (why != NULL) {
-        config_error_set(err, "broker: %s", why);
-        return false;
-    }
-    why = link_proxy_choose(o->broker.proxy, broker ? o->brokers.list[0].host : o->host, o->brokers.list[0].tls, &o->proxy);
-    if (why != NULL)
-        config_error_set(err, "proxy: %s", why);
-    else if (o->device_keys != NULL && !trust_keys_valid(o->device_keys))
+    if (o->device_keys != NULL && !trust_keys_valid(o->device_keys))
         config_error_set(err, "--device-key: '%.200s' is not a fingerprint", o->device_keys);
     else
         return true;
@@ -241,7 +195,7 @@ static int run_options(struct options *o, char *const *devices, int count)
     }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : o->quiet ? LOG_LEVEL_NONE : LOG_LEVEL_WARNING);
     say_start(o->quiet || (o->stdio && !o->verbose));
-    raise_descriptor_limit();
+    crew_raise_descriptor_limit();
     const struct trust_config config = {
         .kind = &device_trust, .state_dir = o->state_dir, .keys = o->device_keys, .credentials = &o->credentials};
     struct trust *trust = trust_create(&config, &err);

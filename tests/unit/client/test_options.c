@@ -33,8 +33,8 @@ static void defaults(void)
     int first;
     OK(READ(&o, &first) == SETTINGS_RUN);
     OK(o.id == NULL && o.services_file == NULL && o.state_dir == NULL);
-    OK_TEXT(o.host, "localhost");
-    OK_INT(o.port, 8001);
+    OK_TEXT(o.way.host, "localhost");
+    OK_INT(o.way.port, 8001);
     OK_INT(o.max_attempts, 0);
     OK_INT(o.drain_us, 10000000);
     OK_INT(o.workers, 1);
@@ -50,8 +50,8 @@ static void letters_and_aliases(void)
             W("-v")) == SETTINGS_RUN);
     OK_TEXT(o.id, "tim");
     OK_TEXT(o.services_file, "/x");
-    OK_TEXT(o.host, "h");
-    OK_INT(o.port, 1);
+    OK_TEXT(o.way.host, "h");
+    OK_INT(o.way.port, 1);
     OK(o.verbose);
     settings_done(&options_table, &o);
     OK(READ(&o, &first, W("--services"), W("/y"), W("--drain"), W("0.5"), W("a=1")) == SETTINGS_RUN);
