@@ -53,7 +53,8 @@ def attack(t, options):
     finally:
         process.kill()
         process.wait()
-    check(count > 20, f"{count} requests during the attack")
+    # The range attack is over when all are answered, so there are fewer where programs are slower.
+    check(count > 20 / seconds(1), f"{count} requests during the attack")
     check(slowest < seconds(1), f"the slowest answer took {slowest:.2f} s")
     for program in tunnel.programs:
         check(sanitized() or program.rss() < 300 << 20, f"{program.label} has {program.rss() >> 20} MiB")
