@@ -95,6 +95,21 @@ static void down_discard(struct mail *m)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* -- addresses ----------------------------------------------------------------------------------------------------- */
+
+static void on_address(void *ctx, const struct network_address *address, bool came)
+{
+    struct link_mqtt *l = ctx;
+    if (!came && l->fd >= 0 && network_is_local_end(l->fd, address))
+        link_mqtt_give_back(l, "the connection's own address is gone from this machine");
+    if (!came)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->hurry = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static int mqtt_thread_create(struct link_mqtt *l)
@@ -113,6 +128,7 @@ static void mqtt_start(struct link *base)
 {
     struct link_mqtt *l = link_mqtt_of(base);
     assert(!l->started);
+    network_open(&l->network, worker_events(base->worker), on_address, l);
     l->running = true;
     l->started = mqtt_thread_create(l) == 0;
     if (l->started)
@@ -152,6 +168,7 @@ static void mqtt_close(struct link *base)
 {
     struct link_mqtt *l = link_mqtt_of(base);
     l->closed = true;
+    network_close(&l->network);
     pthread_mutex_lock(&l->lock);
     l->close_wanted = true;
     pthread_cond_broadcast(&l->changed);
@@ -270,7 +287,7 @@ struct link *link_mqtt_create(const struct link_config *config, const struct lin
     if (l == NULL)
         return NULL;
     l->base.magic = LINK_MAGIC;
-    l->fd = -1;
+    l->fd = l->network.fd = -1;
     locks_init(l);
     mails_init(l);
     bool settings = settings_copy(l, mqtt);

@@ -18,6 +18,7 @@
 
 #include "link/backoff.h"
 #include "link/link_kind.h"
+#include "link/network.h"
 #include "link/paho.h"
 #include "link/proxy.h"
 
@@ -39,6 +40,7 @@ struct link_mqtt {
     struct paho *paho; /* while it owns the connection, else NULL */
     int fd;            /* a duplicate of its socket, which the thread closes; -1 */
     struct event read_event, write_event, room_timer, tick;
+    struct network_watch network; /* from the start until it is closed */
     size_t payload_max; /* of this connection */
     size_t room;        /* of the socket when last asked, less what was published since */
     bool behind;        /* paho may hold messages that no event tells of */
@@ -61,6 +63,7 @@ struct link_mqtt {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool close_wanted;
+    bool hurry; /* the machine has a new address: no reason to wait for long */
     bool presence_changed; /* since it was published */
     bool running;          /* the thread */
     bool abandoned;        /* link_free() waited long enough: the thread frees the link when it comes back */

@@ -18,6 +18,8 @@
 /* For the presence to be cleared at the end. */
 #define FAREWELL_TIMEOUT_MS 1000
 #define PROBE_TIMEOUT_MS 2000
+/* A new address's routes come with it or soon after. */
+#define NEW_ADDRESS_US (200 * US_PER_MS)
 
 /* -- connecting ---------------------------------------------------------------------------------------------------- */
 
@@ -256,16 +258,26 @@ static uint64_t connection_run(struct link_mqtt *l)
     return retry_us;
 }
 
-/* Waits for the next attempt; false when there is to be none. */
+/* False when the time has come. */
+static bool timed_wait(struct link_mqtt *l, uint64_t until_us)
+{
+    const struct timespec at = {(time_t)(until_us / US_PER_S), (long)(until_us % US_PER_S * 1000)};
+    return pthread_cond_timedwait(&l->changed, &l->lock, &at) == 0;
+}
+
+/* Waits for the next attempt, less when the machine gets a new address meanwhile; false when there is to be none. */
 static bool pause_for(struct link_mqtt *l, uint64_t us)
 {
     if (us == CLOCK_NEVER)
         return false;
     uint64_t until = clock_now_us() + us;
-    const struct timespec at = {(time_t)(until / US_PER_S), (long)(until % US_PER_S * 1000)};
     pthread_mutex_lock(&l->lock);
-    while (!l->close_wanted && pthread_cond_timedwait(&l->changed, &l->lock, &at) == 0)
-        ;
+    l->hurry = false;
+    while (!l->close_wanted && timed_wait(l, until)) {
+        uint64_t soon = clock_now_us() + NEW_ADDRESS_US;
+        until = l->hurry && soon < until ? soon : until;
+        l->hurry = false;
+    }
     bool go_on = !l->close_wanted;
     pthread_mutex_unlock(&l->lock);
     return go_on;
