@@ -43,6 +43,9 @@
 #define FRAME_CONTROL_MAX (16 * KIB)
 /* SERVICES: a thousand services with the longest names take 68 KiB, the rest is for rules. */
 #define FRAME_SERVICES_MAX (256 * KIB)
+/* PUBLIC: two numbers, a service, a name of 253 bytes (RFC 1035 2.3.4). */
+#define PUBLIC_HOST_MAX 253
+#define FRAME_PUBLIC_MAX (2 + 2 + 1 + NAME_MAX_BYTES + PUBLIC_HOST_MAX)
 /* Rules for visitors of one service, as they travel in SERVICES. */
 #define SERVICE_RULES_MAX (16 * KIB)
 /* Data of one stream goes out in quanta of this size, in turn with the others. */
@@ -166,6 +169,12 @@
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 
+/* Public TCP ports that one client has and that are kept for it: each is a socket on each worker. */
+#define PORTS_PER_CLIENT_MAX 64
+/* Seconds for which a port is kept for a service that does not use it: a client may be away for its holidays. */
+#define PORT_KEPT_S (30 * 24 * 3600)
+/* Ports that other programs have, tried for one service that takes any. */
+#define PORT_TRIES_MAX 64
 /* Connections of one worker whose first bytes are looked at: TLS, front proxies. */
 #define ARRIVALS_PER_WORKER_MAX 4096
 /* Connections taken in one turn before others are looked at again. */

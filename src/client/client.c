@@ -141,6 +141,7 @@ static void on_session_ended(void *ctx, const char *peer, const struct error *re
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     log_info(c->id, "session with %s ended: %s", peer, reason->text);
+    publicity_forget(&c->publicity, peer);
     if (is_refusal(reason))
         refused(c, reason);
 }
@@ -152,12 +153,31 @@ static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, c
     local_open(&c->shards[hub_shard_index(s)], conduit, head);
 }
 
+/* A service that is not what its file says is no success: silence would be wrong. */
+static void on_public_port(void *ctx, struct hub_shard *s, const char *server, const struct public_port *p)
+{
+    struct client *c = ctx;
+    char text[512];
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    const struct service *service = services_find(catalog_services(c->shards[hub_shard_index(s)].catalog), p->service);
+    if (service == NULL || !service->wants_port || !publicity_hear(&c->publicity, server, p))
+        return;
+    if (p->why == &error_none) {
+        public_port_text(p, c->host, text, sizeof(text));
+        log_info(c->id, "service %s is at %s for everybody", p->service, text);
+    } else {
+        public_port_refusal(p, text, sizeof(text));
+        log_fatal(PROGRAM, "%s", text);
+    }
+}
+
 /* -- what the hub is told ----------------------------------------------------------------------------------------------- */
 
 const struct hub_events client_hub_events = {
     .link_up = on_link_up,
     .link_down = on_link_down,
     .opened = on_opened,
+    .public_port = on_public_port,
     .session_up = on_session_up,
     .session_ended = on_session_ended,
 };

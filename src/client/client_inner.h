@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "client/client_shard.h"
 #include "client/placing.h"
+#include "client/publicity.h"
 #include "peer/hub.h"
 #include "relay/crew.h"
 
@@ -18,6 +19,7 @@
 struct client {
     OBJECT_MAGIC;
     const char *id, *services_file;
+    const char *host; /* where it connects to */
     struct crew crew;
     struct client_shard *shards;
     struct lookups *lookups;
@@ -31,6 +33,7 @@ struct client {
 
     /* worker 0's */
     struct watch *watch;
+    struct publicity publicity;
     struct placing placing;
     bool connected;
     struct trust *trust;

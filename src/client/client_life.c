@@ -84,6 +84,8 @@ struct client *client_create(const struct client_config *config, struct config_e
         return NULL;
     }
     c->id = config->id;
+    c->host = way_host(config->way);
+    publicity_init(&c->publicity);
     c->services_file = config->services_file;
     c->trust = config->trust;
     c->server = config->server;
@@ -164,6 +166,7 @@ void client_free(struct client **cp)
         chunk_unref(c->shards[i].room.scratch);
     }
     crew_free(&c->crew);
+    publicity_done(&c->publicity);
     free(c->shards);
     if (c->news >= 0)
         close(c->news);

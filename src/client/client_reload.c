@@ -15,15 +15,19 @@ static void catalog_change(void *ctx, unsigned worker, void *arg)
     struct client_shard *s = &c->shards[worker];
     catalog_unref(s->catalog);
     s->catalog = arg;
+    if (worker == 0)
+        publicity_keep(&c->publicity, catalog_services(s->catalog));
 }
 
 static void catalog_offer(struct client *c, const struct services *services)
 {
+    static const enum stream_kind kinds[] = {
+        [SERVICE_HTTP] = STREAM_KIND_HTTP, [SERVICE_TLS] = STREAM_KIND_TLS, [SERVICE_TCP] = STREAM_KIND_TCP};
     struct service_entry *list = calloc(services->count + 1, sizeof(*list));
     if (list == NULL)
         return;
     for (size_t i = 0; i < services->count; i++) {
-        list[i].kind = services->list[i].kind == SERVICE_TLS ? STREAM_KIND_TLS : STREAM_KIND_HTTP;
+        list[i].kind = kinds[services->list[i].kind];
         list[i].options = services->list[i].rules;
         list[i].options_len = services->list[i].rules_len;
         snprintf(list[i].name, sizeof(list[i].name), "%s", services->list[i].name);

@@ -154,10 +154,12 @@ static const struct error *target_for_guest(struct client_shard *shard, const st
     return gate_service(shard->gate, peer, s->name, who, why);
 }
 
-/* What a TLS service gets has not been looked into; anything else would not be what it speaks. */
+/* What a service of kind tls or tcp gets has not been looked into; anything else would not be what it speaks. */
 static bool kind_fits(const struct service *s, enum stream_kind kind)
 {
-    return s->kind == SERVICE_TLS ? kind == STREAM_KIND_TLS : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;
+    return s->kind == SERVICE_TLS   ? kind == STREAM_KIND_TLS
+           : s->kind == SERVICE_TCP ? kind == STREAM_KIND_TCP
+                                    : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;
 }
 
 static const struct error *target_for(struct client_shard *shard, const struct conduit *c, const struct open_head *head,

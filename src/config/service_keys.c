@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/json.h"
+#include "config/number.h"
 #include "config/service_rules.h"
 #include "config/target.h"
 #include "wire/rules.h"
@@ -48,9 +49,37 @@ static int target_read(struct service_draft *d, const cJSON *value)
 static int kind_read(struct service_draft *d, const cJSON *value)
 {
     const char *kind = cJSON_IsString(value) ? value->valuestring : "";
-    if (strcmp(kind, "http") != 0 && strcmp(kind, "tls") != 0)
-        return draft_error(d, "neither \"http\" nor \"tls\"");
-    d->out->kind = strcmp(kind, "tls") == 0 ? SERVICE_TLS : SERVICE_HTTP;
+    static const char *const names[] = {[SERVICE_HTTP] = "http", [SERVICE_TLS] = "tls", [SERVICE_TCP] = "tcp"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(kind, names[i]) != 0)
+            continue;
+        d->out->kind = (enum service_kind)i;
+        d->kind_said = true;
+        return 0;
+    }
+    return draft_error(d, "none of \"http\", \"tls\" and \"tcp\"");
+}
+
+/* A service with a public port is of kind tcp: what passes there is nobody's to read, so its HTTP name would have other rules. */
+static int tcp_read(struct service_draft *d, const cJSON *value)
+{
+    struct config_error reason;
+    char number[JSON_NUMBER_TEXT];
+    unsigned port = 0;
+    bool any = cJSON_IsString(value) && strcmp(value->valuestring, "auto") == 0;
+    if (!any && !cJSON_IsNumber(value))
+        return -1;
+    if (!any) {
+        json_number_text(value, number);
+        if (number_parse(number, 1, UINT16_MAX, &port, &reason) != 0)
+            return draft_error(d, reason.text);
+    }
+    if (d->kind_said && d->out->kind != SERVICE_TCP)
+        return draft_error(d, "a service with a public port is of kind tcp");
+    d->out->kind = SERVICE_TCP;
+    d->out->wants_port = true;
+    d->out->public_port = (uint16_t)port;
+    rule_write_port(&d->rules, RULE_public_port, (uint16_t)port);
     return 0;
 }
 
@@ -65,7 +94,7 @@ static int proxy_protocol_read(struct service_draft *d, const cJSON *value)
     return 0;
 }
 
-/* In the order in which they are read: target and kind come first. */
+/* In the order in which they are read: target, and what says the kind, come first. */
 static const struct key {
     const char *name;
     int (*read)(struct service_draft *d, const cJSON *value);
@@ -73,7 +102,8 @@ static const struct key {
     bool http;        /* the server has to read what passes */
 } keys[] = {
     {"target", target_read, "PORT, \"HOST:PORT\" or \"unix:/PATH\"", false},
-    {"kind", kind_read, "\"http\" or \"tls\"", false},
+    {"kind", kind_read, "\"http\", \"tls\" or \"tcp\"", false},
+    {"tcp", tcp_read, "a port, or \"auto\"", false},
     {"proxy_protocol", proxy_protocol_read, "1 or 2", false},
     {"auth", rule_read_auth, "{\"USER\": \"HASH\", ...}", true},
     {"bearer", rule_read_bearer, "\"TOKEN\" or \"sha256:HEX\", or a list of them", true},
@@ -109,8 +139,9 @@ static int members_known(struct service_draft *d, const cJSON *object)
 static int key_read(struct service_draft *d, const struct key *k, const cJSON *value)
 {
     size_t mark = draft_enter(d, k->name, 0);
-    int result = k->http && d->out->kind == SERVICE_TLS ? draft_error(d, "the server does not read what passes to a service of kind tls")
-                                                        : k->read(d, value);
+    int result = !k->http || d->out->kind == SERVICE_HTTP ? k->read(d, value)
+                 : draft_error(d, d->out->kind == SERVICE_TLS ? "the server does not read what passes to a service of kind tls"
+                                                              : "the server does not read what passes to a service of kind tcp");
     if (result != 0 && !d->said) {
         char expected[200];
         snprintf(expected, sizeof(expected), "expected %s", k->form);
@@ -154,7 +185,7 @@ int service_value_read(const cJSON *value, const char *file, struct service *out
     d->out = out;
     d->file = file;
     d->err = err;
-    d->said = false;
+    d->said = d->kind_said = false;
     snprintf(d->path, sizeof(d->path), "%s", out->name);
     bytes_writer_init(&d->rules, d->bytes, sizeof(d->bytes));
     int result = cJSON_IsObject(value) ? object_read(d, value) : target_read(d, value);

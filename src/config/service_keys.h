@@ -16,6 +16,7 @@ struct service_draft {
     char path[256]; /* to the value that is being read */
     struct config_error *err;
     bool said; /* `err` holds something */
+    bool kind_said;
     struct bytes_writer rules;
     uint8_t bytes[SERVICE_RULES_MAX];
 };

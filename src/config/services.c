@@ -46,6 +46,19 @@ static int services_sort(struct services *s, const char *file, struct config_err
     return 0;
 }
 
+/* A server opens no more for one client. */
+static int services_ports(const struct services *s, const char *file, struct config_error *err)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        count += s->list[i].wants_port;
+        if (count > PORTS_PER_CLIENT_MAX)
+            return config_error_set(err, "%s: %s.tcp: more than %u services with public ports", file, s->list[i].name,
+                                    PORTS_PER_CLIENT_MAX);
+    }
+    return 0;
+}
+
 /* All of them are said in one frame. */
 static int services_weigh(const struct services *s, const char *file, struct config_error *err)
 {
@@ -67,7 +80,7 @@ static int services_read(const cJSON *root, const char *file, struct services *o
     for (const cJSON *m = root->child; m != NULL; m = m->next)
         if (service_read(m, file, &s.list[s.count++], err) != 0)
             goto failed;
-    if (services_sort(&s, file, err) != 0 || services_weigh(&s, file, err) != 0)
+    if (services_sort(&s, file, err) != 0 || services_ports(&s, file, err) != 0 || services_weigh(&s, file, err) != 0)
         goto failed;
     *out = s;
     return 0;

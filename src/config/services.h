@@ -21,12 +21,15 @@ struct target {
 enum service_kind {
     SERVICE_HTTP, /* HTTP/1.1, WebSocket */
     SERVICE_TLS,  /* takes visitors' TLS connections as they come: the server does not see the content */
+    SERVICE_TCP,  /* any bytes: visitors come to a public port of the server, workstations as to all others */
 };
 
 struct service {
     char name[64]; /* valid (label_normalise) */
     struct target target;
     enum service_kind kind;
+    bool wants_port;         /* a public TCP port of the server */
+    uint16_t public_port;    /* this one; 0: any */
     unsigned proxy_protocol; /* version of the head in front of each connection; 0: none */
     uint8_t *rules; /* heap: what its visitors have to obey, as SERVICES says it (wire/rules.h); NULL: nothing */
     size_t rules_len;
@@ -39,7 +42,8 @@ struct services {
     struct service *list;
 };
 
-/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls", "rate": 10}}. 0, or -1 and *err
+/* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls", "rate": 10},
+ * "e": {"target": 22, "tcp": "auto"}}. 0, or -1 and *err
  * says where ("file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
 int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
 /* errno is ENOENT when there is no such file. */

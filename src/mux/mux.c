@@ -116,6 +116,13 @@ void mux_say_weight(struct mux *m, unsigned weight)
     control_say(m, FRAME_WEIGHT, 0, payload, sizeof(payload));
 }
 
+void mux_say_public(struct mux *m, const struct public_port *p)
+{
+    uint8_t payload[FRAME_PUBLIC_MAX];
+    CHECK_OBJECT(m, MUX_MAGIC);
+    control_say(m, FRAME_PUBLIC, 0, payload, public_port_encode(p, payload));
+}
+
 void mux_say_goaway(struct mux *m, const struct error *reason)
 {
     CHECK_OBJECT(m, MUX_MAGIC);

@@ -41,6 +41,8 @@ struct mux_events {
     void (*services)(void *ctx, const struct service_entry *list, size_t count);
     /* The other end said its share among the instances of its client id. */
     void (*weight)(void *ctx, unsigned weight);
+    /* The other end said what has become of a service's wish for a public port. Valid during the call. */
+    void (*public_port)(void *ctx, const struct public_port *p);
     /* The other end takes no new streams. */
     void (*goaway)(void *ctx, const struct error *reason);
 };
@@ -83,6 +85,7 @@ void mux_consumed(struct mux_stream *s, size_t n, uint64_t now_us);
 void mux_reset(struct mux_stream *s, const struct error *reason);
 void mux_say_services(struct mux *m, const struct service_entry *list, size_t count);
 void mux_say_weight(struct mux *m, unsigned weight);
+void mux_say_public(struct mux *m, const struct public_port *p);
 void mux_say_goaway(struct mux *m, const struct error *reason);
 
 uint32_t mux_stream_id(const struct mux_stream *s);

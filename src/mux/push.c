@@ -134,6 +134,15 @@ static const struct error *weight_receive(struct mux *m, struct bytes_reader *r)
     return NULL;
 }
 
+static const struct error *public_receive(struct mux *m, const uint8_t *payload, size_t len)
+{
+    struct public_port p;
+    const struct error *why = public_port_decode(&p, payload, len);
+    if (why == NULL)
+        m->events->public_port(m->ctx, &p);
+    return why;
+}
+
 static const struct error *goaway_receive(struct mux *m, struct bytes_reader *r)
 {
     uint16_t code = bytes_read_u16(r);
@@ -175,6 +184,8 @@ static const struct error *control_receive(struct mux *m, const uint8_t *payload
         return services_receive(m, payload, f.length);
     case FRAME_WEIGHT:
         return weight_receive(m, &r);
+    case FRAME_PUBLIC:
+        return public_receive(m, payload, f.length);
     case FRAME_GOAWAY:
         return goaway_receive(m, &r);
     default:

@@ -259,6 +259,19 @@ void directory_offering(struct directory *d, const char *instance, struct offeri
     choice_forget_refusals(&i->choice);
 }
 
+bool directory_offers(const struct directory *d, const char *id, bool (*is)(void *ctx, const struct offering *o), void *ctx)
+{
+    const struct client *c = client_find(d, id);
+    if (c == NULL)
+        return false;
+    LIST_FOREACH(n, &c->instances) {
+        const struct offering *o = instance_of(n)->shown.offering;
+        if (o != NULL && is(ctx, o))
+            return true;
+    }
+    return false;
+}
+
 void directory_doubt(struct directory *d)
 {
     LIST_FOREACH(n, &d->present) {

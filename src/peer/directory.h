@@ -68,6 +68,8 @@ void directory_avoid(struct directory *d, const char *instance, uint64_t until_u
 void directory_leave(struct directory *d, const char *instance);
 /* REFUSES this service until `until_us`, or until what it offers changes. Without memory nothing is remembered. */
 void directory_refuse(struct directory *d, const char *instance, const char *service, uint64_t until_us);
+/* Whether what an instance of `id` offers `is` so. */
+bool directory_offers(const struct directory *d, const char *id, bool (*is)(void *ctx, const struct offering *o), void *ctx);
 /* Its share, WEIGHT_MAX at most; 1 at first. */
 void directory_weigh(struct directory *d, const char *instance, unsigned weight);
 

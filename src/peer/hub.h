@@ -34,8 +34,11 @@ struct hub_events {
     /* Presence: an instance of `id` came or went. On every worker. `first`/`last`: it is the id's only one. */
     void (*client_up)(void *ctx, struct hub_shard *s, const char *id, bool first);
     void (*client_down)(void *ctx, struct hub_shard *s, const char *id, bool last);
-    /* What an instance of `id` offers from now on; valid during the call. On every worker. */
-    void (*client_offers)(void *ctx, struct hub_shard *s, const char *id, const struct offering *o);
+    /* What this instance of `id` offers from now on; valid during the call. On every worker. */
+    void (*client_offers)(void *ctx, struct hub_shard *s, const char *id, const char *instance, const struct offering *o);
+    /* A server (by its instance) says what has become of the wish of a service of ours for a public port; valid during the
+     * call. On the session's owner. */
+    void (*public_port)(void *ctx, struct hub_shard *s, const char *server, const struct public_port *p);
     /* The link's news, on the link's worker. */
     void (*link_up)(void *ctx, struct hub_shard *s, const char *note);
     void (*link_down)(void *ctx, struct hub_shard *s, const char *why, uint64_t retry_us);
@@ -144,6 +147,11 @@ bool hub_refused(struct hub_shard *s, const struct hub_choice *choice, const cha
  */
 struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
                          const struct conduit_events *events, void *ctx, const struct error **why);
+
+/* Says it on the sessions with this instance. Without memory it is not said. */
+void hub_say_public(struct hub_shard *s, const char *instance, const struct public_port *p);
+/* Whether what some instance of `id` offers `is` so, as far as it is known on this worker. */
+bool hub_offers(struct hub_shard *s, const char *id, bool (*is)(void *ctx, const struct offering *o), void *ctx);
 
 /* What the instance offers, as long as this turn lasts; NULL: it is not known on this worker yet. */
 struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of);

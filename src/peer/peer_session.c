@@ -175,6 +175,14 @@ static void on_weight(void *ctx, unsigned weight)
     shard_weigh(ps->shard, ps->instance, ps->id, weight);
 }
 
+/* A workstation gives no ports. */
+static void on_public_port(void *ctx, const struct public_port *p)
+{
+    struct peer_session *ps = session_of(ctx);
+    if (ps->seal == NULL || (ps->proof != NULL && !ps->proof->other))
+        shard_tell(ps->shard, public_port, ps->instance, p);
+}
+
 static void on_goaway(void *ctx, const struct error *reason)
 {
     struct peer_session *ps = session_of(ctx);
@@ -183,7 +191,8 @@ static void on_goaway(void *ctx, const struct error *reason)
 }
 
 static const struct mux_events mux_events = {
-    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
+    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .weight = on_weight,
+    .public_port = on_public_port, .goaway = on_goaway};
 
 /* -- every call into the session is between enter and leave -------------------------------------------------------- */
 

@@ -99,7 +99,7 @@ static void offering_take(struct hub_shard *s, const char *instance, struct offe
     directory_offering(s->directory, instance, o);
     const struct directory_instance *of = directory_find(s->directory, instance);
     if (of != NULL)
-        shard_tell(s, client_offers, of->id, o);
+        shard_tell(s, client_offers, of->id, instance, o);
 }
 
 static void offering_read(struct hub_shard *s, const struct note *n) { offering_take(s, n->instance, n->offering); }

@@ -18,7 +18,7 @@ static void acceptor_run(struct acceptor *a)
         socklen_t len = sizeof(from);
         int fd = accept4(a->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            arrival_create(a->front, fd, (struct sockaddr *)&from, len, a->tls);
+            arrival_create(a->front, fd, (struct sockaddr *)&from, len, a->tls, a->route);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             counter_add(counters_self(), COUNTER_limits_hit, 1);
             event_del(&a->ready);
@@ -38,9 +38,9 @@ static void acceptor_ready(evutil_socket_t fd, short what, void *ctx)
 
 void acceptor_expired(struct deadline *d) { event_add(&CONTAINER_OF(d, struct acceptor, pause)->ready, NULL); }
 
-void acceptor_init(struct acceptor *a, struct front *f, int fd, bool tls)
+void acceptor_init(struct acceptor *a, struct front *f, int fd, bool tls, const struct route *route)
 {
-    *a = (struct acceptor){.front = f, .fd = fd, .tls = tls};
+    *a = (struct acceptor){.front = f, .fd = fd, .tls = tls, .route = route};
     deadline_init(&a->pause);
 }
 

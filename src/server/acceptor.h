@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Acceptor: a public port of one worker whose connections have to be looked at before they are anybody's (TLS, the PROXY
- * protocol). The plain port needs none unless a front proxy is to be believed: then libmicrohttpd listens itself.
+ * Acceptor: a public port of one worker whose connections are not libmicrohttpd's from the first byte on (TLS, the PROXY
+ * protocol, the port of a service). The plain port needs none unless a front proxy is to be believed: then libmicrohttpd listens itself.
  */
 #ifndef SERVER_ACCEPTOR_H
 #define SERVER_ACCEPTOR_H
@@ -12,17 +12,19 @@
 #include "server/deadline.h"
 
 struct front;
+struct route;
 
 struct acceptor {
     struct front *front;
     int fd; /* -1: closed */
     bool tls;
+    const struct route *route; /* of a service's own port; NULL: none, visitors say where they want to go */
     struct event ready;
     struct deadline pause; /* the process has no more descriptors */
 };
 
-/* Takes the listening descriptor; -1 makes a closed acceptor. */
-void acceptor_init(struct acceptor *a, struct front *f, int fd, bool tls);
+/* Takes the listening descriptor; -1 makes a closed acceptor. `route` outlives it. */
+void acceptor_init(struct acceptor *a, struct front *f, int fd, bool tls, const struct route *route);
 /* Before the loop runs, or in it. 0 or an errno. */
 int acceptor_start(struct acceptor *a);
 /* Lets in who waits, and closes. Idempotent. */

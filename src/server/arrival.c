@@ -28,6 +28,8 @@ struct arrival {
     struct front *front;
     int fd; /* -1: somebody else's now */
     bool tls;
+    bool routed; /* it goes to `route`, whatever it says */
+    struct route route;
     size_t seen; /* bytes that were there at the last look */
     struct list node;
     struct deadline deadline;
@@ -145,16 +147,29 @@ static void arrival_asked(void *ctx, enum passthrough_answer answer)
     struct address a;
 
     CHECK_OBJECT(v, ARRIVAL_MAGIC);
-    if (answer == PASSTHROUGH_NO) {
+    if (answer == PASSTHROUGH_NO && !v->routed) {
         arrival_to_bridge(v);
         return;
     }
     address_read((const struct sockaddr *)&v->address, &a);
-    if (answer == PASSTHROUGH_OFFLINE)
+    if (answer == PASSTHROUGH_NO)
+        arrival_say(v, error_unknown_service.text);
+    else if (answer == PASSTHROUGH_OFFLINE)
         arrival_say(v, error_client_offline.text);
     else
         passthrough_open(&v->ask, arrival_give(v), &a);
     arrival_free(v);
+}
+
+/* `name`: the one in the first TLS message; NULL: where it goes is known. */
+static void arrival_ask(struct arrival *v, const char *name)
+{
+    v->state = ARRIVAL_ASK;
+    event_del(&v->readable);
+    if (name != NULL)
+        passthrough_ask(&v->ask, v->front, name, arrival_asked, v);
+    else
+        passthrough_ask_service(&v->ask, v->front, &v->route, arrival_asked, v);
 }
 
 /* -- the first bytes ----------------------------------------------------------------------------------------------- */
@@ -188,9 +203,7 @@ static bool hello_look(struct arrival *v, const char *bytes, size_t len, bool *w
     case HELLO_PARSE_DONE:
         break;
     }
-    v->state = ARRIVAL_ASK;
-    event_del(&v->readable);
-    passthrough_ask(&v->ask, v->front, hello.name, arrival_asked, v);
+    arrival_ask(v, hello.name);
     return false;
 }
 
@@ -215,7 +228,10 @@ static bool proxy_look(struct arrival *v, const char *bytes, size_t len, bool *w
     v->seen = 0;
     if (v->tls)
         return true;
-    arrival_to_http(v);
+    if (v->routed)
+        arrival_ask(v, NULL);
+    else
+        arrival_to_http(v);
     return false;
 }
 
@@ -260,7 +276,8 @@ static void arrival_readable(evutil_socket_t fd, short what, void *ctx)
     arrival_look(v);
 }
 
-void arrival_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, bool tls)
+void arrival_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, bool tls,
+                    const struct route *route)
 {
     struct arrival *v = NULL;
     struct address from;
@@ -268,7 +285,7 @@ void arrival_create(struct front *f, int fd, const struct sockaddr *address, soc
     address_read(address, &from);
     bool proxy = cidr_list_has(&f->config.settings->proxy_protocol_from, from.bytes);
 
-    if (!tls && !proxy) {
+    if (!tls && !proxy && route == NULL) {
         front_add(f, fd, address, len, NULL);
         return;
     }
@@ -283,6 +300,9 @@ void arrival_create(struct front *f, int fd, const struct sockaddr *address, soc
     v->front = f;
     v->fd = fd;
     v->tls = tls;
+    v->routed = route != NULL;
+    if (route != NULL)
+        v->route = *route;
     v->state = proxy ? ARRIVAL_PROXY : ARRIVAL_HELLO;
     memcpy(&v->address, address, len);
     v->address_len = len;
@@ -291,5 +311,9 @@ void arrival_create(struct front *f, int fd, const struct sockaddr *address, soc
     f->arrival_count++;
     deadline_set(&f->deadlines, DEADLINE_ARRIVAL, &v->deadline);
     event_assign(&v->readable, worker_events(f->worker), fd, EV_READ | EV_PERSIST, arrival_readable, v);
+    if (v->routed && !proxy) {
+        arrival_ask(v, NULL);
+        return;
+    }
     event_add(&v->readable, NULL);
 }

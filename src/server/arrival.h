@@ -3,8 +3,9 @@
  * Arrival: a public connection before it is clear whose it is and what it speaks. Its first bytes are looked at and, but
  * for a front proxy's head, left in the socket for whoever gets it:
  *
- *   PROXY ──▶ HELLO ──▶ ASK ──▶ a stream to a service of kind tls (the server never sees the content), or
- *     │         │               a bridge, which ends TLS here (bridge.h)
+ *   PROXY ──▶ HELLO ──▶ ASK ──▶ a stream to a service of kind tls or tcp (the server never sees the content), or
+ *     │         │          ▲    a bridge, which ends TLS here (bridge.h)
+ *     ├─────────│──────────┘    (the port of a service)
  *     └─────────│─────────────▶ libmicrohttpd (the plain port)
  *               └─────────────▶ an answer in plain text for whoever speaks HTTP to the TLS port
  *
@@ -18,9 +19,11 @@
 
 struct deadline;
 struct front;
+struct route;
 
-/* Takes the descriptor (non-blocking). `tls`: it came to the TLS port. */
-void arrival_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, bool tls);
+/* Takes the descriptor (non-blocking). `tls`: it came to the TLS port. `route`: it came to the port of that service, NULL: not. */
+void arrival_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, bool tls,
+                    const struct route *route);
 void arrival_expired(struct deadline *d);
 /* Cuts those that have said nothing yet, or (`all`) every one. */
 void arrivals_close(struct front *f, bool all);

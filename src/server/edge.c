@@ -127,6 +127,8 @@ static void rule_add(struct compiler *c, const struct rule *rule)
     case RULE_one_visitor:
         r->one_visitor = true;
         break;
+    case RULE_public_port: /* port_keeper.c asks what was said */
+        break;
     case RULE_max_streams:
         r->max_streams = rule_number(rule) < UINT32_MAX ? (unsigned)rule_number(rule) : UINT32_MAX;
         break;
@@ -307,6 +309,8 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
                                      .bandwidth = of_line.bandwidth > 0 ? of_line.bandwidth : e->each.bandwidth};
     struct edge_offer *o = edge_offer_create(e, client, &grant, allowed, allowed_count);
     free(allowed);
+    if (o != NULL)
+        memcpy(o->ports, of_line.ports, sizeof(o->ports));
     return o;
 }
 

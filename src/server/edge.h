@@ -85,6 +85,7 @@ struct edge_offer {
     OBJECT_MAGIC;
     size_t count;
     struct edge_service *list; /* sorted by name */
+    char ports[GRANT_PORTS_MAX + 1]; /* public ports that the client's line grants, as client_grant.ports */
 };
 
 /* NULL without memory. */

@@ -16,6 +16,7 @@
 #include "server/arrival.h"
 #include "server/bridge.h"
 #include "server/exchange.h"
+#include "server/tcp_port.h"
 #include "server/upgrade.h"
 #include "server/visitor.h"
 
@@ -166,8 +167,8 @@ static int front_start_daemon(struct front *f)
         MHD_OPTION_END);
     if (f->daemon == NULL)
         return errno != 0 ? errno : ENOMEM;
-    acceptor_init(&f->plain, f, front_looks_first(f) ? f->config.listen_fd : -1, false);
-    acceptor_init(&f->tls, f, f->config.tls_listen_fd, true);
+    acceptor_init(&f->plain, f, front_looks_first(f) ? f->config.listen_fd : -1, false, NULL);
+    acceptor_init(&f->tls, f, f->config.tls_listen_fd, true, NULL);
     f->config.listen_fd = f->config.tls_listen_fd = -1; /* the daemon's and the acceptors' now */
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(f->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     f->ready = event_new(worker_events(f->worker), info->epoll_fd, EV_READ | EV_PERSIST, front_ready, f);
@@ -211,8 +212,9 @@ struct front *front_create(const struct front_config *config, int *failure)
     list_init(&f->spares);
     list_init(&f->arrivals);
     list_init(&f->bridges);
-    acceptor_init(&f->plain, f, -1, false);
-    acceptor_init(&f->tls, f, -1, true);
+    list_init(&f->ports);
+    acceptor_init(&f->plain, f, -1, false, NULL);
+    acceptor_init(&f->tls, f, -1, true, NULL);
     turn_init(&f->turn, front_run);
     pool_init(&f->pool);
     known_init(&f->known, CLIENTS_KNOWN_MAX);
@@ -262,6 +264,7 @@ void front_drain(struct front *f)
         close(fd);
     acceptor_close(&f->plain);
     acceptor_close(&f->tls);
+    tcp_ports_close(f);
     arrivals_close(f, false);
     bridges_close(f, false);
     pool_drop(&f->pool, NULL, &error_shutting_down);
@@ -316,6 +319,7 @@ void front_free(struct front **fp)
         MHD_stop_daemon(f->daemon);
     acceptor_close(&f->plain);
     acceptor_close(&f->tls);
+    tcp_ports_close(f);
     if (f->config.listen_fd >= 0)
         close(f->config.listen_fd);
     if (f->config.tls_listen_fd >= 0)

@@ -59,6 +59,7 @@ struct front {
     struct known passed; /* services that TLS passes through to, also while their clients are away */
     struct acceptor plain, tls;
     struct list visitors, upgrades, held, arrivals, bridges;
+    struct list ports; /* of services: struct tcp_port */
     unsigned visitor_count, upgrade_count, held_count, arrival_count, bridge_count;
     struct bridge *arriving; /* the one whose inner end front_add() brings */
     struct list spares; /* exchanges to be used again */

@@ -176,21 +176,30 @@ static void listing_url(struct text *out, const struct page_places *at, const st
     add(out, "/");
 }
 
+/* The next service from `i` on that has a URL; `count`: there is none. Those of kind tcp are at a port. */
+static size_t listed(const struct edge_service *list, size_t count, size_t i)
+{
+    while (i < count && list[i].kind == STREAM_KIND_TCP)
+        i++;
+    return i;
+}
+
 static void text_add_plain(struct text *t, const char *s) { text_add(t, s, strlen(s)); }
 
 static void listing_html(struct text *out, const char *client, const struct page_places *at,
                          const struct edge_service *list, size_t count)
 {
     html_title(out, client);
-    text_add_plain(out, count == 0 ? "<p>No services.</p>\n" : "<ul>\n");
-    for (size_t i = 0; i < count; i++) {
+    bool none = listed(list, count, 0) == count;
+    text_add_plain(out, none ? "<p>No services.</p>\n" : "<ul>\n");
+    for (size_t i = listed(list, count, 0); i < count; i = listed(list, count, i + 1)) {
         text_add_plain(out, "<li><a href=\"");
         listing_url(out, at, &list[i], text_add_html);
         text_add_plain(out, "\">");
         text_add_html(out, list[i].name);
         text_add_plain(out, "</a></li>\n");
     }
-    text_add_plain(out, count == 0 ? "</html>\n" : "</ul>\n</html>\n");
+    text_add_plain(out, none ? "</html>\n" : "</ul>\n</html>\n");
 }
 
 static void listing_json(struct text *out, const char *client, const struct page_places *at,
@@ -199,8 +208,9 @@ static void listing_json(struct text *out, const char *client, const struct page
     text_add_plain(out, "{\"client\":\"");
     text_add_json(out, client);
     text_add_plain(out, "\",\"services\":[");
-    for (size_t i = 0; i < count; i++) {
-        text_add_plain(out, i == 0 ? "{\"name\":\"" : ",{\"name\":\"");
+    size_t first = listed(list, count, 0);
+    for (size_t i = first; i < count; i = listed(list, count, i + 1)) {
+        text_add_plain(out, i == first ? "{\"name\":\"" : ",{\"name\":\"");
         text_add_json(out, list[i].name);
         text_add_plain(out, "\",\"url\":\"");
         listing_url(out, at, &list[i], text_add_json);
@@ -217,7 +227,7 @@ void page_listing(struct text *out, enum page_format f, const char *client, cons
     } else if (f == PAGE_JSON) {
         listing_json(out, client, at, list, count);
     } else {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = listed(list, count, 0); i < count; i = listed(list, count, i + 1)) {
             listing_url(out, at, &list[i], text_add_plain);
             text_add(out, "\n", 1);
         }

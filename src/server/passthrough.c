@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* By its name, to a service: TLS that does not end here. */
+/* To a service: TLS that does not end here, and what comes to a port of its own. */
 #include "server/passthrough.h"
 
 #include <stdio.h>
@@ -34,7 +34,7 @@ static void passthrough_answer(struct passthrough *p, enum passthrough_answer an
 static enum passthrough_answer passthrough_look(const struct passthrough *p, const struct offering *o)
 {
     for (size_t i = 0; i < o->count; i++)
-        if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == STREAM_KIND_TLS)
+        if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == p->kind)
             return PASSTHROUGH_YES;
     return PASSTHROUGH_NO;
 }
@@ -47,33 +47,58 @@ static void passthrough_services(void *ctx, struct offering *o, const struct err
     passthrough_answer(p, why != NULL ? PASSTHROUGH_OFFLINE : passthrough_look(p, o));
 }
 
-void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
-                     void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
+/* The instance whose turn it is; an offer that is known decides at once, and another instance may have what one has not. */
+static void passthrough_choose(struct passthrough *p)
 {
+    struct hub_shard *shard = p->front->shard;
     const struct error *why = NULL;
     char key[KNOWN_TEXT_MAX + 1];
 
-    *p = (struct passthrough){.front = f, .answered = answered, .ctx = ctx};
+    for (unsigned i = 0; i < INSTANCES_PER_ID_MAX; i++) {
+        if (!hub_choose(shard, p->route.client, p->route.service, &p->at, &why)) {
+            passthrough_key(p->route.service, p->route.client, key);
+            bool away = p->kind == STREAM_KIND_TCP || known_has(&p->front->passed, key);
+            passthrough_answer(p, away ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
+            return;
+        }
+        const struct offering *o = hub_offering(shard, &p->at);
+        if (o == NULL) {
+            p->query = hub_services(shard, &p->at, passthrough_services, p);
+            if (p->query == NULL)
+                passthrough_answer(p, PASSTHROUGH_OFFLINE);
+            return;
+        }
+        enum passthrough_answer answer = passthrough_look(p, o);
+        if (answer == PASSTHROUGH_YES || !p->at.sound || p->kind == STREAM_KIND_TLS ||
+            !hub_refused(shard, &p->at, p->route.service, &error_unknown_service)) {
+            passthrough_answer(p, answer);
+            return;
+        }
+    }
+    passthrough_answer(p, PASSTHROUGH_NO);
+}
+
+void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
+                     void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
+{
+    *p = (struct passthrough){.front = f, .kind = STREAM_KIND_TLS, .answered = answered, .ctx = ctx};
     if (name[0] != '\0')
         route_host(http_text_of(name), f->config.settings->domain, &p->route);
     if (p->route.kind == ROUTE_CLIENT) {
         p->route.kind = ROUTE_SERVICE;
         strcpy(p->route.service, "default");
     }
-    if (p->route.kind != ROUTE_SERVICE) {
+    if (p->route.kind == ROUTE_SERVICE)
+        passthrough_choose(p);
+    else
         passthrough_answer(p, PASSTHROUGH_NO);
-        return;
-    }
-    passthrough_key(p->route.service, p->route.client, key);
-    if (!hub_choose(f->shard, p->route.client, p->route.service, &p->at, &why)) {
-        passthrough_answer(p, known_has(&f->passed, key) ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
-        return;
-    }
-    const struct offering *o = hub_offering(f->shard, &p->at);
-    if (o != NULL)
-        passthrough_answer(p, passthrough_look(p, o));
-    else if ((p->query = hub_services(f->shard, &p->at, passthrough_services, p)) == NULL)
-        passthrough_answer(p, PASSTHROUGH_OFFLINE);
+}
+
+void passthrough_ask_service(struct passthrough *p, struct front *f, const struct route *route,
+                             void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
+{
+    *p = (struct passthrough){.front = f, .route = *route, .kind = STREAM_KIND_TCP, .answered = answered, .ctx = ctx};
+    passthrough_choose(p);
 }
 
 void passthrough_cancel(struct passthrough *p)
@@ -87,7 +112,7 @@ static bool passthrough_rules(const struct passthrough *p, struct edge_rules **o
 {
     const struct offering *o = hub_offering(p->front->shard, &p->at);
     const struct edge_service *s =
-        o == NULL || o->made == NULL ? NULL : edge_offer_find(o->made, p->route.service, STREAM_KIND_TLS);
+        o == NULL || o->made == NULL ? NULL : edge_offer_find(o->made, p->route.service, p->kind);
 
     *out = s != NULL ? s->rules : NULL;
     return s != NULL;
@@ -96,7 +121,7 @@ static bool passthrough_rules(const struct passthrough *p, struct edge_rules **o
 void passthrough_open(struct passthrough *p, int fd, const struct address *visitor)
 {
     struct front *f = p->front;
-    struct open_head head = {.kind = STREAM_KIND_TLS};
+    struct open_head head = {.kind = p->kind};
     const struct error *why = &error_unknown_service;
     struct edge_rules *rules;
     struct gate gate;
@@ -109,5 +134,5 @@ void passthrough_open(struct passthrough *p, int fd, const struct address *visit
         close(fd);
     else if (upgrade_open(f, fd, &p->at, &head, p->route.client, &gate, &why))
         return;
-    log_info(p->route.client, "TLS for %s from %s: %s", p->route.service, head.visitor, why->text);
+    log_info(p->route.client, "%s for %s from %s: %s", stream_kind_name(p->kind), p->route.service, head.visitor, why->text);
 }

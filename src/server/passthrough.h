@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Passthrough: TLS connections for services of kind `tls` go there as they are, by the name in their first message; the
- * server sees nothing of the content. The worker's own.
+ * Passthrough: connections go to a service as they are, and the server sees nothing of the content: TLS to services of kind
+ * `tls`, by the name in the first message, and what comes to the port of a service of kind `tcp`. The worker's own.
  */
 #ifndef SERVER_PASSTHROUGH_H
 #define SERVER_PASSTHROUGH_H
@@ -13,7 +13,7 @@
 struct front;
 
 enum passthrough_answer {
-    PASSTHROUGH_NO,      /* the name is no such service: TLS ends here */
+    PASSTHROUGH_NO,      /* it is no such service: TLS ends here */
     PASSTHROUGH_YES,
     PASSTHROUGH_OFFLINE, /* it is, or may be, but its client is not there */
 };
@@ -22,6 +22,7 @@ enum passthrough_answer {
 struct passthrough {
     struct front *front;
     struct route route;
+    enum stream_kind kind;   /* that the service has to be of */
     struct hub_choice at;    /* the instance whose turn it is */
     struct hub_query *query; /* while it is open */
     void (*answered)(void *ctx, enum passthrough_answer answer);
@@ -33,6 +34,9 @@ void passthrough_remember(struct front *f, const char *client, const struct offe
 /* `answered` comes once, maybe from inside this call. `name`: "" when none was said. */
 void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
                      void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);
+/* The same for a service of kind tcp that is known (ROUTE_SERVICE). */
+void passthrough_ask_service(struct passthrough *p, struct front *f, const struct route *route,
+                             void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);
 /* No answer any more. */
 void passthrough_cancel(struct passthrough *p);
 /* After YES: joins the connection (taken) and a stream to the service, from the first byte on, as its rules allow. */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Puts the parts together, and takes them apart in the right order. */
-#include "server/server.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,60 +10,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/state.h"
 #include "gate/listener.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
-#include "peer/hub.h"
-#include "server/admission.h"
-#include "server/broker_side.h"
 #include "server/certificates.h"
-#include "server/edge.h"
-#include "server/front.h"
 #include "server/passthrough.h"
-#include "server/ports.h"
-#include "server/signals.h"
+#include "server/server_inner.h"
 #include "server/uplink.h"
 
-#define SERVER_MAGIC 0x73727672
-#define CLIENTS_FILE "clients"
 #define IDLE_US (10 * US_PER_S) /* keep-alive of sessions and of an MQTT session at another broker */
-#define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
-#define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
-#define END_US (2 * US_PER_S)      /* for the last words to the clients */
-
-/* One worker's part, and the mail that tells it to drain and to stop. */
-struct server_part {
-    struct server *server;
-    struct worker *worker;
-    struct front *front;
-    struct mail drain, stop;
-};
-
-struct server {
-    OBJECT_MAGIC;
-    const struct server_settings *settings;
-    struct state *state;
-    char *known; /* the clients file as it was read */
-    char instance[INSTANCE_TEXT_BYTES + 1];
-    struct ports ports;
-    unsigned count;
-    struct server_part part[WORKERS_MAX];
-    struct worker *workers[WORKERS_MAX];
-    struct broker_side clients;
-    struct admission *admission; /* NULL: no encryption */
-    struct tls_store *certificates; /* NULL: none */
-    struct edge *edge;
-    struct hub *hub;
-    int wake_fd; /* an eventfd: something below changed */
-    atomic_uint drained, stopped;
-    _Atomic(char *) remember; /* what the clients file should say; heap */
-    bool running;
-};
 
 static bool has_own_broker(const struct server *s) { return s->settings->broker.url == NULL; }
 
-static void server_wake(struct server *s)
+void server_wake(struct server *s)
 {
     uint64_t one = 1;
 
@@ -85,6 +40,8 @@ static void on_client_up(void *ctx, struct hub_shard *shard, const char *id, boo
     if (first && index == 0)
         log_info(id, "client is there");
     front_client_up(s->part[index].front, id);
+    if (index == 0)
+        port_keeper_up(s->keeper, shard, id);
 }
 
 static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, bool last)
@@ -95,13 +52,19 @@ static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, b
     if (last && index == 0)
         log_info(id, "client is gone");
     front_client_down(s->part[index].front, id);
+    if (index == 0)
+        port_keeper_down(s->keeper, shard, id);
 }
 
-static void on_client_offers(void *ctx, struct hub_shard *shard, const char *id, const struct offering *o)
+static void on_client_offers(void *ctx, struct hub_shard *shard, const char *id, const char *instance,
+                             const struct offering *o)
 {
     struct server *s = ctx;
+    unsigned index = hub_shard_index(shard);
 
-    passthrough_remember(s->part[hub_shard_index(shard)].front, id, o);
+    passthrough_remember(s->part[index].front, id, o);
+    if (index == 0)
+        port_keeper_offers(s->keeper, shard, id, instance, o);
 }
 
 static void on_session_up(void *ctx, const char *peer)
@@ -188,6 +151,14 @@ static void on_remember(void *ctx, char *text)
     server_wake(s);
 }
 
+void server_remember_ports(void *ctx, char *text)
+{
+    struct server *s = ctx;
+
+    free(atomic_exchange(&s->remember_ports, text));
+    server_wake(s);
+}
+
 /* -- who may be whom ----------------------------------------------------------------------------------------------- */
 
 static void on_admission_due(void *ctx) { server_wake(ctx); }
@@ -212,7 +183,7 @@ static const struct error *on_admit(void *ctx, const char *id, const struct seal
 
 /* -- making -------------------------------------------------------------------------------------------------------- */
 
-static bool server_failed(struct config_error *err, const char *what, int failure)
+bool server_failed(struct config_error *err, const char *what, int failure)
 {
     config_error_set(err, "%s: %s", what, strerror(failure));
     return false;
@@ -360,7 +331,21 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .ctx = s,
                             },
                             &failure);
+    s->fronts[index] = p->front;
     return p->front != NULL || server_failed(err, "public port", failure);
+}
+
+static bool create_keeper(struct server *s, struct config_error *err)
+{
+    s->keeper = port_keeper_create(&(struct port_keeper_config){.settings = s->settings,
+                                                                .workers = s->workers,
+                                                                .fronts = s->fronts,
+                                                                .count = s->count,
+                                                                .state = s->state,
+                                                                .remember = server_remember_ports,
+                                                                .ctx = s},
+                                   err);
+    return s->keeper != NULL;
 }
 
 static bool server_init(struct server *s, struct config_error *err)
@@ -382,7 +367,7 @@ static bool server_init(struct server *s, struct config_error *err)
     for (unsigned i = 0; i < s->count; i++)
         if (!create_front(s, i, err))
             return false;
-    return true;
+    return create_keeper(s, err);
 }
 
 /* Each visitor and each client is a descriptor. */
@@ -413,125 +398,13 @@ struct server *server_create(const struct server_settings *settings, struct conf
     return s;
 }
 
-/* -- running ------------------------------------------------------------------------------------------------------- */
-
-static void remember_write(struct server *s)
-{
-    struct config_error err;
-    char *text = atomic_exchange(&s->remember, NULL);
-
-    if (text != NULL && state_write(s->state, CLIENTS_FILE, text, &err) != 0)
-        log_warning("state", "%s", err.text);
-    free(text);
-    if (s->admission != NULL)
-        admission_write(s->admission);
-}
-
-/* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
-static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
-                        uint64_t limit_us)
-{
-    uint64_t start = clock_now_us(), written = 0, count;
-
-    for (;;) {
-        uint64_t now = clock_now_us(), left = limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now;
-        if (done(s) || (limit_us != CLOCK_NEVER && now - start >= limit_us))
-            return false;
-        bool pending = atomic_load(&s->remember) != NULL || (s->admission != NULL && admission_is_due(s->admission));
-        if (pending && now - written >= REMEMBER_US) {
-            remember_write(s);
-            written = now;
-            pending = false;
-        }
-        if (pending && left > REMEMBER_US)
-            left = REMEMBER_US;
-        int number = signals_wait(signals, s->wake_fd, left);
-        if (number == SIGHUP) {
-            if (s->certificates != NULL)
-                tls_store_reload(s->certificates);
-            broker_side_reload(&s->clients);
-        } else if (number != 0) {
-            return true;
-        }
-        if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-            return false;
-    }
-}
-
-static bool never(const struct server *s) { return s == NULL; }
-static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
-static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
-
-static bool server_start(struct server *s, struct config_error *err)
-{
-    s->running = true;
-    hub_start(s->hub);
-    for (unsigned i = 0; i < s->count; i++) {
-        int failure = worker_start(s->workers[i]);
-        if (failure != 0)
-            return server_failed(err, "thread", failure);
-    }
-    ports_log(&s->ports, s->settings, s->count);
-    return ports_write(&s->ports, s->settings, err);
-}
-
-/* After a first signal: true when a second one came. */
-static bool server_drain(struct server *s, struct signals *signals)
-{
-    log_info("server", "finishing what is in flight");
-    if (s->clients.broker != NULL)
-        broker_close(s->clients.broker);
-    for (unsigned i = 0; i < s->count; i++)
-        worker_post(s->workers[i], &s->part[i].drain);
-    return server_wait(s, signals, all_drained, s->settings->drain_us);
-}
-
-static bool hub_has_ended(const struct server *s) { return hub_ended(s->hub); }
-
-static bool server_stop(struct server *s, struct signals *signals)
-{
-    for (unsigned i = 0; i < s->count; i++)
-        worker_post(s->workers[i], &s->part[i].stop);
-    if (server_wait(s, signals, all_stopped, STOP_US))
-        return true;
-    hub_end(s->hub);
-    for (uint64_t start = clock_now_us(); !hub_has_ended(s) && clock_now_us() - start < END_US;)
-        if (server_wait(s, signals, hub_has_ended, 5 * US_PER_MS))
-            return true;
-    edge_stop(s->edge);
-    for (unsigned i = 0; i < s->count; i++)
-        worker_close(s->workers[i]);
-    for (unsigned i = 0; i < s->count; i++)
-        worker_stop(s->workers[i]);
-    s->running = false;
-    remember_write(s);
-    log_info("server", "stopped");
-    return false;
-}
-
-int server_run(struct server *s, struct config_error *err)
-{
-    struct signals signals;
-    int failure = signals_open(&signals);
-
-    CHECK_OBJECT(s, SERVER_MAGIC);
-    if (failure != 0) {
-        server_failed(err, "signals", failure);
-        return 1;
-    }
-    bool started = server_start(s, err);
-    bool again = started && server_wait(s, &signals, never, CLOCK_NEVER) && server_drain(s, &signals);
-    if (again || server_stop(s, &signals))
-        _exit(1);
-    signals_close(&signals);
-    return started ? 0 : 1;
-}
-
 void server_free(struct server **sp)
 {
     struct server *s;
 
     TAKE_OBJECT(s, sp, SERVER_MAGIC);
+    if (s->keeper != NULL)
+        port_keeper_free(&s->keeper);
     for (unsigned i = 0; i < s->count; i++)
         front_free(&s->part[i].front);
     if (s->hub != NULL)
@@ -551,5 +424,6 @@ void server_free(struct server **sp)
         close(s->wake_fd);
     free(s->known);
     free(atomic_exchange(&s->remember, NULL));
+    free(atomic_exchange(&s->remember_ports, NULL));
     FREE_OBJECT(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/port_list.h"
 #include "mdm-tunnel/limits.h"
 
 #define AT(member) offsetof(struct server_settings, member)
@@ -22,6 +23,10 @@ static const struct setting rows[] = {
      .help = "certificates (PEM, with those that lead to the authority); the first is for all other names, too"},
     {.name = "tls-key", .kind = SETTING_TEXT, .offset = AT(tls_key), .argument = "FILE,...",
      .help = "their keys, in the same order (default: in the certificates' files)"},
+    {.name = "tcp-ports", .kind = SETTING_TEXT, .offset = AT(tcp_ports), .argument = "FIRST-LAST,...",
+     .help = "public TCP ports that services may have (default: none)"},
+    {.name = "tcp-release", .kind = SETTING_SECONDS, .offset = AT(tcp_release_us), .default_text = "900",
+     .max = 7 * 24 * 3600, .argument = "SECONDS", .help = "keep such a port open so long after its client has gone"},
     {.name = "redirect-https", .kind = SETTING_FLAG, .offset = AT(redirect_https),
      .help = "answer HTTP with the way to HTTPS (308)"},
     {.name = "hsts", .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
@@ -212,6 +217,22 @@ static bool tls_check(struct server_settings *s, struct config_error *err)
     return true;
 }
 
+static bool tcp_ports_check(const struct server_settings *s, struct config_error *err)
+{
+    const char *text = s->tcp_ports;
+    struct config_error why;
+
+    if (text == NULL)
+        return true;
+    if (strspn(text, "0123456789-,") != strlen(text))
+        config_error_set(err, "tcp-ports: '%.64s' is not a list of ports (FIRST-LAST,...)", text);
+    else if (port_list_check(text, strlen(text), &why) != 0)
+        config_error_set(err, "tcp-ports: %s", why.text);
+    else
+        return true;
+    return false;
+}
+
 static bool settings_check(struct server_settings *s, struct config_error *err)
 {
     const char *bad;
@@ -226,7 +247,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
                          CIDR_MAX);
         return false;
     }
-    if (!clients_check(s, err) || !tls_check(s, err))
+    if (!clients_check(s, err) || !tls_check(s, err) || !tcp_ports_check(s, err))
         return false;
     if (s->domain != NULL) {
         size_t len = strlen(s->domain);

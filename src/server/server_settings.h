@@ -24,6 +24,8 @@ struct server_settings {
     unsigned client_streams, client_bandwidth;
     unsigned port, client_port;
     unsigned tls_port; /* SERVER_NO_PORT: none */
+    char *tcp_ports; /* ranges of public ports for services; NULL: none */
+    uint64_t tcp_release_us;
     char *bind, *client_bind;
     char *domain;
     unsigned workers;

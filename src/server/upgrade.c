@@ -25,6 +25,12 @@
 #define UPGRADE_IOV 64
 #define UPGRADE_ROUNDS 8 /* before others get their turn */
 
+/* What was opened here, until the service has accepted it: a refusal says something about the instance. */
+struct pass {
+    struct hub_choice at;
+    char service[NAME_MAX_BYTES + 1];
+};
+
 struct upgrade {
     OBJECT_MAGIC;
     int fd;
@@ -38,6 +44,8 @@ struct upgrade {
     struct gate gate;        /* the rules of the service */
     struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
     struct slice early_down; /* bytes of the service that came with its 101 */
+    struct pass *pass;       /* heap; NULL: accepted, or taken over from a request */
+    bool passes;             /* without a request, from its first byte on */
     bool read_done, write_done;
     uint64_t up_bytes, down_bytes;
     char subject[160];
@@ -47,8 +55,8 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
 {
     struct front *f = u->front;
 
-    log_debug(u->subject, "upgraded connection over: %" PRIu64 " bytes up, %" PRIu64 " down (%s)", u->up_bytes,
-              u->down_bytes, reason->name);
+    log_at(u->passes ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, u->subject, "connection over: %" PRIu64 " bytes up, %" PRIu64 " down%s%s",
+           u->up_bytes, u->down_bytes, reason != &error_none ? ": " : "", reason != &error_none ? reason->text : "");
     hangup_stop(&f->hangups, &u->hangup);
     event_del(&u->readable);
     event_del(&u->writable);
@@ -58,6 +66,7 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
     if (u->conduit != NULL)
         conduit_close(&u->conduit, reason);
     gate_leave(&u->gate);
+    free(u->pass);
     slice_done(&u->early_up);
     slice_done(&u->early_down);
     close(u->fd);
@@ -282,13 +291,27 @@ static void stream_readable(void *ctx)
     upgrade_down(u);
 }
 
+static void stream_accepted(void *ctx)
+{
+    struct upgrade *u = ctx;
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    free(u->pass);
+    u->pass = NULL;
+}
+
 static void stream_ended(void *ctx, const struct error *reason)
 {
-    (void)reason;
-    stream_readable(ctx);
+    struct upgrade *u = ctx;
+
+    CHECK_OBJECT(u, UPGRADE_MAGIC);
+    if (u->pass != NULL)
+        hub_refused(u->front->shard, &u->pass->at, u->pass->service, reason);
+    stream_readable(u);
 }
 
 static const struct conduit_events stream_events = {
+    .accepted = stream_accepted,
     .readable = stream_readable,
     .writable = stream_writable,
     .ended = stream_ended,
@@ -401,6 +424,12 @@ bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const st
         return false;
     }
     gate_move(&u->gate, gate);
+    u->passes = true;
+    u->pass = malloc(sizeof(*u->pass));
+    if (u->pass != NULL) {
+        u->pass->at = *at;
+        snprintf(u->pass->service, sizeof(u->pass->service), "%s", head->service);
+    }
     struct conduit *c = hub_open(f->shard, at, head, &stream_events, u, why);
     if (c == NULL) {
         upgrade_end(u, *why);

@@ -37,7 +37,7 @@ const char *frame_type_name(uint8_t type)
 static bool type_is_of_session(uint8_t type)
 {
     return type == FRAME_PING || type == FRAME_PONG || type == FRAME_SERVICES || type == FRAME_WEIGHT ||
-           type == FRAME_GOAWAY;
+           type == FRAME_PUBLIC || type == FRAME_GOAWAY;
 }
 
 static uint8_t type_flags(uint8_t type)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Payloads of OPEN and SERVICES. */
+/* Payloads of OPEN, SERVICES and PUBLIC. */
 #include "wire/frame.h"
 
 #include <string.h>
@@ -165,5 +165,36 @@ const struct error *services_decode(struct service_entry *list, size_t max, size
         list[n++] = e;
     }
     *count = n;
+    return NULL;
+}
+
+/* -- PUBLIC -------------------------------------------------------------------------------------------------------- */
+
+size_t public_port_encode(const struct public_port *p, uint8_t out[static FRAME_PUBLIC_MAX])
+{
+    struct bytes_writer w;
+    bytes_writer_init(&w, out, FRAME_PUBLIC_MAX);
+    bytes_write_u16(&w, p->why->code);
+    bytes_write_u16(&w, p->port);
+    text_write_short(&w, p->service);
+    bytes_write(&w, p->host, strlen(p->host));
+    return bytes_written(&w);
+}
+
+const struct error *public_port_decode(struct public_port *out, const uint8_t *data, size_t len)
+{
+    struct bytes_reader r;
+    struct public_port p = {.host = ""};
+    bytes_reader_init(&r, data, len);
+    p.why = error_by_code(bytes_read_u16(&r));
+    p.port = bytes_read_u16(&r);
+    uint8_t name_len = bytes_read_u8(&r);
+    const char *name = (const char *)bytes_read(&r, name_len);
+    if (r.failed || !name_normalise(name, name_len, p.service) || (p.why == &error_none && p.port == 0))
+        return &error_protocol_error;
+    size_t host_len = bytes_left(&r);
+    if (host_len > 0 && !option_text_take(p.host, sizeof(p.host), bytes_read(&r, host_len), host_len))
+        return &error_protocol_error;
+    *out = p;
     return NULL;
 }

@@ -10,7 +10,7 @@
 #define RULE_CRITICAL 0x80
 #define BURST_MAX 1000000u
 
-enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST };
+enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST };
 
 static const struct row {
     uint8_t code;
@@ -111,6 +111,8 @@ static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size
         return rate_wrong(value, len);
     case SHAPE_NUMBER:
         return len == 8 && number_read(value, len) > 0 ? NULL : "not a number above 0";
+    case SHAPE_PORT:
+        return len == 2 ? NULL : "not a port";
     case SHAPE_FIELD:
         return field_wrong(text_of(value, len));
     case SHAPE_NAME:
@@ -150,6 +152,13 @@ const struct error *rules_check(const uint8_t *data, size_t len)
 }
 
 uint64_t rule_number(const struct rule *r) { return number_read(r->value, r->len); }
+
+uint16_t rule_port(const struct rule *r)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, r->value, r->len);
+    return bytes_read_u16(&reader);
+}
 
 void rule_rate(const struct rule *r, uint32_t *per_1000_s, uint32_t *burst)
 {
@@ -195,6 +204,12 @@ const char *rule_write_number(struct bytes_writer *w, enum rule_code code, uint6
     uint8_t bytes[8];
     bytes_writer_init(&value, bytes, sizeof(bytes));
     bytes_write_u64(&value, number);
+    return rule_write(w, code, bytes, sizeof(bytes));
+}
+
+const char *rule_write_port(struct bytes_writer *w, enum rule_code code, uint16_t port)
+{
+    const uint8_t bytes[] = {(uint8_t)(port >> 8), (uint8_t)port};
     return rule_write(w, code, bytes, sizeof(bytes));
 }
 

@@ -40,10 +40,12 @@ bool rules_next(struct bytes_reader *r, struct rule *out);
 /* Writes one. NULL, or (in words) why the value is none; nothing is written then. `w` fails when it is full. */
 const char *rule_write(struct bytes_writer *w, enum rule_code code, const void *value, size_t len);
 const char *rule_write_number(struct bytes_writer *w, enum rule_code code, uint64_t number);
+const char *rule_write_port(struct bytes_writer *w, enum rule_code code, uint16_t port);
 const char *rule_write_rate(struct bytes_writer *w, uint32_t per_1000_s, uint32_t burst);
 
 /* Of values that were checked. */
 uint64_t rule_number(const struct rule *r);
+uint16_t rule_port(const struct rule *r);
 void rule_rate(const struct rule *r, uint32_t *per_1000_s, uint32_t *burst);
 struct http_field rule_field(const struct rule *r);  /* FIELD */
 struct http_text rule_text(const struct rule *r);    /* NAME, HOST */

@@ -105,10 +105,16 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
 }
 
 static void on_weight(void *ctx, unsigned weight) { assert(ctx != NULL && weight <= UINT16_MAX); }
+static void on_public(void *ctx, const struct public_port *p)
+{
+    assert(ctx != NULL && memchr(p->service, 0, sizeof(p->service)) != NULL && memchr(p->host, 0, sizeof(p->host)) != NULL);
+}
+
 static void on_goaway(void *ctx, const struct error *reason) { assert(ctx != NULL && reason != &error_none); }
 
 static const struct mux_events mux_events = {
-    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
+    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight,
+    .public_port = on_public, .goaway = on_goaway};
 
 static void fuzz_pull(struct fuzz *f, size_t max)
 {

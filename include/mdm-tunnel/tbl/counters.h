@@ -30,6 +30,7 @@ COUNTER(denied_credentials, total, "requests without the right user, password or
 COUNTER(passwords_verified, total, "hashes of passwords that were computed")
 COUNTER(denied_streams, total, "requests beyond the number that a service or its client may have at one time")
 COUNTER(bandwidth_waits, total, "pauses that keep a service or a client within its bandwidth")
+COUNTER(public_ports, gauge, "public TCP ports of clients' services that are open")
 COUNTER(limits_hit, total, "refusals because a limit was reached")
 COUNTER(tls_connections, gauge, "visitors' connections with TLS that are open, handshakes included")
 COUNTER(tls_handshakes, total, "TLS handshakes with visitors that were completed")

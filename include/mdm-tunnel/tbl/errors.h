@@ -33,6 +33,12 @@ ERROR(kind_not_offered, 24, STREAM, 502, INFO, "the service does not take this k
 ERROR(no_memory, 25, STREAM, 503, ERROR, "out of memory")
 ERROR(peer_not_allowed, 30, STREAM, 403, WARNING, "the device does not let this key use the service")
 ERROR(port_not_allowed, 31, STREAM, 403, WARNING, "the device does not let this key use the port")
+/* why a service has no public TCP port */
+ERROR(ports_not_given, 50, STREAM, 503, WARNING, "the server gives no public ports")
+ERROR(port_outside, 51, STREAM, 403, WARNING, "the port is none of those that the server gives")
+ERROR(port_not_granted, 52, STREAM, 403, WARNING, "the server does not allow this client the port")
+ERROR(port_taken, 53, STREAM, 503, WARNING, "another service or another program has the port")
+ERROR(ports_used_up, 54, STREAM, 503, WARNING, "no public port is free")
 /* how a session ends */
 ERROR(session_closed, 40, SESSION, 502, INFO, "the peer closed the session")
 ERROR(session_lost, 41, SESSION, 502, WARNING, "the way to the peer was lost for too long")

@@ -17,3 +17,4 @@ RULE(response_set, 0x8b, FIELD, 32, "a field that answers get, instead of those 
 RULE(response_remove, 0x8c, NAME, 32, "a field that answers lose")
 RULE(host_header, 0x8d, HOST, 1, "the Host that the service gets")
 RULE(one_visitor, 0x8e, NUMBER, 1, "a stream is for one request: the service is told whose, in this version of the PROXY protocol u64")
+RULE(public_port, 0x8f, PORT, 1, "the service has a TCP port on the server: this one, or any (0) u16; of kind tcp only")

@@ -70,8 +70,8 @@ static void errors_name_the_path(void)
     OK_TEXT(refused("{\"a\": 1e9}"), "f: a.port: 1000000000 is above 65535");
     OK_TEXT(refused("{\"a\": {\"target\": \"h:99999\"}}"), "f: a.target.port: 99999 is above 65535");
     OK_TEXT(refused("{\"a\": {\"target\": 1, \"host\": 2}}"), "f: a.host: unknown key");
-    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": \"ssh\"}}"), "f: a.kind: neither \"http\" nor \"tls\"");
-    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": 1}}"), "f: a.kind: neither \"http\" nor \"tls\"");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": \"ssh\"}}"), "f: a.kind: none of \"http\", \"tls\" and \"tcp\"");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": 1}}"), "f: a.kind: none of \"http\", \"tls\" and \"tcp\"");
     OK_TEXT(refused("{\"a\": {}}"), "f: a: \"target\" is missing");
     OK_TEXT(refused("{\"a\": null}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
     OK_TEXT(refused("{\"a\": [1]}"), "f: a: not a port, \"HOST:PORT\" or \"unix:/PATH\"");
@@ -89,6 +89,33 @@ static void errors_name_the_path(void)
         snprintf(text, sizeof(text), "{\"a\": \"%s\"}", *bad);
         OK(strncmp(refused(text), "f: a", 4) == 0);
     }
+}
+
+static void public_ports(void)
+{
+    static const char text[] = "{\"auto\": {\"tcp\": \"auto\", \"target\": 22, \"proxy_protocol\": 2, \"rate\": 5},"
+                               " \"fixed\": {\"target\": 22, \"tcp\": 2222}, \"own\": {\"target\": 22, \"kind\": \"tcp\"}}";
+    static const uint8_t any[] = {0x8f, 0, 2, 0, 0, 0x85}, fixed[] = {0x8f, 0, 2, 2222 >> 8, 2222 & 255};
+    struct services s;
+    OK_INT(services_parse(text, strlen(text), "f", &s, &error), 0);
+    OK(s.list[0].kind == SERVICE_TCP && s.list[0].wants_port && s.list[0].public_port == 0);
+    OK(s.list[1].kind == SERVICE_TCP && s.list[1].wants_port && s.list[1].public_port == 2222);
+    OK(s.list[2].kind == SERVICE_TCP && !s.list[2].wants_port && s.list[2].rules_len == 0);
+    OK(memcmp(s.list[0].rules, any, sizeof(any)) == 0); /* a connection is one visitor's anyway: no rule says so */
+    OK(s.list[1].rules_len == sizeof(fixed) && memcmp(s.list[1].rules, fixed, sizeof(fixed)) == 0);
+    services_done(&s);
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"tcp\": 70000}}"), "f: a.tcp: 70000 is above 65535");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"tcp\": 0}}"), "f: a.tcp: 0 is below 1");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"tcp\": \"any\"}}"), "f: a.tcp: expected a port, or \"auto\"");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"tcp\": 1, \"kind\": \"tls\"}}"),
+            "f: a.tcp: a service with a public port is of kind tcp");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"tcp\": 1, \"bearer\": \"12345678\"}}"),
+            "f: a.bearer: the server does not read what passes to a service of kind tcp");
+    char many[8192] = "{", *at = many + 1;
+    for (unsigned i = 0; i <= PORTS_PER_CLIENT_MAX; i++)
+        at += sprintf(at, "%s\"s%02u\": {\"target\": 1, \"tcp\": \"auto\"}", i > 0 ? ", " : "", i);
+    strcpy(at, "}");
+    OK_TEXT(refused(many), "f: s64.tcp: more than 64 services with public ports");
 }
 
 static void names_are_labels(void)
@@ -265,6 +292,7 @@ int main(void)
         {"every kind of target", every_kind_of_target},
         {"no service at all", no_service_at_all},
         {"errors name the path", errors_name_the_path},
+        {"public ports", public_ports},
         {"names are labels", names_are_labels},
         {"names stand once", names_stand_once},
         {"syntax errors have a place", syntax_errors_have_a_place},

@@ -122,6 +122,8 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
     (void)count;
 }
 
+static void on_public(void *ctx, const struct public_port *p) { (void)ctx, (void)p; }
+
 static void on_weight(void *ctx, unsigned weight)
 {
     (void)ctx;
@@ -138,6 +140,7 @@ static const struct mux_events mux_events = {.wake = on_mux_wake,
                                              .opened = on_opened,
                                              .services = on_services,
                                              .weight = on_weight,
+                                             .public_port = on_public,
                                              .goaway = on_goaway};
 
 /* -- the scenario ------------------------------------------------------------------------------------------------------ */

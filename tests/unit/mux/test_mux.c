@@ -38,6 +38,7 @@ struct side {
     size_t services_count, services_calls;
     const struct error *goaway;
     unsigned weight;
+    struct public_port port;
     uint64_t now_us;
 };
 
@@ -113,10 +114,12 @@ static void on_services(void *ctx, const struct service_entry *list, size_t coun
 }
 
 static void on_weight(void *ctx, unsigned weight) { ((struct side *)ctx)->weight = weight; }
+static void on_public(void *ctx, const struct public_port *p) { ((struct side *)ctx)->port = *p; }
 static void on_goaway(void *ctx, const struct error *reason) { ((struct side *)ctx)->goaway = reason; }
 
 static const struct mux_events mux_events = {
-    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
+    .wake = on_wake, .opened = on_opened, .services = on_services, .weight = on_weight,
+    .public_port = on_public, .goaway = on_goaway};
 
 struct pair {
     struct side a, b;
@@ -553,6 +556,20 @@ static void test_weight(void)
     pair_free(p);
 }
 
+static void test_public(void)
+{
+    struct pair *p = pair_create();
+    const struct public_port said = {.why = &error_none, .port = 2222, .service = "ssh", .host = "example.com"};
+    mux_say_public(p->b.mux, &said);
+    settle(p);
+    OK(p->a.port.why == &error_none);
+    OK_INT(p->a.port.port, 2222);
+    OK_TEXT(p->a.port.service, "ssh");
+    OK_TEXT(p->a.port.host, "example.com");
+    OK(push_frame(&p->a, FRAME_PUBLIC, 0, 0, "x", 1) == &error_protocol_error);
+    pair_free(p);
+}
+
 static void test_goaway(void)
 {
     struct pair *p = pair_create();
@@ -712,6 +729,7 @@ int main(void)
         {"a peer that only opens", test_open_flood},
         {"limits", test_limits},
         {"WEIGHT", test_weight},
+        {"PUBLIC", test_public},
         {"GOAWAY", test_goaway},
         {"SERVICES", test_services},
         {"more services than fit", test_many_services},

@@ -189,11 +189,12 @@ static void on_opened(void *ctx, struct mux_stream *s, const struct open_head *h
 }
 
 static void on_services(void *ctx, const struct service_entry *list, size_t count) { (void)ctx, (void)list, (void)count; }
+static void on_public(void *ctx, const struct public_port *p) { (void)ctx, (void)p; }
 static void on_weight(void *ctx, unsigned weight) { (void)ctx, (void)weight; }
 static void on_goaway(void *ctx, const struct error *reason) { (void)ctx, (void)reason; }
 
 static const struct mux_events mux_events = {
-    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .goaway = on_goaway};
+    .wake = on_mux_wake, .opened = on_opened, .services = on_services, .weight = on_weight, .public_port = on_public, .goaway = on_goaway};
 
 static size_t on_room(void *ctx) { return carrier_room(&((struct end *)ctx)->out); }
 

@@ -236,6 +236,36 @@ static void routes(void)
     routes_done(&r);
 }
 
+static bool is_large(void *ctx, const struct offering *o)
+{
+    ++*(unsigned *)ctx;
+    return o->count == 2;
+}
+
+/* What some instance offers. */
+static void offers(void)
+{
+    static const struct service_entry list[] = {{STREAM_KIND_TCP, "a", NULL, 0}, {STREAM_KIND_TCP, "b", NULL, 0}};
+    struct offering *small = offering_create(list, 1), *large = offering_create(list, 2);
+    struct directory *d = directory_create(key);
+    unsigned asked = 0;
+    directory_add(d, "tim", instance(1), 0);
+    directory_add(d, "tim", instance(2), 0);
+    directory_add(d, "tim", instance(3), 0);
+    directory_add(d, "tom", instance(4), 0);
+    directory_offering(d, instance(1), small);
+    directory_offering(d, instance(4), large);
+    OK(!directory_offers(d, "tim", is_large, &asked) && !directory_offers(d, "sam", is_large, &asked));
+    OK_INT(asked, 1);
+    directory_offering(d, instance(3), large);
+    OK(directory_offers(d, "tim", is_large, &asked) && directory_offers(d, "tom", is_large, &asked));
+    directory_remove(d, "tom", instance(4));
+    OK(!directory_offers(d, "tom", is_large, &asked));
+    directory_free(&d);
+    offering_unref(small);
+    offering_unref(large);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -245,6 +275,7 @@ int main(void)
         {"shares by weight", weighs},
         {"who is left out", leaves_out},
         {"refusals", remembers_refusals},
+        {"what an id offers", offers},
         {"doubt", doubts},
         {"bounds", is_bounded},
         {"routes", routes},

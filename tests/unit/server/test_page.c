@@ -63,13 +63,14 @@ static void hostile_names(void)
 
 static void listing(void)
 {
-    static const struct edge_service list[] = {{"a", STREAM_KIND_HTTP, NULL}, {"b", STREAM_KIND_TLS, NULL}};
+    static const struct edge_service list[] = {{"a", STREAM_KIND_HTTP, NULL}, {"b", STREAM_KIND_TLS, NULL},
+                                               {"c", STREAM_KIND_TCP, NULL}};
     static const struct page_places at = {"http", "tim.example.com:8000", "tim.example.com:8443"};
     static const struct page_places hostile = {"http", "tim.x\"><script>", "tim.x"};
     struct text t;
 
     text_init(&t, 16384);
-    page_listing(&t, PAGE_TEXT, "tim", &at, list, 2);
+    page_listing(&t, PAGE_TEXT, "tim", &at, list, 3);
     OK_TEXT(t.at, "http://a.tim.example.com:8000/\nhttps://b.tim.example.com:8443/\n");
     text_done(&t);
     page_listing(&t, PAGE_JSON, "tim", &at, list, 1);
@@ -78,7 +79,7 @@ static void listing(void)
     page_listing(&t, PAGE_HTML, "tim", &hostile, list, 1);
     OK(strstr(t.at, "<script>") == NULL);
     text_done(&t);
-    page_listing(&t, PAGE_JSON, "tim", &at, list, 0);
+    page_listing(&t, PAGE_JSON, "tim", &at, list + 2, 1); /* one that has a port, and no URL */
     OK_TEXT(t.at, "{\"client\":\"tim\",\"services\":[]}\n");
     text_done(&t);
 }

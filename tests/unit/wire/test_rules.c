@@ -97,6 +97,8 @@ static void strangers(void)
     OK(CHECK("\xf0\0\4abc") == &error_protocol_error);
     OK(CHECK("\x83\0\1a") == &error_protocol_error); /* a malformed one goes first */
     OK(CHECK("\xf0\0\0\x83\0\1a") == &error_protocol_error);
+    OK(CHECK("\x8f\0\2\x08\xae") == NULL && CHECK("\x8f\0\2\0\0") == NULL);
+    OK(CHECK("\x8f\0\1\1") == &error_protocol_error && CHECK("\x8f\0\2\0\0\x8f\0\2\0\0") == &error_protocol_error);
     OK(CHECK("\x83\0\x11" "0123456789abcdef" "\x80") == NULL);
     OK(CHECK("\x83\0\x11" "0123456789abcdef" "\x81") == &error_protocol_error);
     OK(CHECK("\x82\0\x1f" "0123456789abcdef0123456789abcde") == &error_protocol_error);

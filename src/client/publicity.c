@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list: servers are few, and so are services with ports. */
+#include "client/publicity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/object.h"
+
+struct heard {
+    struct list node;
+    char server[INSTANCE_TEXT_BYTES + 1];
+    struct public_port port;
+};
+
+static struct heard *heard_of(struct list *node) { return CONTAINER_OF(node, struct heard, node); }
+
+static void heard_free(struct heard *h)
+{
+    list_remove(&h->node);
+    free(h);
+}
+
+void publicity_init(struct publicity *p) { list_init(&p->heard); }
+
+void publicity_done(struct publicity *p)
+{
+    LIST_FOREACH_SAFE (node, next, &p->heard)
+        heard_free(heard_of(node));
+}
+
+static bool is_same(const struct public_port *a, const struct public_port *b)
+{
+    return a->why == b->why && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+bool publicity_hear(struct publicity *p, const char *server, const struct public_port *port)
+{
+    struct heard *h;
+    LIST_FOREACH (node, &p->heard) {
+        h = heard_of(node);
+        if (strcmp(h->server, server) != 0 || strcmp(h->port.service, port->service) != 0)
+            continue;
+        bool news = !is_same(&h->port, port);
+        h->port = *port;
+        return news;
+    }
+    h = calloc(1, sizeof(*h));
+    if (h == NULL)
+        return true;
+    snprintf(h->server, sizeof(h->server), "%s", server);
+    h->port = *port;
+    list_append(&p->heard, &h->node);
+    return true;
+}
+
+void publicity_forget(struct publicity *p, const char *server)
+{
+    LIST_FOREACH_SAFE (node, next, &p->heard)
+        if (strcmp(heard_of(node)->server, server) == 0)
+            heard_free(heard_of(node));
+}
+
+void publicity_keep(struct publicity *p, const struct services *services)
+{
+    LIST_FOREACH_SAFE (node, next, &p->heard) {
+        const struct service *s = services_find(services, heard_of(node)->port.service);
+        if (s == NULL || !s->wants_port)
+            heard_free(heard_of(node));
+    }
+}
+
+/* -- words --------------------------------------------------------------------------------------------------------- */
+
+void public_port_text(const struct public_port *port, const char *own_host, char *out, size_t size)
+{
+    const char *host = port->host[0] != '\0' ? port->host : own_host;
+    bool v6 = strchr(host, ':') != NULL;
+    snprintf(out, size, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port->port);
+}
+
+void public_port_refusal(const struct public_port *port, char *out, size_t size)
+{
+    static const struct {
+        const struct error *why;
+        const char *deed;
+    } deeds[] = {
+        {&error_ports_not_given, "The server needs --tcp-ports"},
+        {&error_port_outside, "Say \"auto\", or a port of the server's --tcp-ports"},
+        {&error_port_not_granted, "This client's line in authorized_clients on the server has to allow the service and the port (services=, ports=)"},
+        {&error_port_taken, "Say another port, or \"auto\""},
+        {&error_ports_used_up, "The server needs more of them (--tcp-ports)"},
+        {&error_limit, "Ports that this client does not need any more have to be given back"},
+    };
+    char number[16] = "";
+    const char *deed = "";
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+        if (deeds[i].why == port->why)
+            deed = deeds[i].deed;
+    if (port->port != 0)
+        snprintf(number, sizeof(number), " %u", port->port);
+    snprintf(out, size, "%s does not get the public port%s: %s (%s)%s%s", port->service, number, port->why->text,
+             port->why->name, deed[0] != '\0' ? ". " : "", deed);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Publicity: what each server has said of the public ports of our services. A server says it again whenever it looks at
+ * our offer; what is no news is not told. Worker 0's.
+ */
+#ifndef CLIENT_PUBLICITY_H
+#define CLIENT_PUBLICITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "config/services.h"
+#include "mdm-tunnel/limits.h"
+#include "wire/frame.h"
+
+struct publicity {
+    struct list heard;
+};
+
+void publicity_init(struct publicity *p);
+void publicity_done(struct publicity *p);
+/* True when it is news. */
+bool publicity_hear(struct publicity *p, const char *server, const struct public_port *port);
+/* The session with the server has ended. */
+void publicity_forget(struct publicity *p, const char *server);
+/* Forgets what is about services that want no port any more. */
+void publicity_keep(struct publicity *p, const struct services *services);
+
+/* "example.com:2222"; `own_host`: where the client connects to. 264 bytes are always enough. */
+void public_port_text(const struct public_port *port, const char *own_host, char *out, size_t size);
+/* Why there is none, with what to do about it. */
+void public_port_refusal(const struct public_port *port, char *out, size_t size);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Port keeper: gives services of kind tcp their public ports, and tells their clients. It knows which port is whose
+ * (config/port_book.h) and opens it on all workers. One a program; worker 0's, but for what says otherwise.
+ *
+ * A service has its port while an instance of its client offers it and for `tcp-release` after the last one has gone;
+ * a client that is there and does not offer it any more gives it back at once.
+ */
+#ifndef SERVER_PORT_KEEPER_H
+#define SERVER_PORT_KEEPER_H
+
+#include "base/worker.h"
+#include "config/state.h"
+#include "peer/hub.h"
+#include "server/server_settings.h"
+
+#define PORTS_FILE "tcp_ports"
+
+struct front;
+struct port_keeper;
+
+struct port_keeper_config {
+    const struct server_settings *settings; /* outlives it */
+    struct worker *const *workers;          /* not running yet */
+    struct front *const *fronts;            /* of each worker; outlive it */
+    unsigned count;
+    struct state *state;                    /* where the file is read */
+    /* `text` (heap, the callee's) is what the file should say. */
+    void (*remember)(void *ctx, char *text);
+    void *ctx;
+};
+
+/* NULL and *err, also when the file is wrong. */
+struct port_keeper *port_keeper_create(const struct port_keeper_config *config, struct config_error *err);
+/* After the workers have stopped, before they are freed. */
+void port_keeper_free(struct port_keeper **k);
+
+/* hub_events.client_up, client_offers and client_down of worker 0. */
+void port_keeper_up(struct port_keeper *k, struct hub_shard *s, const char *id);
+void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *id, const char *instance,
+                        const struct offering *o);
+void port_keeper_down(struct port_keeper *k, struct hub_shard *s, const char *id);
+
+/* What the file should say at the end, heap; NULL: nothing. After the workers have stopped. */
+char *port_keeper_text(struct port_keeper *k);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's object, for the files that make it up. */
+#ifndef SERVER_SERVER_INNER_H
+#define SERVER_SERVER_INNER_H
+
+#include <stdatomic.h>
+
+#include "base/object.h"
+#include "config/state.h"
+#include "peer/hub.h"
+#include "server/admission.h"
+#include "server/broker_side.h"
+#include "server/edge.h"
+#include "server/front.h"
+#include "server/port_keeper.h"
+#include "server/ports.h"
+#include "server/server.h"
+
+#define SERVER_MAGIC 0x73727672
+#define CLIENTS_FILE "clients"
+
+/* One worker's part, and the mail that tells it to drain and to stop. */
+struct server_part {
+    struct server *server;
+    struct worker *worker;
+    struct front *front;
+    struct mail drain, stop;
+};
+
+struct server {
+    OBJECT_MAGIC;
+    const struct server_settings *settings;
+    struct state *state;
+    char *known; /* the clients file as it was read */
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    struct ports ports;
+    unsigned count;
+    struct server_part part[WORKERS_MAX];
+    struct worker *workers[WORKERS_MAX];
+    struct broker_side clients;
+    struct admission *admission; /* NULL: no encryption */
+    struct tls_store *certificates; /* NULL: none */
+    struct edge *edge;
+    struct hub *hub;
+    struct front *fronts[WORKERS_MAX]; /* as in `part` */
+    struct port_keeper *keeper;
+    int wake_fd; /* an eventfd: something below changed */
+    atomic_uint drained, stopped;
+    _Atomic(char *) remember; /* what the clients file should say; heap */
+    _Atomic(char *) remember_ports; /* likewise the file of ports */
+    bool running;
+};
+
+/* -- server.c -- */
+/* Wakes the main thread: something below changed. Any thread. */
+void server_wake(struct server *s);
+/* What the file of ports should say: `text` is taken. Any thread. */
+void server_remember_ports(void *ctx, char *text);
+bool server_failed(struct config_error *err, const char *what, int failure);
+
+#endif

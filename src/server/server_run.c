@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server from its start to its end; the main thread waits, and writes files. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/certificates.h"
+#include "server/server_inner.h"
+#include "server/signals.h"
+
+#define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
+#define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
+#define END_US (2 * US_PER_S)      /* for the last words to the clients */
+
+/* Takes the text. */
+static void file_write(struct server *s, const char *name, char *text)
+{
+    struct config_error err;
+
+    if (text != NULL && state_write(s->state, name, text, &err) != 0)
+        log_warning("state", "%s", err.text);
+    free(text);
+}
+
+static bool remember_is_due(struct server *s)
+{
+    return atomic_load(&s->remember) != NULL || atomic_load(&s->remember_ports) != NULL ||
+           (s->admission != NULL && admission_is_due(s->admission));
+}
+
+static void remember_write(struct server *s)
+{
+    file_write(s, CLIENTS_FILE, atomic_exchange(&s->remember, NULL));
+    file_write(s, PORTS_FILE, atomic_exchange(&s->remember_ports, NULL));
+    if (s->admission != NULL)
+        admission_write(s->admission);
+}
+
+/* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
+static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
+                        uint64_t limit_us)
+{
+    uint64_t start = clock_now_us(), written = 0, count;
+
+    for (;;) {
+        uint64_t now = clock_now_us(), left = limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now;
+        if (done(s) || (limit_us != CLOCK_NEVER && now - start >= limit_us))
+            return false;
+        bool pending = remember_is_due(s);
+        if (pending && now - written >= REMEMBER_US) {
+            remember_write(s);
+            written = now;
+            pending = false;
+        }
+        if (pending && left > REMEMBER_US)
+            left = REMEMBER_US;
+        int number = signals_wait(signals, s->wake_fd, left);
+        if (number == SIGHUP) {
+            if (s->certificates != NULL)
+                tls_store_reload(s->certificates);
+            broker_side_reload(&s->clients);
+        } else if (number != 0) {
+            return true;
+        }
+        if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+            return false;
+    }
+}
+
+static bool never(const struct server *s) { return s == NULL; }
+static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
+static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
+
+static bool server_start(struct server *s, struct config_error *err)
+{
+    s->running = true;
+    hub_start(s->hub);
+    for (unsigned i = 0; i < s->count; i++) {
+        int failure = worker_start(s->workers[i]);
+        if (failure != 0)
+            return server_failed(err, "thread", failure);
+    }
+    ports_log(&s->ports, s->settings, s->count);
+    return ports_write(&s->ports, s->settings, err);
+}
+
+/* After a first signal: true when a second one came. */
+static bool server_drain(struct server *s, struct signals *signals)
+{
+    log_info("server", "finishing what is in flight");
+    if (s->clients.broker != NULL)
+        broker_close(s->clients.broker);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_post(s->workers[i], &s->part[i].drain);
+    return server_wait(s, signals, all_drained, s->settings->drain_us);
+}
+
+static bool hub_has_ended(const struct server *s) { return hub_ended(s->hub); }
+
+static bool server_stop(struct server *s, struct signals *signals)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        worker_post(s->workers[i], &s->part[i].stop);
+    if (server_wait(s, signals, all_stopped, STOP_US))
+        return true;
+    hub_end(s->hub);
+    for (uint64_t start = clock_now_us(); !hub_has_ended(s) && clock_now_us() - start < END_US;)
+        if (server_wait(s, signals, hub_has_ended, 5 * US_PER_MS))
+            return true;
+    edge_stop(s->edge);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_close(s->workers[i]);
+    for (unsigned i = 0; i < s->count; i++)
+        worker_stop(s->workers[i]);
+    s->running = false;
+    server_remember_ports(s, port_keeper_text(s->keeper));
+    remember_write(s);
+    log_info("server", "stopped");
+    return false;
+}
+
+int server_run(struct server *s, struct config_error *err)
+{
+    struct signals signals;
+    int failure = signals_open(&signals);
+
+    CHECK_OBJECT(s, SERVER_MAGIC);
+    if (failure != 0) {
+        server_failed(err, "signals", failure);
+        return 1;
+    }
+    bool started = server_start(s, err);
+    bool again = started && server_wait(s, &signals, never, CLOCK_NEVER) && server_drain(s, &signals);
+    if (again || server_stop(s, &signals))
+        _exit(1);
+    signals_close(&signals);
+    return started ? 0 : 1;
+}

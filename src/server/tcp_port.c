@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Acceptors of services. */
+#include "server/tcp_port.h"
+
+#include <unistd.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/object.h"
+#include "server/acceptor.h"
+#include "server/front.h"
+
+struct tcp_port {
+    OBJECT_MAGIC;
+    struct list node; /* front->ports */
+    struct acceptor acceptor;
+    struct route route;
+    uint16_t port;
+};
+#define TCP_PORT_MAGIC 0x74637070
+
+static void port_free(struct tcp_port *p)
+{
+    CHECK_OBJECT(p, TCP_PORT_MAGIC);
+    acceptor_close(&p->acceptor);
+    list_remove(&p->node);
+    FREE_OBJECT(p);
+}
+
+void tcp_port_open(struct front *f, int fd, uint16_t port, const struct route *route)
+{
+    struct tcp_port *p = NULL;
+
+    if (!f->draining)
+        ALLOC_OBJECT(p, TCP_PORT_MAGIC);
+    if (p == NULL) {
+        close(fd);
+        return;
+    }
+    p->port = port;
+    p->route = *route;
+    list_append(&f->ports, &p->node);
+    acceptor_init(&p->acceptor, f, fd, false, &p->route);
+    if (acceptor_start(&p->acceptor) == 0)
+        return;
+    log_warning(route->client, "no memory for the port of %s on one worker", route->service);
+    port_free(p);
+}
+
+void tcp_port_close(struct front *f, uint16_t port)
+{
+    LIST_FOREACH_SAFE(node, next, &f->ports) {
+        struct tcp_port *p = CONTAINER_OF(node, struct tcp_port, node);
+        if (p->port == port)
+            port_free(p);
+    }
+}
+
+void tcp_ports_close(struct front *f)
+{
+    LIST_FOREACH_SAFE(node, next, &f->ports)
+        port_free(CONTAINER_OF(node, struct tcp_port, node));
+}

@@ -1,0 +1,220 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Public TCP ports: services of kind tcp on ports of the server."""
+import os
+import random
+import re
+import socket
+import subprocess
+import threading
+
+from lib import Closed, Cut, check, main, same, seconds, story, wait_until
+from lib.mosquitto import Mosquitto
+from lib.tunnel import Client
+from lib.workstation import dial, echo, is_turned_away
+
+
+def free_ports(count):
+    """So many in a row that nobody has now, below those that the kernel gives to others."""
+    while True:
+        first = random.randrange(10000, 30000)
+        with_all = []
+        try:
+            for port in range(first, first + count):
+                with_all.append(socket.create_server(("127.0.0.1", port)))
+            return first
+        except OSError:
+            pass
+        finally:
+            for sock in with_all:
+                sock.close()
+
+
+def given(first, count):
+    return ["--tcp-ports", f"{first}-{first + count - 1}"]
+
+
+def public(client, service, count=1):
+    """The port that the client says."""
+    return int(client.wait_log(f"service {service} is at 127.0.0.1:[0-9]+ for everybody", count=count)
+               .rsplit(":", 1)[1].split()[0])
+
+
+def answers(port, text=b"first bytes"):
+    with dial(port) as peer:
+        peer.send(text)
+        same(peer.read_exact(len(text)), text, "echo")
+
+
+def refused(port):
+    try:
+        dial(port, 2).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@story("any port and one by its number; first bytes, half-close both ways, resets; no HTTP name; a PROXY head; rules hold")
+def _(t):
+    heads, resets = [], []
+
+    def greeted(peer, origin):
+        heads.append(peer.read_until(b"\r\n"))
+        peer.send(peer.take(len(peer.buffer)))
+        echo(peer, origin)
+
+    def until_cut(peer, origin):
+        try:
+            peer.send(b"x")
+            peer.read_rest()
+        except (Cut, Closed, ConnectionError):
+            resets.append(True)
+
+    def late(peer, origin):
+        peer.sock.recv(1)
+        peer.send(b"answer after the question's end" if peer.read_rest() == b"uestion" else b"?")
+
+    first = free_ports(6)
+    origin = t.origin(echo)
+    services = {
+        "echo": {"target": origin.port, "tcp": "auto"},
+        "greeted": {"target": t.origin(greeted).port, "tcp": first + 3, "proxy_protocol": 1},
+        "late": {"target": t.origin(late).port, "tcp": "auto"},
+        "cut": {"target": t.origin(until_cut).port, "tcp": "auto"},
+        "closed": {"target": origin.port, "tcp": "auto", "deny": "127.0.0.0/8"},
+        "refused": {"target": 9, "tcp": "auto"},
+    }
+    tunnel = t.tunnel(services, server=given(first, 6))
+    same(public(tunnel.client, "greeted"), first + 3, "the port that was asked for")
+    ports = {name: public(tunnel.client, name) for name in services}
+    same(sorted(ports.values()), list(range(first, first + 6)), "ports")
+    answers(ports["echo"])
+    out = subprocess.run(["nc", "-N", "127.0.0.1", str(ports["late"])], input=b"question", capture_output=True,
+                         timeout=seconds(10))
+    same(out.stdout, b"answer after the question's end", "half-close")
+    with dial(ports["greeted"]) as peer:
+        peer.send(b"hello")
+        same(peer.read_exact(5), b"hello", "echo")
+        own = peer.sock.getsockname()[1]
+        same(heads, [f"PROXY TCP4 127.0.0.1 127.0.0.1 {own} {services['greeted']['target']}\r\n".encode()], "head")
+    peer = dial(ports["cut"])
+    same(peer.read_exact(1), b"x", "connected")
+    peer.reset()
+    wait_until(lambda: resets, "the service sees the reset")
+    check(is_turned_away(ports["refused"]), "a refused target ends the connection")
+    tunnel.client.wait_log("tim/refused#.*does not accept connections: Connection refused")
+    tunnel.server.wait_log("tim/refused#.*connection over.*does not accept connections")
+    check(is_turned_away(ports["closed"]), "an address that is not let in")
+    tunnel.server.wait_log("tcp for closed from 127.0.0.1:.*not let in")
+    same(tunnel.ask("echo").error, "unknown-service", "its HTTP name")
+    tunnel.client.write_services({**services, "echo": {"target": origin.port}})
+    wait_until(lambda: refused(ports["echo"]), "what is not offered any more is closed at once")
+
+
+@story("200 connections at once to two machines with one id, which have one port: all are served, by both")
+def _(t):
+    first = free_ports(2)
+    origin = t.origin(echo)
+    services = {"echo": {"target": origin.port, "tcp": "auto"}}
+    tunnel = t.tunnel(services, server=given(first, 2))
+    other = tunnel.add_client("tim", services, label="other")
+    same({public(tunnel.client, "echo"), public(other, "echo")}, {first}, "one port")
+    peers = [dial(first, 30) for _ in range(200)]
+    for number, peer in enumerate(peers):
+        peer.send(b"%8d" % number)
+    same([peer.read_exact(8) for peer in peers], [b"%8d" % number for number in range(200)], "answers")
+    same(origin.open_connections, 200, "connections to the service")
+    for peer in peers:
+        peer.close()
+    for client in (tunnel.client, other):
+        check(client.log.count(" opened: ") >= 50, "each machine has its share")
+    tunnel.client.stop()
+    answers(first)
+
+
+@story("a port stays its service's: over restarts of client and server, also when another client comes first; then it is "
+       "released")
+def _(t):
+    first = free_ports(3)
+    origin = t.origin(echo)
+    services = {"echo": {"target": origin.port, "tcp": "auto"}, "second": {"target": origin.port, "tcp": "auto"}}
+    tunnel = t.tunnel(services, server=[*given(first, 3), "--tcp-release", 1])
+    ports = [public(tunnel.client, name) for name in services]
+    tunnel.client.stop()
+    answers_nobody = dial(ports[0])
+    check(answers_nobody.is_closed(5), "while the client is away its port is open, and visitors are turned away")
+    tunnel.client = tunnel.add_client("tim", services)
+    same([public(tunnel.client, name) for name in services], ports, "the client has started again")
+    tunnel.client.stop()
+    same(tunnel.server.stop(), 0, "exit status")
+    tunnel.restart_server()
+    other = tunnel.add_client("tom", {"echo": {"target": origin.port, "tcp": "auto"}})
+    same({public(other, "echo"), *ports}, set(range(first, first + 3)), "the port that is left")
+    tunnel.client = tunnel.add_client("tim", services)
+    same([public(tunnel.client, name) for name in services], ports, "both have started again")
+    answers(ports[1])
+    tunnel.client.kill()
+    tunnel.server.wait_log(f"port {ports[1]} of second is closed")
+    wait_until(lambda: refused(ports[1]), "released")
+
+
+@story("no ports here, one that is none of them, another's, another program's, one that is not granted, none free: said "
+       "with what to do")
+def _(t):
+    first = free_ports(3)
+    origin = t.origin(echo)
+
+    def wish(tcp):
+        return {"echo": {"target": origin.port, "tcp": tcp}}
+
+    def told(client, *words):
+        for word in words:
+            wait_until(lambda: word in client.log, f"{word!r} in {client.log!r}")
+
+    plain = t.tunnel()
+    told(plain.add_client("tim", wish("auto"), wait=False), "port: the server gives no public ports", "--tcp-ports")
+    tunnel = t.tunnel(wish(first), server=given(first, 2))
+    same(public(tunnel.client, "echo"), first, "port")
+    silent = Client(t.directory, "silent", tunnel.server.mqtt, wish(first), label="silent", verbose=False)
+    t.programs.append(silent)
+    told(silent, "mdm-tunnel-client: echo does not get the public port", str(first), "another service or another program",
+         "port-taken", 'Say another port, or "auto"')
+    with socket.create_server(("127.0.0.1", first + 1)):
+        silent.write_services(wish(first + 1))
+        told(silent, f"public port {first + 1}: another service or another program")
+    silent.write_services(wish(first + 2))
+    told(silent, f"public port {first + 2}: the port is none of those that the server gives", "port-outside")
+    silent.write_services(wish("auto"))
+    wait_until(lambda: not refused(first + 1), "there was one left")
+    last = tunnel.add_client("last", wish("auto"))
+    told(last, "no public port is free (ports-used-up)")
+    answers(first)
+    last.stop()
+    line = re.search(r"SHA256:\S+", tunnel.server.wait_log(" tim: key .* is admitted")).group()
+    allowed = t.directory / "server.state" / "authorized_clients"
+    text = allowed.read_text()
+    fresh = allowed.with_suffix(".new")
+    fresh.write_text("".join(f"{at} ports=none\n" if line in at else f"{at}\n" for at in text.splitlines()))
+    os.replace(fresh, allowed)
+    told(tunnel.client, "the server does not allow this client the port (port-not-granted)", "ports=")
+    wait_until(lambda: refused(first), "closed")
+
+
+@story("two servers at one broker give ports of their own, and the client says both", only="plain")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    first = free_ports(2)
+    at = ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--domain", "example.com"]
+    origin = t.origin(echo)
+    tunnel = t.tunnel(server=[*at, *given(first, 1)])
+    tunnel.share_key("other")
+    tunnel.server_options = [*at, *given(first + 1, 1)]
+    tunnel.add_server(label="other")
+    client = tunnel.add_client("tim", {"echo": {"target": origin.port, "tcp": "auto"}}, at[:2])
+    for port in (first, first + 1):
+        client.wait_log(f"service echo is at example.com:{port} for everybody")
+        answers(port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What servers say of public ports: what is news, and in which words it is told. */
+#include "client/publicity.h"
+
+#include <string.h>
+
+#include "tap.h"
+
+static struct public_port port_of(const char *service, const struct error *why, uint16_t port, const char *host)
+{
+    struct public_port p = {.why = why, .port = port};
+    snprintf(p.service, sizeof(p.service), "%s", service);
+    snprintf(p.host, sizeof(p.host), "%s", host);
+    return p;
+}
+
+static void news(void)
+{
+    struct publicity p;
+    struct services services = {0, NULL};
+    struct config_error err;
+    struct public_port ssh = port_of("ssh", &error_none, 2222, ""), other = ssh, none = port_of("ssh", &error_port_taken, 2222, "");
+    publicity_init(&p);
+    OK(publicity_hear(&p, "one", &ssh) && !publicity_hear(&p, "one", &ssh));
+    OK(publicity_hear(&p, "two", &ssh) && !publicity_hear(&p, "one", &ssh));
+    other.port = 2223;
+    OK(publicity_hear(&p, "one", &other) && publicity_hear(&p, "one", &none) && !publicity_hear(&p, "two", &ssh));
+    publicity_forget(&p, "one");
+    OK(publicity_hear(&p, "one", &none) && !publicity_hear(&p, "two", &ssh));
+    static const char wants[] = "{\"ssh\": {\"target\": 22, \"tcp\": \"auto\"}}", not[] = "{\"ssh\": 22}";
+    OK_INT(services_parse(wants, strlen(wants), "f", &services, &err), 0);
+    publicity_keep(&p, &services);
+    OK(!publicity_hear(&p, "two", &ssh));
+    services_done(&services);
+    OK_INT(services_parse(not, strlen(not), "f", &services, &err), 0);
+    publicity_keep(&p, &services);
+    OK(publicity_hear(&p, "two", &ssh));
+    services_done(&services);
+    publicity_done(&p);
+}
+
+static void words(void)
+{
+    char text[512];
+    struct public_port p = port_of("ssh", &error_none, 2222, "");
+    public_port_text(&p, "192.0.2.1", text, sizeof(text));
+    OK_TEXT(text, "192.0.2.1:2222");
+    public_port_text(&p, "2001:db8::1", text, sizeof(text));
+    OK_TEXT(text, "[2001:db8::1]:2222");
+    p = port_of("ssh", &error_none, 2222, "example.com");
+    public_port_text(&p, "192.0.2.1", text, sizeof(text));
+    OK_TEXT(text, "example.com:2222");
+    p = port_of("ssh", &error_ports_not_given, 0, "");
+    public_port_refusal(&p, text, sizeof(text));
+    OK_TEXT(text, "ssh does not get the public port: the server gives no public ports (ports-not-given). The server needs --tcp-ports");
+    p = port_of("ssh", &error_no_memory, 2222, "");
+    public_port_refusal(&p, text, sizeof(text));
+    OK_TEXT(text, "ssh does not get the public port 2222: out of memory (no-memory)");
+}
+
+static const struct tap_case cases[] = {
+    {"what is news", news},
+    {"words", words},
+};
+
+int main(void)
+{
+    return TAP_RUN(cases);
+}
