@@ -109,6 +109,9 @@ def _(t):
     same(tunnel.ask("echo").error, "unknown-service", "its HTTP name")
     tunnel.client.write_services({**services, "echo": {"target": origin.port}})
     wait_until(lambda: refused(ports["echo"]), "what is not offered any more is closed at once")
+    tunnel.client.write_services({"renamed": {"target": origin.port, "tcp": first + 3}})
+    same(public(tunnel.client, "renamed"), first + 3, "another service has the port now")
+    answers(first + 3)
 
 
 @story("200 connections at once to two machines with one id, which have one port: all are served, by both")
