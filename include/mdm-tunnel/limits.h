@@ -134,8 +134,19 @@
 
 /* -- public side ------------------------------------------------------------------------------------------------- */
 
-/* Request line and header of a visitor (431/414 beyond); also the memory of an idle visitor's connection. */
-#define HTTP_REQUEST_HEAD_MAX (24 * KIB)
+/* Request line and header of a visitor (431/414 beyond); also the memory of an idle visitor's connection. As it comes: what
+ * browsers send with some cookies, three times. At least: what heads of answers need there, too. At most: what fits our own
+ * scratch with what we add. */
+#define HTTP_REQUEST_HEAD_DEFAULT (24 * KIB)
+#define HTTP_REQUEST_HEAD_MIN (16 * KIB)
+#define HTTP_REQUEST_HEAD_MAX (32 * KIB)
+/* Seconds for a request's header to come to its end, and for a connection without a request: slow phones need five. */
+#define HTTP_HEAD_TIMEOUT_S 30
+#define HTTP_IDLE_TIMEOUT_S 75
+/* Seconds in which a body has to move, either way: players of films pause for longer than networks do. */
+#define HTTP_STALL_TIMEOUT_S 120
+/* Requests of one connection, which is closed then: what libraries and kernels keep for it begins anew. */
+#define HTTP_REQUESTS_PER_CONNECTION 10000
 /* Head of a service's response, trailers included. */
 #define HTTP_RESPONSE_HEAD_MAX (64 * KIB)
 #define HTTP_FIELDS_MAX 256
@@ -143,8 +154,15 @@
 #define HTTP_CONNECTION_OPTIONS_MAX 16
 /* A chunk's extension or the digits of its size. */
 #define HTTP_CHUNK_LINE_MAX 256
-/* Visitors' connections on one worker. */
-#define VISITORS_PER_WORKER_MAX 32768
+/* Visitors' connections at one time, as it comes: with TLS 70 KiB each while they do something. What may be set at most. */
+#define VISITORS_DEFAULT 65536
+#define VISITORS_MAX 1048576
+/* And those from one address: networks behind one address have some hundred open. */
+#define VISITORS_PER_ADDRESS_DEFAULT 1024
+/* New streams in a second for one address (requests take idle streams first), and how many seconds' worth at once: each is
+ * a connection to a service, and a page has a hundred parts. */
+#define OPENS_PER_SECOND_DEFAULT 1000
+#define OPENS_BURST_S 10
 /* Idle streams kept to one service by one worker, and by one worker in all. */
 #define IDLE_STREAMS_PER_SERVICE_MAX 64
 #define IDLE_STREAMS_PER_WORKER_MAX 1024
@@ -196,6 +214,12 @@
 
 /* Addresses whose requests are counted, in all: 1 MiB. More make the limits looser, not stricter. */
 #define RATE_KEYS_MAX 65536
+/* The most that can be set of what is counted by the second: the table counts in thousands of seconds, and bursts with them. */
+#define RATE_MAX 1000000
+/* Requests at once, and how many there are at least where only a rate is said: a page with its parts. */
+#define RATE_BURST_MAX 1000000u
+#define RATE_BURST_LEAST 10u
+#define OPENS_MAX 100000
 /* Passwords that wait to be looked at: some seconds of work for two threads; and those of one client's visitors. */
 #define VERIFICATIONS_MAX 64
 #define VERIFICATIONS_PER_CLIENT_MAX 8
@@ -227,10 +251,11 @@
 #define MQTT_USER_PROPERTIES_MAX 32
 /* Ways in for clients beside the MQTT port: four kinds for IPv4 and IPv6 on some interfaces. */
 #define CLIENT_LISTENERS_MAX 16
-/* Connections that have not said who they are: in all (with TLS 50 KiB each), and from one address (a network behind one
- * address comes back at once after a restart). */
+/* Connections that have not said who they are, as it comes: in all (with TLS 50 KiB each), and from one address (a network
+ * behind one address comes back at once after a restart). Seconds for CONNECT, handshakes included. */
 #define MQTT_STRANGERS_MAX 4096
 #define MQTT_STRANGERS_PER_ADDRESS_MAX 1024
+#define MQTT_CONNECT_TIMEOUT_S 10
 /* CONNECT comes from strangers: room for names, a will and its topic, not more. */
 #define MQTT_CONNECT_MAX (32 * KIB)
 #define MQTT_CLIENT_ID_MAX 256

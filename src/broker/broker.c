@@ -20,7 +20,7 @@ struct broker *broker_create(const struct broker_config *config)
     b->events = config->events != NULL ? *config->events : (struct broker_events){0};
     b->ctx = config->ctx;
     b->connect_timeout_us = config->connect_timeout_us;
-    b->strangers = strangers_create(MQTT_STRANGERS_MAX, MQTT_STRANGERS_PER_ADDRESS_MAX);
+    b->strangers = crowd_create(config->strangers_max, config->strangers_per_address_max);
     bool ok = b->strangers != NULL && getrandom(b->key, sizeof(b->key), 0) == sizeof(b->key);
     for (unsigned i = 0; ok && i < config->worker_count && i < WORKERS_MAX; i++) {
         b->shards[i] = shard_create(b, config->workers[i], i);
@@ -90,6 +90,6 @@ void broker_free(struct broker **bp)
     TAKE_OBJECT(b, bp, BROKER_MAGIC);
     for (unsigned i = 0; i < b->shard_count; i++)
         shard_free(&b->shards[i]);
-    strangers_free(&b->strangers);
+    crowd_free(&b->strangers);
     FREE_OBJECT(b);
 }

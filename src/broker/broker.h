@@ -54,6 +54,7 @@ struct broker_config {
     const struct broker_events *events; /* copied; NULL: none */
     void *ctx;                          /* of the events */
     uint64_t connect_timeout_us; /* from accept to CONNECT, handshakes included */
+    unsigned strangers_max, strangers_per_address_max; /* connections before that: in all, and from one address */
 };
 
 struct broker *broker_create(const struct broker_config *config);

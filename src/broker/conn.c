@@ -113,7 +113,7 @@ static void conn_init(struct conn *c, struct broker_shard *s)
 static struct conn *conn_create(struct broker_shard *s, const struct sockaddr *peer)
 {
     struct conn *c;
-    uint32_t stranger = strangers_enter(s->broker->strangers, peer);
+    uint32_t stranger = crowd_enter(s->broker->strangers, peer);
     if (stranger == 0) {
         counter_add(counters_self(), COUNTER_broker_refused, 1);
         return NULL;
@@ -122,7 +122,7 @@ static struct conn *conn_create(struct broker_shard *s, const struct sockaddr *p
     uint64_t handle = c == NULL ? 0 : shard_enter(s, c);
     if (handle == 0) {
         free(c);
-        strangers_leave(s->broker->strangers, stranger);
+        crowd_leave(s->broker->strangers, &stranger);
         return NULL;
     }
     c->handle = handle;
@@ -181,9 +181,7 @@ static void will_publish(struct conn *c, struct claim *claim)
 
 void conn_is_no_stranger(struct conn *c)
 {
-    if (c->stranger != 0)
-        strangers_leave(c->shard->broker->strangers, c->stranger);
-    c->stranger = 0;
+    crowd_leave(c->shard->broker->strangers, &c->stranger);
 }
 
 /* Out of service: no message reaches it any more, its will is published, its client id given back. */

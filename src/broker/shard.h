@@ -16,7 +16,7 @@
 #include "broker/message.h"
 #include "broker/registry.h"
 #include "broker/retained.h"
-#include "gate/strangers.h"
+#include "gate/crowd.h"
 #include "mdm-tunnel/limits.h"
 
 #define BROKER_MAGIC 0x3b1f6c02u
@@ -28,7 +28,7 @@ struct broker {
     struct broker_events events;
     void *ctx;
     uint64_t connect_timeout_us;
-    struct strangers *strangers; /* connections without a CONNECT that was taken */
+    struct crowd *strangers; /* connections without a CONNECT that was taken */
     uint64_t key[2]; /* of the hashes */
     unsigned shard_count;
     struct broker_shard *shards[WORKERS_MAX];

@@ -44,6 +44,12 @@ static const char *bandwidth_read(struct client_grant *g, const char *value)
     return NULL;
 }
 
+static const char *rate_read(struct client_grant *g, const char *value)
+{
+    struct config_error err;
+    return number_parse(value, 1, RATE_MAX, &g->rate, &err) == 0 ? NULL : "not a rate (requests a second)";
+}
+
 static const char *ports_read(struct client_grant *g, const char *value)
 {
     struct config_error err;
@@ -62,7 +68,7 @@ static const struct option {
     const char *(*read)(struct client_grant *g, const char *value);
 } options[] = {
     {"expires", expires_read}, {"services", services_read}, {"streams", streams_read},
-    {"bandwidth", bandwidth_read}, {"ports", ports_read},
+    {"bandwidth", bandwidth_read}, {"rate", rate_read}, {"ports", ports_read},
 };
 
 static bool is_said(const struct client_grant *g, const char *name)
@@ -71,6 +77,7 @@ static bool is_said(const struct client_grant *g, const char *name)
            : strcmp(name, "services") == 0  ? g->services[0] != '\0'
            : strcmp(name, "streams") == 0   ? g->streams > 0
            : strcmp(name, "bandwidth") == 0 ? g->bandwidth > 0
+           : strcmp(name, "rate") == 0      ? g->rate > 0
                                             : g->ports[0] != '\0';
 }
 
@@ -109,6 +116,8 @@ void client_grant_text(const struct client_grant *g, char *out, size_t size)
         fprintf(f, " streams=%u", g->streams);
     if (g->bandwidth > 0)
         fprintf(f, " bandwidth=%llu", (unsigned long long)g->bandwidth);
+    if (g->rate > 0)
+        fprintf(f, " rate=%u", g->rate);
     if (g->ports[0] != '\0')
         fprintf(f, " ports=%s", g->ports);
     fputc('\0', f);

@@ -2,7 +2,7 @@
 /*
  * What the server allows one client beyond letting it in: the options of its line in authorized_clients.
  *
- *     services=PATTERN,...  streams=N  bandwidth=BYTES  ports=PORT[-PORT],...  expires=YYYY-MM-DD
+ *     services=PATTERN,...  streams=N  bandwidth=BYTES  rate=N  ports=PORT[-PORT],...  expires=YYYY-MM-DD
  *
  * Pure: words to a struct and text.
  */
@@ -19,6 +19,7 @@ struct client_grant {
     int64_t expires;    /* seconds since 1970: from then on the key is not admitted; INT64_MAX: never */
     unsigned streams;   /* at one time, of all its services; 0: not said */
     uint64_t bandwidth; /* bytes a second each way, of all its services; 0: not said */
+    unsigned rate;      /* requests a second from one address to a service; 0: not said */
     char services[GRANT_SERVICES_MAX + 1]; /* patterns with ',' between; "": any */
     char ports[GRANT_PORTS_MAX + 1]; /* public TCP ports that it may have (config/port_list.h), or "none"; "": any */
 };

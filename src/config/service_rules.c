@@ -13,9 +13,6 @@
 #include "wire/rules.h"
 
 #define TOKEN_BYTES_MIN 8
-#define RATE_MAX 1000000u
-#define BURST_LEAST 10u
-#define BURST_MAX 1000000u
 #define LIST_MAX 64
 
 /* What rule_write() thinks of a value. */
@@ -200,7 +197,7 @@ static int requests_read(struct service_draft *d, const cJSON *value, void *ctx)
 
 static int burst_read(struct service_draft *d, const cJSON *value, void *ctx)
 {
-    return number_read(d, value, 1, BURST_MAX, &((struct rate *)ctx)->burst);
+    return number_read(d, value, 1, RATE_BURST_MAX, &((struct rate *)ctx)->burst);
 }
 
 int rule_read_rate(struct service_draft *d, const cJSON *value)
@@ -219,8 +216,8 @@ int rule_read_rate(struct service_draft *d, const cJSON *value)
     if (rate.per_1000_s == 0)
         return draft_error(d, "\"requests\" is missing");
     if (rate.burst == 0)
-        rate.burst = rate.per_1000_s / 500 > BURST_LEAST ? (unsigned)(rate.per_1000_s / 500) : BURST_LEAST;
-    return answer(d, rule_write_rate(&d->rules, (uint32_t)rate.per_1000_s, rate.burst < BURST_MAX ? rate.burst : BURST_MAX));
+        rate.burst = rate.per_1000_s / 500 > RATE_BURST_LEAST ? (unsigned)(rate.per_1000_s / 500) : RATE_BURST_LEAST;
+    return answer(d, rule_write_rate(&d->rules, (uint32_t)rate.per_1000_s, rate.burst < RATE_BURST_MAX ? rate.burst : RATE_BURST_MAX));
 }
 
 int rule_read_max_streams(struct service_draft *d, const cJSON *value)

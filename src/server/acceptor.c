@@ -11,7 +11,8 @@
 #include "server/arrival.h"
 #include "server/front.h"
 
-static void acceptor_run(struct acceptor *a)
+/* True: there may be more. */
+static bool acceptor_run(struct acceptor *a)
 {
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage from;
@@ -23,11 +24,12 @@ static void acceptor_run(struct acceptor *a)
             counter_add(counters_self(), COUNTER_limits_hit, 1);
             event_del(&a->ready);
             deadline_set(&a->front->deadlines, DEADLINE_ACCEPT, &a->pause);
-            return;
+            return false;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            return;
+            return false;
         }
     }
+    return true;
 }
 
 static void acceptor_ready(evutil_socket_t fd, short what, void *ctx)
@@ -57,7 +59,8 @@ void acceptor_close(struct acceptor *a)
     if (a->fd < 0)
         return;
     if (event_initialized(&a->ready)) {
-        acceptor_run(a);
+        while (acceptor_run(a))
+            continue;
         event_del(&a->ready);
     }
     deadline_clear(&a->pause);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Acceptor: a public port of one worker whose connections are not libmicrohttpd's from the first byte on (TLS, the PROXY
- * protocol, the port of a service). The plain port needs none unless a front proxy is to be believed: then libmicrohttpd listens itself.
- */
+/* Acceptor: a public port of one worker. libmicrohttpd gets connections, and does not listen itself. */
 #ifndef SERVER_ACCEPTOR_H
 #define SERVER_ACCEPTOR_H
 

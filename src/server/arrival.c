@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "server/address.h"
 #include "server/bridge.h"
+#include "server/farewell.h"
 #include "server/front.h"
 #include "server/passthrough.h"
 #include "wire/client_hello.h"
@@ -30,6 +31,7 @@ struct arrival {
     bool tls;
     bool routed; /* it goes to `route`, whatever it says */
     struct route route;
+    uint32_t place; /* in the crowd, until somebody else has it */
     size_t seen; /* bytes that were there at the last look */
     struct list node;
     struct deadline deadline;
@@ -63,6 +65,7 @@ static void arrival_free(struct arrival *v)
     list_remove(&v->node);
     if (v->fd >= 0)
         close(v->fd);
+    front_leave(f, &v->place);
     FREE_OBJECT(v);
     f->arrival_count--;
     front_check_drained(f);
@@ -76,6 +79,14 @@ static int arrival_give(struct arrival *v)
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
     v->fd = -1;
     return fd;
+}
+
+static uint32_t arrival_give_place(struct arrival *v)
+{
+    uint32_t place = v->place;
+
+    v->place = 0;
+    return place;
 }
 
 /* What was only looked at is read: else the kernel would throw the answer away with it. */
@@ -121,7 +132,7 @@ void arrivals_close(struct front *f, bool all)
 
 static void arrival_to_http(struct arrival *v)
 {
-    front_add(v->front, arrival_give(v), (const struct sockaddr *)&v->address, v->address_len, NULL);
+    front_add(v->front, arrival_give(v), (const struct sockaddr *)&v->address, v->address_len, arrival_give_place(v), NULL);
     arrival_free(v);
 }
 
@@ -136,7 +147,7 @@ static void arrival_to_bridge(struct arrival *v)
     }
     setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(v->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
-    if (!bridge_create(v->front, arrival_give(v), (const struct sockaddr *)&v->address, v->address_len))
+    if (!bridge_create(v->front, arrival_give(v), (const struct sockaddr *)&v->address, v->address_len, arrival_give_place(v)))
         counter_add(counters_self(), COUNTER_limits_hit, 1);
     arrival_free(v);
 }
@@ -157,7 +168,7 @@ static void arrival_asked(void *ctx, enum passthrough_answer answer)
     else if (answer == PASSTHROUGH_OFFLINE)
         arrival_say(v, error_client_offline.text);
     else
-        passthrough_open(&v->ask, arrival_give(v), &a);
+        passthrough_open(&v->ask, arrival_give(v), arrival_give_place(v), &a);
     arrival_free(v);
 }
 
@@ -207,6 +218,20 @@ static bool hello_look(struct arrival *v, const char *bytes, size_t len, bool *w
     return false;
 }
 
+/* It is from there, as the proxy says: that address is what counts. False: there are too many from it. */
+static bool arrival_move(struct arrival *v, const struct proxy_address *from)
+{
+    front_leave(v->front, &v->place);
+    v->address_len = address_of_proxy(from, &v->address);
+    v->place = front_enter(v->front, (const struct sockaddr *)&v->address);
+    if (v->place != 0)
+        return true;
+    if (!v->tls && !v->routed)
+        farewell_say(v->fd, &error_limit, PAGE_TEXT);
+    arrival_free(v);
+    return false;
+}
+
 static bool proxy_look(struct arrival *v, const char *bytes, size_t len, bool *wait)
 {
     struct proxy_head head;
@@ -222,8 +247,8 @@ static bool proxy_look(struct arrival *v, const char *bytes, size_t len, bool *w
         arrival_free(v);
         return false;
     }
-    if (head.proxied)
-        v->address_len = address_of_proxy(&head.source, &v->address);
+    if (head.proxied && !arrival_move(v, &head.source))
+        return false;
     v->state = ARRIVAL_HELLO;
     v->seen = 0;
     if (v->tls)
@@ -285,18 +310,26 @@ void arrival_create(struct front *f, int fd, const struct sockaddr *address, soc
     address_read(address, &from);
     bool proxy = cidr_list_has(&f->config.settings->proxy_protocol_from, from.bytes);
 
-    if (!tls && !proxy && route == NULL) {
-        front_add(f, fd, address, len, NULL);
-        return;
-    }
-    if (f->arrival_count < ARRIVALS_PER_WORKER_MAX &&
-        f->visitor_count + f->upgrade_count < VISITORS_PER_WORKER_MAX)
-        ALLOC_OBJECT(v, ARRIVAL_MAGIC);
-    if (v == NULL) {
-        counter_add(counters_self(), COUNTER_limits_hit, 1);
+    uint32_t place = front_enter(f, address);
+    if (place == 0 && !tls && !proxy && route == NULL)
+        farewell_say(fd, &error_limit, PAGE_TEXT);
+    if (place == 0) {
         close(fd);
         return;
     }
+    if (!tls && !proxy && route == NULL) {
+        front_add(f, fd, address, len, place, NULL);
+        return;
+    }
+    if (f->arrival_count < ARRIVALS_PER_WORKER_MAX)
+        ALLOC_OBJECT(v, ARRIVAL_MAGIC);
+    if (v == NULL) {
+        counter_add(counters_self(), COUNTER_limits_hit, 1);
+        front_leave(f, &place);
+        close(fd);
+        return;
+    }
+    v->place = place;
     v->front = f;
     v->fd = fd;
     v->tls = tls;

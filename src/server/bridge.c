@@ -40,6 +40,8 @@ struct bridge {
     bool reset;      /* the visitor's connection */
     bool client;     /* not counted as the front's any more */
     bool lingering;  /* all was said; the visitor may read it */
+    uint64_t heard_us; /* when bytes of the visitor came last */
+    uint32_t place;    /* in the crowd of visitors */
     struct sockaddr_storage address;
     socklen_t address_len;
 };
@@ -86,6 +88,8 @@ void bridge_cut(struct bridge_end *end)
         end->bridge->cut = true;
 }
 
+uint64_t bridge_heard_us(const struct bridge_end *end) { return end->bridge != NULL ? end->bridge->heard_us : 0; }
+
 void bridge_give_to_client(struct bridge_end *end)
 {
     struct bridge *b = end->bridge;
@@ -94,6 +98,7 @@ void bridge_give_to_client(struct bridge_end *end)
     if (b == NULL)
         return;
     b->client = true;
+    front_leave(b->front, &b->place);
     b->front->bridge_count--;
 }
 
@@ -123,6 +128,7 @@ static void bridge_free(struct bridge *b)
     slice_done(&b->down);
     list_remove(&b->node);
     f->bridge_count -= !b->client;
+    front_leave(f, &b->place);
     FREE_OBJECT(b);
     counter_sub(counters_self(), COUNTER_tls_connections, 1);
     front_check_drained(f);
@@ -225,6 +231,7 @@ static void outer_readable(void *ctx)
             up_finish(b);
             return;
         }
+        b->heard_us = worker_now_us(b->front->worker);
         if (b->inner >= 0 && !up_write(b, bytes, (size_t)len))
             up_drop(b);
     }
@@ -387,7 +394,7 @@ static bool inner_open(struct bridge *b)
     b->inner = pair[0];
     event_assign(&b->inner_readable, worker_events(f->worker), b->inner, EV_READ | EV_PERSIST, inner_readable, b);
     event_assign(&b->inner_writable, worker_events(f->worker), b->inner, EV_WRITE, inner_writable, b);
-    if (!front_add(f, pair[1], (const struct sockaddr *)&b->address, b->address_len, b))
+    if (!front_add(f, pair[1], (const struct sockaddr *)&b->address, b->address_len, 0, b))
         return false;
     hangup_start(&f->hangups, &b->inner_hangup, b->inner);
     hangup_start(&f->hangups, &b->outer_hangup, b->outer.fd);
@@ -428,17 +435,19 @@ void bridge_expired(struct deadline *d)
         bridge_free(b);
 }
 
-bool bridge_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len)
+bool bridge_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, uint32_t place)
 {
     struct tls_set *set = tls_store_set(f->config.certificates, worker_index(f->worker));
     struct bridge *b;
 
     ALLOC_OBJECT(b, BRIDGE_MAGIC);
     if (b == NULL) {
+        front_leave(f, &place);
         close(fd);
         return false;
     }
     b->front = f;
+    b->place = place;
     b->inner = -1;
     b->inner_hangup = (struct hangup){.fd = -1, .news = inner_news};
     b->outer_hangup = (struct hangup){.fd = -1, .news = outer_news};

@@ -18,6 +18,7 @@
 #define SERVER_BRIDGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "base/list.h"
@@ -35,9 +36,9 @@ struct bridge_end {
 
 /*
  * The handshake begins on `fd` (taken), from its first byte on. When it is over the front gets the inner end, as a visitor
- * from `address`. False: no memory, `fd` is closed.
+ * from `address`. `place` in the crowd is the bridge's. False: no memory, `fd` is closed.
  */
-bool bridge_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len);
+bool bridge_create(struct front *f, int fd, const struct sockaddr *address, socklen_t len, uint32_t place);
 void bridge_expired(struct deadline *d);
 /* Cuts all that have no work to finish, or (`all`) every one. */
 void bridges_close(struct front *f, bool all);
@@ -48,6 +49,8 @@ void bridges_free(struct front *f);
 void bridge_attach(struct bridge *b, struct bridge_end *end);
 void bridge_end_move(struct bridge_end *from, struct bridge_end *to);
 void bridge_end_detach(struct bridge_end *end);
+/* When the visitor has sent something last, in the worker's time; 0: never, or no bridge. */
+uint64_t bridge_heard_us(const struct bridge_end *end);
 /*
  * The connection is a client's from now on, and nobody has its end: it does not hold up the front's end, and goes on after
  * it, until bridges_free(). Nothing happens without a bridge.

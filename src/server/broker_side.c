@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server/certificates.h"
 
@@ -98,7 +97,9 @@ bool broker_side_create(struct broker_side *b, const struct server_settings *set
         .worker_count = count,
         .policy = &b->policy.policy,
         .events = &broker_events,
-        .connect_timeout_us = 10 * US_PER_S,
+        .connect_timeout_us = settings->limits.connect_us,
+        .strangers_max = settings->limits.strangers,
+        .strangers_per_address_max = settings->limits.strangers_per_address,
     });
     if (b->broker == NULL)
         return side_failed(err, "broker", ENOMEM);

@@ -7,6 +7,7 @@
 #include "server/doorway.h"
 #include "server/exchange.h"
 #include "server/front.h"
+#include "server/gate_address.h"
 #include "server/mqtt_entry.h"
 #include "server/visitor.h"
 
@@ -79,20 +80,30 @@ static struct upstream *connect_reuse(struct exchange *ex, const struct hub_choi
     return u;
 }
 
+/* One address does not make a client connect to its services as often as it likes. */
+static bool connect_may_open(struct exchange *ex, const struct error **why)
+{
+    uint8_t address[CIDR_ADDRESS_BYTES];
+
+    gate_address(ex, address);
+    uint64_t wait_us = gate_open_wait(ex->front->config.edge, ex->front->worker, address);
+    if (wait_us == 0)
+        return true;
+    gate_retry_after(&ex->gate, wait_us);
+    *why = &error_too_many_requests;
+    return false;
+}
+
 /* An idle stream to the service or a new one, with the request's head on it. */
 static void dispatch_connect(struct exchange *ex)
 {
     const struct error *why = &error_limit;
     struct open_head head;
 
-    if (ex->request.upgrade && ex->front->upgrade_count + ex->front->visitor_count > VISITORS_PER_WORKER_MAX) {
-        exchange_fail(ex, why, NULL);
-        return;
-    }
     bool sole = ex->gate.rules != NULL && ex->gate.rules->one_visitor;
     if (!ex->retried && ex->request.repeatable && !sole)
         ex->upstream = connect_reuse(ex, &ex->at);
-    if (ex->upstream == NULL) {
+    if (ex->upstream == NULL && connect_may_open(ex, &why)) {
         connect_head(ex, &head);
         ex->upstream = upstream_open(ex->front, ex, &ex->at, &head, &why);
     }

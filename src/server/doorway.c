@@ -82,8 +82,8 @@ static bool redirect_answers(struct exchange *ex, struct http_text path)
         return false;
     text_init(&location, HTTP_REQUEST_HEAD_MAX);
     text_format(&location, "https://%.*s", (int)a.host.len, a.host.at);
-    if (f->config.tls_port != HTTPS_PORT)
-        text_format(&location, ":%u", f->config.tls_port);
+    if (f->config.https_port != HTTPS_PORT)
+        text_format(&location, ":%u", f->config.https_port);
     if (path.len > 0 && path.at[0] == '/')
         text_add(&location, path.at, path.len);
     else

@@ -17,19 +17,20 @@
 
 /* -- the program's ------------------------------------------------------------------------------------------------- */
 
-struct edge *edge_create(const struct edge_grant *each)
+struct edge *edge_create(const struct edge_limits *limits)
 {
     struct edge *e;
 
     ALLOC_OBJECT(e, EDGE_MAGIC);
     if (e == NULL)
         return NULL;
-    e->each = *each;
+    e->limits = *limits;
     bool made = getrandom(e->key, sizeof(e->key), 0) == sizeof(e->key);
     made &= meters_init(&e->meters, e->key);
     e->rates = rates_create(e->key);
     e->verifier = verifier_create();
-    if (!made || e->rates == NULL || e->verifier == NULL)
+    e->visitors = crowd_create(limits->visitors, limits->visitors_per_address);
+    if (!made || e->visitors == NULL || e->rates == NULL || e->verifier == NULL)
         edge_free(&e);
     return e;
 }
@@ -45,6 +46,7 @@ void edge_free(struct edge **ep)
         verifier_free(&e->verifier);
     if (e->rates != NULL)
         rates_free(&e->rates);
+    crowd_free(&e->visitors);
     meters_done(&e->meters);
     FREE_OBJECT(e);
 }
@@ -174,6 +176,19 @@ static bool compiler_reserve(struct compiler *c, size_t count, size_t len)
            c->request_set != NULL && c->request_remove != NULL && c->response_set != NULL && c->response_remove != NULL;
 }
 
+/* A rule may be stricter than what the server allows, and not looser. */
+static void rate_bound(struct edge_rules *r)
+{
+    uint32_t most = r->grant.rate * 1000, burst = r->grant.rate > RATE_BURST_LEAST / 2 ? 2 * r->grant.rate : RATE_BURST_LEAST;
+
+    if (most == 0)
+        return;
+    if (r->rate_per_1000_s == 0 || r->rate_per_1000_s > most)
+        r->rate_per_1000_s = most;
+    if (r->rate_burst == 0 || r->rate_burst > burst)
+        r->rate_burst = burst;
+}
+
 static bool rules_compile(struct edge_rules *r, const uint8_t *data, size_t len)
 {
     struct compiler c = {.rules = r};
@@ -189,6 +204,7 @@ static bool rules_compile(struct edge_rules *r, const uint8_t *data, size_t len)
     bytes_reader_init(&reader, data, len);
     while (rules_next(&reader, &rule))
         rule_add(&c, &rule);
+    rate_bound(r);
     r->paced = r->bandwidth[METER_UP] > 0 || r->bandwidth[METER_DOWN] > 0 || r->grant.bandwidth > 0;
     return true;
 }
@@ -265,7 +281,7 @@ struct edge_offer *edge_offer_create(struct edge *e, const char *client, const s
                                      const struct service_entry *list, size_t count)
 {
     struct edge_offer *o;
-    bool limited = grant->streams > 0 || grant->bandwidth > 0;
+    bool limited = grant->streams > 0 || grant->bandwidth > 0 || grant->rate > 0;
 
     CHECK_OBJECT(e, EDGE_MAGIC);
     ALLOC_OBJECT(o, OFFER_MAGIC);
@@ -305,8 +321,10 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
         else
             log_warning(client, "offers %s, which its line in " AUTHORIZED_FILE " does not allow", list[i].name);
     }
-    const struct edge_grant grant = {.streams = of_line.streams > 0 ? of_line.streams : e->each.streams,
-                                     .bandwidth = of_line.bandwidth > 0 ? of_line.bandwidth : e->each.bandwidth};
+    const struct edge_grant *each = &e->limits.each;
+    const struct edge_grant grant = {.streams = of_line.streams > 0 ? of_line.streams : each->streams,
+                                     .bandwidth = of_line.bandwidth > 0 ? of_line.bandwidth : each->bandwidth,
+                                     .rate = of_line.rate > 0 ? of_line.rate : each->rate};
     struct edge_offer *o = edge_offer_create(e, client, &grant, allowed, allowed_count);
     free(allowed);
     if (o != NULL)

@@ -13,6 +13,7 @@
 #include "base/cidr.h"
 #include "base/fingerprint.h"
 #include "base/object.h"
+#include "gate/crowd.h"
 #include "server/admission.h"
 #include "server/meter.h"
 #include "server/rates.h"
@@ -25,6 +26,14 @@
 struct edge_grant {
     unsigned streams;   /* at one time, of all its services */
     uint64_t bandwidth; /* bytes a second each way, of all its services */
+    unsigned rate;      /* requests a second from one address to a service */
+};
+
+/* What visitors may use, and clients whose line says nothing. */
+struct edge_limits {
+    struct edge_grant each;
+    unsigned visitors, visitors_per_address; /* connections at one time; 0: any number from one address */
+    unsigned opens;                          /* new streams a second for one address; 0: any number */
 };
 
 struct edge_login {
@@ -38,12 +47,13 @@ struct edge {
     struct meters meters;
     struct rates *rates;
     struct verifier *verifier;
-    struct edge_grant each;
+    struct edge_limits limits;
+    struct crowd *visitors; /* their connections */
     struct admission *admission; /* set before the workers start; NULL: no lines */
 };
 
-/* `each`: what a client is allowed whose line says nothing. NULL without memory or threads. */
-struct edge *edge_create(const struct edge_grant *each);
+/* NULL without memory or threads. */
+struct edge *edge_create(const struct edge_limits *limits);
 /* The helper threads end: before the workers do. */
 void edge_stop(struct edge *e);
 /* After all offers and rules are gone. */

@@ -124,8 +124,20 @@ void exchange_abort(struct exchange *ex, const struct error *reason)
     ex->answer = ex->state == EXCHANGE_ANSWER ? ex->answer : ANSWER_CUT;
     ex->from_service.cut = true;
     ex->dropping = true;
-    bridge_cut(&ex->visitor->end);
+    if (!ex->visitor->told)
+        bridge_cut(&ex->visitor->end);
     visitor_cut(ex->visitor);
+}
+
+/* The visitor neither sends nor reads. In the middle of a request libmicrohttpd can take no answer. */
+static void exchange_stalled(struct exchange *ex)
+{
+    counter_add(counters_self(), COUNTER_bodies_stalled, 1);
+    if (ex->state == EXCHANGE_BODY) {
+        ex->status = error_request_timeout.http_status;
+        visitor_turn_out(ex->visitor, &error_request_timeout, ex->request.format);
+    }
+    exchange_abort(ex, &error_request_timeout);
 }
 
 void exchange_expired(struct deadline *d)
@@ -138,7 +150,7 @@ void exchange_expired(struct deadline *d)
     else if (ex->state == EXCHANGE_WAIT || (ex->state == EXCHANGE_BODY && ex->out.bytes > 0))
         exchange_fail(ex, &error_service_timeout, NULL);
     else
-        exchange_abort(ex, &error_request_timeout);
+        exchange_stalled(ex);
 }
 
 /* -- libmicrohttpd's handler --------------------------------------------------------------------------------------- */
@@ -157,7 +169,7 @@ static enum MHD_Result exchange_begin(struct exchange *ex, struct MHD_Connection
     const char *detail = NULL;
     const struct error *e = request_read(ex, c, method, version, &detail);
 
-    deadline_clear(&ex->visitor->deadline);
+    visitor_asks(ex->visitor);
     counter_add(counters_self(), COUNTER_requests, 1);
     if (e != NULL) {
         exchange_fail(ex, e, detail);
@@ -233,6 +245,8 @@ enum MHD_Result exchange_handle(struct exchange *ex, struct MHD_Connection *c, c
     }
 }
 
+bool exchange_is_last(const struct exchange *ex) { return ex->front->draining || visitor_used_up(ex->visitor); }
+
 /* -- the end ------------------------------------------------------------------------------------------------------- */
 
 void exchange_subject(const struct exchange *ex, char out[static 160])
@@ -272,7 +286,9 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK && ex->error == NULL)
         ex->error = code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? &error_shutting_down : &error_visitor_gone;
     exchange_log(ex);
-    if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->from_service.cut)
+    if (ex->state == EXCHANGE_HEAD && code == MHD_REQUEST_TERMINATED_WITH_ERROR && !v->told)
+        counter_add(counters_self(), COUNTER_heads_refused, 1); /* libmicrohttpd has said why */
+    if ((code != MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->from_service.cut) && !v->told)
         bridge_cut(&v->end);
     if (!list_empty(&ex->held_node)) {
         list_remove(&ex->held_node);
@@ -294,5 +310,5 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     if (f->draining)
         visitor_cut(v);
     else
-        deadline_set(&f->deadlines, DEADLINE_IDLE, &v->deadline);
+        visitor_rests(v);
 }

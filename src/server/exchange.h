@@ -151,6 +151,8 @@ void exchange_wake(struct exchange *ex);
 /* The visitor is gone, or must go: the stream is reset and the connection closed. */
 void exchange_abort(struct exchange *ex, const struct error *reason);
 void exchange_expired(struct deadline *d);
+/* Its connection takes no request after it. */
+bool exchange_is_last(const struct exchange *ex);
 /* "tim/hello-world#17" */
 void exchange_subject(const struct exchange *ex, char out[static 160]);
 

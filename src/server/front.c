@@ -20,6 +20,7 @@
 #include "server/upgrade.h"
 #include "server/visitor.h"
 
+#define FIRST_BYTES_MAX_US (10 * US_PER_S) /* a front proxy's head, the first TLS message, the handshake: no person is waited for */
 #define FRONT_RUNS 16 /* of libmicrohttpd, before mail gets its turn */
 
 /* -- libmicrohttpd's callbacks ------------------------------------------------------------------------------------- */
@@ -52,14 +53,14 @@ static void front_connection(void *ctx, struct MHD_Connection *c, void **visitor
 /* The request line is there: the only place where its target is as it came. */
 static void *front_target(void *ctx, const char *target, struct MHD_Connection *c)
 {
-    struct front *f = ctx;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct visitor *v = info->socket_context;
 
+    (void)ctx;
     if (v == NULL)
         return NULL;
     CHECK_OBJECT(v, VISITOR_MAGIC);
-    deadline_set(&f->deadlines, DEADLINE_HEAD, &v->deadline);
+    visitor_hurry(v);
     return exchange_create(v, target);
 }
 
@@ -114,11 +115,28 @@ static void front_ready(evutil_socket_t fd, short what, void *ctx)
     front_due(ctx);
 }
 
-bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, struct bridge *bridge)
+uint32_t front_enter(struct front *f, const struct sockaddr *address)
+{
+    const struct server_settings *s = f->config.settings;
+    uint8_t bytes[CIDR_ADDRESS_BYTES];
+
+    cidr_address(address, bytes);
+    bool proxy = cidr_list_has(&s->trusted_proxies, bytes) || cidr_list_has(&s->proxy_protocol_from, bytes);
+    uint32_t place = crowd_enter(f->config.edge->visitors, proxy ? NULL : address);
+    if (place == 0)
+        counter_add(counters_self(), COUNTER_visitors_refused, 1);
+    return place;
+}
+
+void front_leave(struct front *f, uint32_t *place) { crowd_leave(f->config.edge->visitors, place); }
+
+bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, uint32_t place, struct bridge *bridge)
 {
     f->arriving = bridge;
+    f->arriving_place = place;
     bool added = MHD_add_connection(f->daemon, fd, address, len) == MHD_YES; /* else it has closed the descriptor */
     f->arriving = NULL;
+    front_leave(f, &f->arriving_place); /* nobody has taken it */
     if (!added)
         counter_add(counters_self(), COUNTER_limits_hit, 1);
     front_due(f);
@@ -130,46 +148,38 @@ bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_
 static void front_set_deadlines(struct front *f)
 {
     const struct server_settings *s = f->config.settings;
+    const uint64_t first_us = s->limits.head_us < FIRST_BYTES_MAX_US ? s->limits.head_us : FIRST_BYTES_MAX_US;
 
-    deadlines_kind(&f->deadlines, DEADLINE_HEAD, 30 * US_PER_S, visitor_expired);
-    deadlines_kind(&f->deadlines, DEADLINE_IDLE, 75 * US_PER_S, visitor_expired);
+    /* An idle connection is looked at as often as a head may take: what has begun meanwhile is no rest. */
+    f->rests = (unsigned)((s->limits.idle_us + s->limits.head_us - 1) / s->limits.head_us);
+    deadlines_kind(&f->deadlines, DEADLINE_HEAD, s->limits.head_us, visitor_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_IDLE, s->limits.idle_us / f->rests, visitor_expired);
     deadlines_kind(&f->deadlines, DEADLINE_CONTINUE, 250 * US_PER_MS, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_ANSWER, s->service_timeout_us, exchange_expired);
-    deadlines_kind(&f->deadlines, DEADLINE_STALL, 120 * US_PER_S, exchange_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_STALL, s->limits.stall_us, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_SILENCE, 24 * 3600 * US_PER_S, exchange_expired);
     deadlines_kind(&f->deadlines, DEADLINE_HOLD, s->hold_us, exchange_hold_expired);
     deadlines_kind(&f->deadlines, DEADLINE_UPGRADE, 30 * US_PER_S, upgrade_expired);
     deadlines_kind(&f->deadlines, DEADLINE_STREAM, 30 * US_PER_S, upstream_expired);
-    deadlines_kind(&f->deadlines, DEADLINE_ARRIVAL, 10 * US_PER_S, arrival_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_ARRIVAL, first_us, arrival_expired);
     deadlines_kind(&f->deadlines, DEADLINE_ACCEPT, 100 * US_PER_MS, acceptor_expired);
-    deadlines_kind(&f->deadlines, DEADLINE_HANDSHAKE, 10 * US_PER_S, bridge_expired);
+    deadlines_kind(&f->deadlines, DEADLINE_HANDSHAKE, first_us, bridge_expired);
     deadlines_kind(&f->deadlines, DEADLINE_LINGER, 2 * US_PER_S, bridge_expired);
 }
 
-/* Whose connections are not libmicrohttpd's from the first byte on? */
-static bool front_looks_first(const struct front *f) { return f->config.settings->proxy_protocol_from.count > 0; }
-
 static int front_start_daemon(struct front *f)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
-
-    struct MHD_OptionItem listening[] = {{MHD_OPTION_LISTEN_SOCKET, f->config.listen_fd, NULL}, {MHD_OPTION_END, 0, NULL}};
-
-    if (front_looks_first(f)) {
-        flags |= MHD_USE_NO_LISTEN_SOCKET;
-        listening[0] = listening[1];
-    }
     f->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_ARRAY,
-        listening, MHD_OPTION_URI_LOG_CALLBACK, front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed,
-        f, MHD_OPTION_NOTIFY_CONNECTION, front_connection, f, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)VISITORS_PER_WORKER_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_HEAD_MAX,
-        MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, front_handle, f, MHD_OPTION_EXTERNAL_LOGGER, front_log, f, MHD_OPTION_URI_LOG_CALLBACK,
+        front_target, f, MHD_OPTION_NOTIFY_COMPLETED, front_completed, f, MHD_OPTION_NOTIFY_CONNECTION, front_connection, f,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)VISITORS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)f->config.settings->limits.head, MHD_OPTION_END);
     if (f->daemon == NULL)
         return errno != 0 ? errno : ENOMEM;
-    acceptor_init(&f->plain, f, front_looks_first(f) ? f->config.listen_fd : -1, false, NULL);
+    acceptor_init(&f->plain, f, f->config.listen_fd, false, NULL);
     acceptor_init(&f->tls, f, f->config.tls_listen_fd, true, NULL);
-    f->config.listen_fd = f->config.tls_listen_fd = -1; /* the daemon's and the acceptors' now */
+    f->config.listen_fd = f->config.tls_listen_fd = -1; /* the acceptors' now */
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(f->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     f->ready = event_new(worker_events(f->worker), info->epoll_fd, EV_READ | EV_PERSIST, front_ready, f);
     return f->ready == NULL || event_add(f->ready, NULL) != 0 ? ENOMEM : 0;
@@ -257,14 +267,11 @@ void front_drain(struct front *f)
 {
     if (f->draining)
         return;
-    MHD_run(f->daemon); /* whoever is in the listener's queue is let in */
-    f->draining = true;
-    int fd = front_looks_first(f) ? -1 : MHD_quiesce_daemon(f->daemon);
-    if (fd >= 0)
-        close(fd);
-    acceptor_close(&f->plain);
+    acceptor_close(&f->plain); /* whoever is in the queues is let in */
     acceptor_close(&f->tls);
     tcp_ports_close(f);
+    MHD_run(f->daemon);
+    f->draining = true;
     arrivals_close(f, false);
     bridges_close(f, false);
     pool_drop(&f->pool, NULL, &error_shutting_down);

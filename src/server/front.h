@@ -32,7 +32,7 @@ struct front_config {
     struct edge *edge;
     int listen_fd;      /* the front's own from now on */
     int tls_listen_fd;  /* likewise; -1: none */
-    uint16_t port, tls_port;
+    uint16_t port, https_port; /* as visitors reach them */
     struct broker_shard *broker; /* ours, of this worker; NULL: none */
     const struct tls_store *certificates; /* NULL: TLS is passed through only */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
@@ -62,6 +62,8 @@ struct front {
     struct list ports; /* of services: struct tcp_port */
     unsigned visitor_count, upgrade_count, held_count, arrival_count, bridge_count;
     struct bridge *arriving; /* the one whose inner end front_add() brings */
+    uint32_t arriving_place; /* of what it brings */
+    unsigned rests;          /* looks at an idle connection before it is closed */
     struct list spares; /* exchanges to be used again */
     unsigned spare_count;
     bool draining, drained, stopped;
@@ -73,8 +75,13 @@ struct front {
 
 /* Before the worker starts. NULL and an errno in *failure; the descriptors are closed then, too. */
 struct front *front_create(const struct front_config *config, int *failure);
-/* A visitor's connection for libmicrohttpd: `fd` (taken), of `bridge` unless NULL. False: over a limit, no memory. */
-bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, struct bridge *bridge);
+/* A visitor's connection for libmicrohttpd: `fd` and its place in the crowd (taken; 0: none), of `bridge` unless NULL. False:
+ * no memory. */
+bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_t len, uint32_t place, struct bridge *bridge);
+/* One more connection from `address`: not 0, its place until front_leave(); 0: there are too many, which is counted. A proxy
+ * that we believe counts for no address. */
+uint32_t front_enter(struct front *f, const struct sockaddr *address);
+void front_leave(struct front *f, uint32_t *place);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
 /* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */

@@ -12,6 +12,7 @@
 #include "base/counters.h"
 #include "server/exchange.h"
 #include "server/front.h"
+#include "server/gate_address.h"
 #include "server/visitor.h"
 #include "wire/rules.h"
 
@@ -25,10 +26,15 @@ struct gate_question {
     bool known;                /* there is a user of that name */
 };
 
+void gate_retry_after(struct gate *g, uint64_t wait_us)
+{
+    g->retry_after_s = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
+}
+
 static enum gate_verdict gate_shut(struct exchange *ex, const struct error *e, enum counter counted, uint64_t wait_us)
 {
     counter_add(counters_self(), counted, 1);
-    ex->gate.retry_after_s = (unsigned)((wait_us + US_PER_S - 1) / US_PER_S);
+    gate_retry_after(&ex->gate, wait_us);
     exchange_fail(ex, e, NULL);
     return GATE_SHUT;
 }
@@ -39,82 +45,14 @@ static struct http_text head_of(const struct exchange *ex) { return text_of(&ex-
 
 /* -- the address --------------------------------------------------------------------------------------------------- */
 
-/* Of the last in X-Forwarded-For whom no proxy of ours speaks for; our own is the last one there, and trusted. */
-static bool address_forwarded(const struct exchange *ex, uint8_t out[static CIDR_ADDRESS_BYTES])
-{
-    const struct cidr_list *trusted = &ex->front->config.settings->trusted_proxies;
-    struct http_text list, element;
-    struct cidr one;
-    bool found = false;
-
-    if (http_head_find(head_of(ex), "x-forwarded-for", &list) == 0)
-        return false;
-    while (http_list_next(&list, &element)) {
-        bool valid = cidr_parse(element.at, element.len, &one) && one.bits == 128;
-        if (!valid || !cidr_list_has(trusted, one.address)) {
-            found = valid;
-            memcpy(out, one.address, CIDR_ADDRESS_BYTES);
-        }
-    }
-    return found;
-}
-
-static void address_of(const struct exchange *ex, uint8_t out[static CIDR_ADDRESS_BYTES])
-{
-    memcpy(out, ex->visitor->address.bytes, CIDR_ADDRESS_BYTES);
-    if (ex->visitor->trusted && !address_forwarded(ex, out))
-        memcpy(out, ex->visitor->address.bytes, CIDR_ADDRESS_BYTES);
-}
-
-static bool ranges_have(const struct cidr *list, size_t count, const uint8_t address[static CIDR_ADDRESS_BYTES])
-{
-    for (size_t i = 0; i < count; i++)
-        if (cidr_has(&list[i], address))
-            return true;
-    return false;
-}
-
-/* One more of `what`: of a network of 64 bits where IPv6 is spoken, as a host has all of that. */
-static uint64_t address_rate(const struct edge_rules *rules, struct worker *w, const char *what, uint32_t per_1000_s,
-                             uint32_t burst, const uint8_t address[static CIDR_ADDRESS_BYTES])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct {
-        uint8_t address[CIDR_ADDRESS_BYTES];
-        char name[METER_NAME_MAX + 16];
-    } key;
-
-    memcpy(key.address, address, CIDR_ADDRESS_BYTES);
-    if (memcmp(key.address, mapped, sizeof(mapped)) != 0)
-        memset(key.address + 8, 0, 8);
-    int len = snprintf(key.name, sizeof(key.name), "%s%s", what, rules->of_service->name);
-    return rates_take(rules->edge->rates, &key, sizeof(key.address) + (size_t)len, per_1000_s, burst, worker_now_us(w));
-}
-
-/* NULL, or why not, *counted as what, and how long to wait. */
-static const struct error *address_check(const struct edge_rules *rules, struct worker *w,
-                                         const uint8_t address[static CIDR_ADDRESS_BYTES], enum counter *counted,
-                                         uint64_t *wait_us)
-{
-    *counted = COUNTER_denied_address;
-    *wait_us = 0;
-    if (ranges_have(rules->deny, rules->deny_count, address) ||
-        (rules->allow_count > 0 && !ranges_have(rules->allow, rules->allow_count, address)))
-        return &error_address_denied;
-    *counted = COUNTER_denied_rate;
-    if (rules->rate_burst > 0)
-        *wait_us = address_rate(rules, w, "", rules->rate_per_1000_s, rules->rate_burst, address);
-    return *wait_us > 0 ? &error_too_many_requests : NULL;
-}
-
 static enum gate_verdict gate_admit(struct exchange *ex)
 {
     uint8_t address[CIDR_ADDRESS_BYTES];
     enum counter counted;
     uint64_t wait_us;
 
-    address_of(ex, address);
-    const struct error *why = address_check(ex->gate.rules, ex->front->worker, address, &counted, &wait_us);
+    gate_address(ex, address);
+    const struct error *why = gate_address_check(ex->gate.rules, ex->front->worker, address, &counted, &wait_us);
     if (why != NULL)
         return gate_shut(ex, why, counted, wait_us);
     ex->gate.stage = GATE_ADMITTED;
@@ -194,8 +132,9 @@ static enum gate_verdict password_ask(struct exchange *ex, const struct edge_log
 {
     const struct edge_rules *rules = ex->gate.rules;
     uint8_t address[CIDR_ADDRESS_BYTES];
-    address_of(ex, address);
-    uint64_t wait = address_rate(rules, ex->front->worker, "guess ", GUESSES_PER_1000_S, GUESSES_AT_ONCE, address);
+    gate_address(ex, address);
+    const struct gate_rate guesses = {"guess ", rules->of_service->name, GUESSES_PER_1000_S, GUESSES_AT_ONCE};
+    uint64_t wait = gate_rate_take(rules->edge, ex->front->worker, &guesses, address);
     struct gate_question *q = wait > 0 ? NULL : question_create(ex, known);
 
     if (wait > 0)
@@ -370,7 +309,7 @@ const struct error *gate_connection(struct gate *g, struct worker *w, struct edg
     if (why == NULL && (rules->login_count > 0 || rules->bearer_count > 0))
         why = &error_unauthorized; /* nobody can say who they are */
     if (why == NULL)
-        why = address_check(rules, w, address, &counted, &wait_us);
+        why = gate_address_check(rules, w, address, &counted, &wait_us);
     if (why == NULL && !streams_take(rules)) {
         counted = COUNTER_denied_streams;
         why = &error_limit;

@@ -44,6 +44,8 @@ const struct error *gate_connection(struct gate *g, struct worker *w, struct edg
                                     const uint8_t address[static CIDR_ADDRESS_BYTES]);
 /* No answer about a password is wanted any more. */
 void gate_cancel(struct gate *g);
+/* The visitor that is turned away is told to come back so much later. */
+void gate_retry_after(struct gate *g, uint64_t wait_us);
 /* The request is over. */
 void gate_leave(struct gate *g);
 /* An upgraded connection goes on as what its request was. */

@@ -14,7 +14,7 @@
 /* What every answer of ours says. */
 static void page_finish(struct exchange *ex)
 {
-    if (ex->front->draining)
+    if (exchange_is_last(ex))
         MHD_add_response_header(ex->response, "Connection", "close");
     if (reply_says_strict(ex))
         reply_add_strict(ex);
@@ -145,8 +145,8 @@ void exchange_reply_listing(struct exchange *ex, const struct edge_offer *offer)
     struct text page;
 
     http_authority_parse(http_text_of(ex->request.host), &a);
-    if (ex->front->config.tls_port != 443)
-        snprintf(port, sizeof(port), ":%u", ex->front->config.tls_port);
+    if (ex->front->config.https_port != 443)
+        snprintf(port, sizeof(port), ":%u", ex->front->config.https_port);
     snprintf(tls_suffix, sizeof(tls_suffix), "%.*s%s", (int)a.host.len, a.host.at, port);
     text_init(&page, LISTING_MAX);
     page_listing(&page, ex->request.format, ex->route.client, &at, offer->list, offer->count);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "server/front.h"
+#include "server/gate_address.h"
 #include "server/upgrade.h"
 
 /* "SERVICE.CLIENT", as it is remembered: a client that is away must not have its visitors' TLS end here. */
@@ -118,7 +119,7 @@ static bool passthrough_rules(const struct passthrough *p, struct edge_rules **o
     return s != NULL;
 }
 
-void passthrough_open(struct passthrough *p, int fd, const struct address *visitor)
+void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struct address *visitor)
 {
     struct front *f = p->front;
     struct open_head head = {.kind = p->kind};
@@ -128,11 +129,15 @@ void passthrough_open(struct passthrough *p, int fd, const struct address *visit
 
     strcpy(head.service, p->route.service);
     address_text(visitor, head.visitor);
-    if (passthrough_rules(p, &rules))
+    if (gate_open_wait(f->config.edge, f->worker, visitor->bytes) > 0)
+        why = &error_too_many_requests;
+    else if (passthrough_rules(p, &rules))
         why = gate_connection(&gate, f->worker, rules, visitor->bytes);
-    if (why != NULL)
+    if (why != NULL) {
+        front_leave(f, &place);
         close(fd);
-    else if (upgrade_open(f, fd, &p->at, &head, p->route.client, &gate, &why))
+    } else if (upgrade_open(f, fd, place, &p->at, &head, p->route.client, &gate, &why)) {
         return;
+    }
     log_info(p->route.client, "%s for %s from %s: %s", stream_kind_name(p->kind), p->route.service, head.visitor, why->text);
 }

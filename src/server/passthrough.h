@@ -39,7 +39,8 @@ void passthrough_ask_service(struct passthrough *p, struct front *f, const struc
                              void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx);
 /* No answer any more. */
 void passthrough_cancel(struct passthrough *p);
-/* After YES: joins the connection (taken) and a stream to the service, from the first byte on, as its rules allow. */
-void passthrough_open(struct passthrough *p, int fd, const struct address *visitor);
+/* After YES: joins the connection (taken, with its place in the crowd) and a stream to the service, from the first byte on, as
+ * its rules allow. */
+void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struct address *visitor);
 
 #endif

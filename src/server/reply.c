@@ -24,7 +24,7 @@ bool reply_head_fits(const struct exchange *ex, const struct http_response *r, s
 
     size_t added = ex->gate.rules != NULL ? ex->gate.rules->response_bytes : 0;
 
-    return head_len + added + r->field_count + request + REPLY_HEAD_SLACK <= HTTP_REQUEST_HEAD_MAX;
+    return head_len + added + r->field_count + request + REPLY_HEAD_SLACK <= ex->front->config.settings->limits.head;
 }
 
 /* -- fields -------------------------------------------------------------------------------------------------------- */
@@ -83,7 +83,7 @@ static bool reply_add_fields(struct exchange *ex, const struct http_response *r)
         return false;
     if (strict && !reply_add_strict(ex))
         return false;
-    return ex->answer == ANSWER_UPGRADE || !ex->front->draining ||
+    return ex->answer == ANSWER_UPGRADE || !exchange_is_last(ex) ||
            MHD_add_response_header(ex->response, "Connection", "close") == MHD_YES;
 }
 

@@ -108,7 +108,7 @@ static const struct error *request_write(struct exchange *ex, const struct http_
     struct http_visitor visitor = {
         .address = http_text_of(v->address.ip),
         .scheme = http_text_of(v->secure ? "https" : "http"),
-        .port = v->secure ? f->config.tls_port : f->config.port,
+        .port = v->secure ? f->config.https_port : f->config.port,
         .trusted = v->trusted,
     };
     struct bytes_writer w;

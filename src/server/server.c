@@ -321,7 +321,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .listen_fd = fd,
                                 .tls_listen_fd = tls_fd,
                                 .port = s->ports.http,
-                                .tls_port = s->ports.tls,
+                                .https_port = s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls,
                                 .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
                                 .certificates = s->certificates,
                                 .known = s->known,
@@ -359,7 +359,7 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if ((s->edge = edge_create(&s->settings->each_client)) == NULL)
+    if ((s->edge = edge_create(&s->settings->edge)) == NULL)
         return server_failed(err, "rules", ENOMEM);
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))

@@ -9,6 +9,8 @@
 #include "mdm-tunnel/limits.h"
 
 #define AT(member) offsetof(struct server_settings, member)
+#define TEXT_OF(number) TEXT_OF_(number)
+#define TEXT_OF_(number) #number
 
 static const struct setting rows[] = {
     {.name = "port", .letter = 'p', .kind = SETTING_PORT, .offset = AT(port), .default_text = "8000",
@@ -27,6 +29,8 @@ static const struct setting rows[] = {
      .help = "public TCP ports that services may have (default: none)"},
     {.name = "tcp-release", .kind = SETTING_SECONDS, .offset = AT(tcp_release_us), .default_text = "900",
      .max = 7 * 24 * 3600, .argument = "SECONDS", .help = "keep such a port open so long after its client has gone"},
+    {.name = "https-port", .kind = SETTING_PORT, .offset = AT(https_port), .argument = "PORT",
+     .help = "how visitors reach tls-port, where something in front of it has another (default: tls-port)"},
     {.name = "redirect-https", .kind = SETTING_FLAG, .offset = AT(redirect_https),
      .help = "answer HTTP with the way to HTTPS (308)"},
     {.name = "hsts", .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
@@ -68,6 +72,8 @@ static const struct setting rows[] = {
      .default_text = "0", .argument = "N", .help = "streams of one client at one time, unless its line says; 0: any"},
     {.name = "client-bandwidth", .kind = SETTING_NUMBER, .offset = AT(client_bandwidth), .default_text = "0",
      .argument = "BYTES", .help = "bytes a second each way of one client, unless its line says; 0: any"},
+    {.name = "client-rate", .kind = SETTING_NUMBER, .offset = AT(client_rate), .max = RATE_MAX, .default_text = "0",
+     .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
@@ -77,6 +83,33 @@ static const struct setting rows[] = {
     {.name = "grace", .kind = SETTING_SECONDS, .offset = AT(grace_us), .min = 1, .max = 3600, .default_text = "60",
      .argument = "SECONDS", .help = "how long streams outlive the connection to their client"},
     BROKER_SETTINGS(struct server_settings, broker),
+    {.name = "visitors", .kind = SETTING_NUMBER, .offset = AT(limits.visitors), .min = 1, .max = VISITORS_MAX,
+     .default_text = TEXT_OF(VISITORS_DEFAULT), .argument = "N", .help = "visitors' connections at one time"},
+    {.name = "visitors-per-address", .kind = SETTING_NUMBER, .offset = AT(limits.visitors_per_address), .max = VISITORS_MAX,
+     .default_text = TEXT_OF(VISITORS_PER_ADDRESS_DEFAULT), .argument = "N",
+     .help = "those from one address, trusted proxies excepted; 0: any"},
+    {.name = "visitor-opens", .kind = SETTING_NUMBER, .offset = AT(limits.opens), .max = OPENS_MAX,
+     .default_text = TEXT_OF(OPENS_PER_SECOND_DEFAULT), .argument = "N",
+     .help = "new streams a second for one address, ten times as many at once; 0: any"},
+    {.name = "max-head", .kind = SETTING_NUMBER, .offset = AT(limits.head), .min = HTTP_REQUEST_HEAD_MIN,
+     .max = HTTP_REQUEST_HEAD_MAX, .default_text = "24576", .argument = "BYTES", .help = "largest header of a request"},
+    {.name = "head-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.head_us), .min = 1, .max = 3600,
+     .default_text = TEXT_OF(HTTP_HEAD_TIMEOUT_S), .argument = "SECONDS", .help = "how long a request's header may take to come"},
+    {.name = "stall-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.stall_us), .min = 1, .max = 86400,
+     .default_text = TEXT_OF(HTTP_STALL_TIMEOUT_S), .argument = "SECONDS",
+     .help = "how long a visitor may neither send its request's body nor read its answer's"},
+    {.name = "idle-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.idle_us), .min = 1, .max = 86400,
+     .default_text = TEXT_OF(HTTP_IDLE_TIMEOUT_S), .argument = "SECONDS", .help = "how long a connection may be without a request"},
+    {.name = "connection-requests", .kind = SETTING_NUMBER, .offset = AT(limits.requests),
+     .default_text = TEXT_OF(HTTP_REQUESTS_PER_CONNECTION), .argument = "N",
+     .help = "requests of one connection, which is closed then; 0: any"},
+    {.name = "connect-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.connect_us), .min = 1, .max = 3600,
+     .default_text = TEXT_OF(MQTT_CONNECT_TIMEOUT_S), .argument = "SECONDS",
+     .help = "how long a client's connection may take to say who it is"},
+    {.name = "connecting", .kind = SETTING_NUMBER, .offset = AT(limits.strangers), .min = 1, .max = VISITORS_MAX,
+     .default_text = TEXT_OF(MQTT_STRANGERS_MAX), .argument = "N", .help = "clients' connections that have not yet, at one time"},
+    {.name = "connecting-per-address", .kind = SETTING_NUMBER, .offset = AT(limits.strangers_per_address), .max = VISITORS_MAX,
+     .default_text = TEXT_OF(MQTT_STRANGERS_PER_ADDRESS_MAX), .argument = "N", .help = "those from one address; 0: any"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N,\"tls_port\":N} there once ready"},
     {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
@@ -190,8 +223,8 @@ static bool tls_check(struct server_settings *s, struct config_error *err)
     char *certs = s->tls_cert, *keys = s->tls_key, *cert, *key = NULL;
     bool own_keys = s->tls_key != NULL, port = s->tls_port != SERVER_NO_PORT, clients = clients_have_tls(s);
 
-    if (!port && s->redirect_https) {
-        config_error_set(err, "redirect-https: tls-port is missing");
+    if (!port && (s->redirect_https || s->https_port != 0)) {
+        config_error_set(err, "%s: tls-port is missing", s->redirect_https ? "redirect-https" : "https-port");
         return false;
     }
     if (!port && !clients && s->tls_cert != NULL) {
@@ -266,7 +299,12 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
         config_error_set(err, "no-encryption: ca, identity and pre-shared keys are for encrypted sessions");
         return false;
     }
-    s->each_client = (struct edge_grant){.streams = s->client_streams, .bandwidth = s->client_bandwidth};
+    s->edge = (struct edge_limits){
+        .each = {.streams = s->client_streams, .bandwidth = s->client_bandwidth, .rate = s->client_rate},
+        .visitors = s->limits.visitors,
+        .visitors_per_address = s->limits.visitors_per_address,
+        .opens = s->limits.opens,
+    };
     if (s->workers == 0)
         s->workers = cores();
     return credential_settings_check(&s->credentials, err) && broker_settings_finish(&s->broker, err) && url_check(s, err);

@@ -19,13 +19,26 @@
 
 #define SERVER_NO_PORT UINT32_MAX
 
+/* On what strangers may use; 0: any number, where that is allowed. */
+struct server_limits {
+    unsigned visitors, visitors_per_address; /* connections at one time */
+    unsigned opens;                          /* new streams in a second for one address */
+    unsigned head;                           /* bytes of a request's header */
+    unsigned requests;                       /* of one connection */
+    uint64_t head_us, idle_us, stall_us;
+    unsigned strangers, strangers_per_address; /* connections to the broker before CONNECT */
+    uint64_t connect_us;
+};
+
 struct server_settings {
-    struct edge_grant each_client;
-    unsigned client_streams, client_bandwidth;
+    struct server_limits limits;
+    unsigned client_streams, client_bandwidth, client_rate;
+    struct edge_limits edge; /* from those above */
     unsigned port, client_port;
     unsigned tls_port; /* SERVER_NO_PORT: none */
     char *tcp_ports; /* ranges of public ports for services; NULL: none */
     uint64_t tcp_release_us;
+    unsigned https_port; /* how visitors reach tls_port; 0: at the port itself */
     char *bind, *client_bind;
     char *domain;
     unsigned workers;

@@ -41,6 +41,7 @@ struct upgrade {
     struct event readable, writable; /* the visitor's socket */
     struct deadline deadline;
     struct bridge_end end;   /* of a visitor that came with TLS */
+    uint32_t place;          /* in the crowd of visitors; 0: none, or the bridge's */
     struct gate gate;        /* the rules of the service */
     struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
     struct slice early_down; /* bytes of the service that came with its 101 */
@@ -70,6 +71,7 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
     slice_done(&u->early_up);
     slice_done(&u->early_down);
     close(u->fd);
+    front_leave(f, &u->place);
     FREE_OBJECT(u);
     f->upgrade_count--;
     counter_sub(counters_self(), COUNTER_upgrades, 1);
@@ -403,6 +405,8 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
         hangup_stop(&u->front->hangups, &v->hangup);
         v->fd = -1; /* no more libmicrohttpd's to shut down */
         bridge_end_move(&v->end, &u->end);
+        u->place = v->place;
+        v->place = 0;
         gate_move(&u->gate, &ex->gate);
         u->early_up = slice_copy(early, early_len);
         u->early_down = slice_copy(a->input + a->head_len, a->input_len - a->head_len);
@@ -412,7 +416,7 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
     front_due(ex->front);
 }
 
-bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const struct open_head *head,
+bool upgrade_open(struct front *f, int fd, uint32_t place, const struct hub_choice *at, const struct open_head *head,
                   const char *client, struct gate *gate, const struct error **why)
 {
     struct upgrade *u = upgrade_create(f, fd);
@@ -420,9 +424,11 @@ bool upgrade_open(struct front *f, int fd, const struct hub_choice *at, const st
     *why = &error_no_memory;
     if (u == NULL) {
         gate_leave(gate);
+        front_leave(f, &place);
         close(fd);
         return false;
     }
+    u->place = place;
     gate_move(&u->gate, gate);
     u->passes = true;
     u->pass = malloc(sizeof(*u->pass));

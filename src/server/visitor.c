@@ -3,11 +3,16 @@
 #include "server/visitor.h"
 
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "server/exchange.h"
+#include "server/farewell.h"
 #include "server/front.h"
 
 bool visitor_cannot_finish(const struct visitor *v)
@@ -76,6 +81,10 @@ struct visitor *visitor_create(struct front *f, struct MHD_Connection *c)
     list_append(&f->visitors, &v->node);
     f->visitor_count++;
     counter_add(counters_self(), COUNTER_visitors, 1);
+    v->place = f->arriving_place;
+    f->arriving_place = 0;
+    v->quiet_us = worker_now_us(f->worker) - 1; /* what comes in this very moment counts */
+    v->hurried = true;
     deadline_init(&v->deadline);
     deadline_set(&f->deadlines, DEADLINE_HEAD, &v->deadline);
     /* Without a watch it works, too: a visitor that leaves is noticed when its answer is written. */
@@ -93,6 +102,7 @@ void visitor_free(struct visitor **vp)
     v->hangup.fd = -1; /* libmicrohttpd closes the socket next, that ends the watch */
     deadline_clear(&v->deadline);
     list_remove(&v->node);
+    front_leave(f, &v->place);
     f->visitor_count--;
     counter_sub(counters_self(), COUNTER_visitors, 1);
     FREE_OBJECT(v);
@@ -137,12 +147,93 @@ void visitor_closing(struct visitor *v)
     front_due(v->front);
 }
 
+/* -- time ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Whether bytes of a request have come that libmicrohttpd says nothing about yet. What the request before was made of came
+ * before its answer was complete; the kernel tells in ticks when the last byte came.
+ */
+static bool visitor_has_begun(const struct visitor *v)
+{
+    static const uint64_t tick_us = 20 * US_PER_MS;
+    uint64_t now = worker_now_us(v->front->worker);
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (v->exchange != NULL)
+        return true;
+    if (v->secure)
+        return bridge_heard_us(&v->end) > v->quiet_us;
+    if (getsockopt(v->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return false;
+    if (v->requests == 0)
+        return info.tcpi_bytes_received > 0;
+    return info.tcpi_last_data_recv * US_PER_MS + tick_us < now - v->quiet_us;
+}
+
+void visitor_hurry(struct visitor *v)
+{
+    if (v->hurried)
+        return; /* its time runs since the first byte, not since the first line */
+    v->hurried = true;
+    deadline_set(&v->front->deadlines, DEADLINE_HEAD, &v->deadline);
+}
+
+void visitor_asks(struct visitor *v)
+{
+    deadline_clear(&v->deadline);
+    v->hurried = false;
+    v->requests++;
+    if (visitor_used_up(v))
+        counter_add(counters_self(), COUNTER_visitors_used_up, 1);
+}
+
+bool visitor_used_up(const struct visitor *v)
+{
+    unsigned max = v->front->config.settings->limits.requests;
+
+    return max > 0 && v->requests >= max;
+}
+
+void visitor_rests(struct visitor *v)
+{
+    v->quiet_us = worker_now_us(v->front->worker);
+    v->hurried = false;
+    v->rests = v->front->rests;
+    deadline_set(&v->front->deadlines, DEADLINE_IDLE, &v->deadline);
+}
+
+void visitor_turn_out(struct visitor *v, const struct error *why, enum page_format format)
+{
+    char subject[64];
+
+    visitor_text(v, subject);
+    log_info(subject, "%s", why->text);
+    v->told = true;
+    farewell_say(v->fd, why, format);
+    visitor_cut(v);
+}
+
+/* Nothing was asked, or a head has begun to come: it gets the time that a head may take, once. */
 void visitor_expired(struct deadline *d)
 {
     struct visitor *v = CONTAINER_OF(d, struct visitor, deadline);
+    struct deadlines *deadlines = &v->front->deadlines;
 
     CHECK_OBJECT(v, VISITOR_MAGIC);
-    visitor_cut(v);
+    bool begun = visitor_has_begun(v);
+    if (begun && !v->hurried) {
+        visitor_hurry(v);
+    } else if (begun) {
+        counter_add(counters_self(), COUNTER_heads_late, 1);
+        visitor_turn_out(v, &error_request_timeout, PAGE_TEXT);
+    } else if (!v->hurried && v->rests > 1) {
+        v->rests--;
+        deadline_set(deadlines, DEADLINE_IDLE, &v->deadline);
+    } else {
+        counter_add(counters_self(), COUNTER_visitors_idle, 1);
+        visitor_cut(v);
+    }
 }
 
 void visitor_text(const struct visitor *v, char out[static 64]) { address_text(&v->address, out); }

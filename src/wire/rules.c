@@ -8,7 +8,6 @@
 #include "wire/password_hash.h"
 
 #define RULE_CRITICAL 0x80
-#define BURST_MAX 1000000u
 
 enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST };
 
@@ -87,7 +86,7 @@ static const char *rate_wrong(const uint8_t *value, size_t len)
     struct bytes_reader r;
     bytes_reader_init(&r, value, len);
     uint32_t rate = bytes_read_u32(&r), burst = bytes_read_u32(&r);
-    return r.failed || bytes_left(&r) > 0 || rate == 0 || burst == 0 || burst > BURST_MAX ? "not a rate" : NULL;
+    return r.failed || bytes_left(&r) > 0 || rate == 0 || burst == 0 || burst > RATE_BURST_MAX ? "not a rate" : NULL;
 }
 
 static uint64_t number_read(const uint8_t *value, size_t len)

@@ -22,7 +22,7 @@ REQUESTS = 300000
 def _(t):
     raise_limits()
     echo = t.keep(Apart(BareEcho))
-    tunnel = t.tunnel({"hello": echo.port})
+    tunnel = t.tunnel({"hello": echo.port}, server=["--visitors-per-address", "0"])
     first = tunnel.visit()
     first.send(tunnel.request(fields=HANDSHAKE))
     same(first.read_response().status, 101, "status")

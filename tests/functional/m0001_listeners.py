@@ -244,9 +244,9 @@ def _(t):
     same(ways.tunnel.server.log.count("MQTT connection of"), 1, "connections of the client")
 
 
-@story("strangers: a slow handshake and a silent connection are cut after ten seconds", only="plain", slow=True)
+@story("strangers: a slow handshake and a silent connection are cut after --connect-timeout", only="plain")
 def _(t):
-    ways = Ways(t)
+    ways = Ways(t, "--connect-timeout", 1)
     ports = {"mqtt": ways.mqtt, "mqtts": ways.mqtts, "ws": ways.ws, "wss": ways.wss}
     socks = {name: socket.create_connection(("127.0.0.1", port), 30) for name, port in ports.items()}
     socks["mqtts"].sendall(bytes.fromhex("160301020001"))

@@ -198,7 +198,7 @@ def _(t):
 @story("more visitors wait than may: those above the maximum get 503 at once, the others are served")
 def _(t):
     origin = t.origin()
-    tunnel = t.tunnel({"hello": origin}, server=["--hold", "30", "--workers", "1"])
+    tunnel = t.tunnel({"hello": origin}, server=["--hold", "30", "--workers", "1", "--visitors-per-address", "0"])
     tunnel.client.kill()
     wait_until(lambda: "client is gone" in tunnel.server.log, "the server notices")
     visitors = []

@@ -258,10 +258,11 @@ def _(t):
 def _(t):
     certificate = Certificate(t.directory)
     options = [*certificate.options, "--redirect-https", "--hsts", 60, "--trusted-proxies", "127.0.0.1"]
-    tunnel = redirecting(t, t.origin(), options)
+    tunnel = redirecting(t, t.origin(), [*options, "--https-port", 443])
     answer = tunnel.ask(fields=[("X-Forwarded-Proto", "https")])
     same((answer.status, answer.get("Strict-Transport-Security")), (200, "max-age=60"), "https")
-    same(tunnel.ask(fields=[("X-Forwarded-Proto", "http")]).status, 308, "http")
+    answer = tunnel.ask(fields=[("X-Forwarded-Proto", "http")])
+    same((answer.status, answer.get("Location")), (308, f"https://{HOST}/"), "http, to the port that is said and not the one here")
     for words in (["--tls-cert", "x"], ["--redirect-https"], ["--tls-port", "0", "--tls-cert", "/nowhere"]):
         check_start_fails(t, words)
 

@@ -115,7 +115,9 @@ static inline bool rig_create(unsigned workers, const struct broker_policy *poli
                                    .worker_count = workers,
                                    .policy = policy,
                                    .events = &events,
-                                   .connect_timeout_us = connect_timeout_us};
+                                   .connect_timeout_us = connect_timeout_us,
+                                   .strangers_max = MQTT_STRANGERS_MAX,
+                                   .strangers_per_address_max = MQTT_STRANGERS_PER_ADDRESS_MAX};
     rig.broker = broker_create(&config);
     rig.port = 0;
     return rig.broker != NULL && broker_listen(rig.broker, &broker_plain, "127.0.0.1", &rig.port) == 0 && rig.port != 0;

@@ -166,7 +166,7 @@ static inline bool stage_open(struct stage *s, const char *const *targets)
         if (services_add_argument(&services, *targets, &err) != 0)
             return false;
     s->worker = worker_create("stage", 0);
-    const struct broker_config broker = {.workers = &s->worker, .worker_count = 1, .connect_timeout_us = US_PER_S};
+    const struct broker_config broker = {.workers = &s->worker, .worker_count = 1, .connect_timeout_us = US_PER_S, .strangers_max = 100};
     s->broker = broker_create(&broker);
     s->shard.worker = s->worker;
     s->shard.lookups = lookups_create();

@@ -24,7 +24,7 @@ static bool server_start(struct server *v)
     pthread_cond_init(&v->s.changed, NULL);
     v->s.worker = worker_create("server", 0);
     const struct broker_config config = {.workers = &v->s.worker, .worker_count = 1,
-                                         .connect_timeout_us = 5 * US_PER_S};
+                                         .connect_timeout_us = 5 * US_PER_S, .strangers_max = 100};
     v->s.broker = broker_create(&config);
     if (broker_listen(v->s.broker, &broker_plain, "127.0.0.1", &v->port) != 0)
         return false;

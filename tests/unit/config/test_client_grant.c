@@ -20,14 +20,15 @@ static void options(void)
 {
     struct client_grant g = CLIENT_GRANT_NONE;
     char text[CLIENT_GRANT_TEXT_MAX + 1];
-    static const char *const said[] = {"ports=22,80-90", "streams=4", "services=web*,api", "bandwidth=5000", "expires=2001-09-09"};
+    static const char *const said[] = {"ports=22,80-90", "streams=4", "services=web*,api", "bandwidth=5000", "expires=2001-09-09",
+                                       "rate=7"};
     client_grant_text(&g, text, sizeof(text));
     OK_TEXT(text, "");
     OK(client_grant_service(&g, "any") && client_grant_port(&g, 1));
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         OK(client_grant_option(&g, said[i], strlen(said[i])) == NULL);
     client_grant_text(&g, text, sizeof(text));
-    OK_TEXT(text, " expires=2001-09-09 services=web*,api streams=4 bandwidth=5000 ports=22,80-90");
+    OK_TEXT(text, " expires=2001-09-09 services=web*,api streams=4 bandwidth=5000 rate=7 ports=22,80-90");
     OK_TEXT(client_grant_option(&g, "streams=5", 9), "stands twice");
     OK(client_grant_service(&g, "web") && client_grant_service(&g, "web-2") && client_grant_service(&g, "api"));
     OK(!client_grant_service(&g, "api2") && !client_grant_service(&g, "we") && !client_grant_service(&g, ""));
@@ -40,7 +41,7 @@ static void refused(void)
 {
     static const char *const bad[] = {"", "streams", "streams=", "streams=0", "streams=-1", "streams=1x", "bandwidth=10", "services=",
                                       "services=a b", "services=A", "ports=", "ports=0", "ports=1,", "ports=2-1", "ports=65536",
-                                      "ports=-1", "ports=1-", "ports=host:80", "colour=1",
+                                      "ports=-1", "ports=1-", "ports=host:80", "colour=1", "rate=0", "rate=0.5", "rate=1000001",
                                       "expires=2030-02-30", "expires=2030-2-3x", "expires=", "expires=1960-01-01"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (!OK(wrong(bad[i])[0] != '\0'))

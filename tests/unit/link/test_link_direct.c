@@ -35,7 +35,7 @@ static bool pair_start(struct pair *p)
 {
     for (unsigned i = 0; i < 2; i++)
         p->workers[i] = worker_create("test", i);
-    const struct broker_config config = {.workers = p->workers, .worker_count = 2, .connect_timeout_us = US_PER_S};
+    const struct broker_config config = {.workers = p->workers, .worker_count = 2, .connect_timeout_us = US_PER_S, .strangers_max = 100};
     p->broker = broker_create(&config);
     side_start(p, &p->a, 0, filters_a, "mdm/at/a/0");
     side_start(p, &p->b, 1, filters_b, NULL);

@@ -13,7 +13,7 @@ static void server_create(void)
 {
     program_make_workers(&server, PROGRAM_WORKERS);
     struct broker_config of_broker = {
-        .workers = server.workers, .worker_count = PROGRAM_WORKERS, .connect_timeout_us = 10 * US_PER_S};
+        .workers = server.workers, .worker_count = PROGRAM_WORKERS, .connect_timeout_us = 10 * US_PER_S, .strangers_max = 100};
     broker = broker_create(&of_broker);
     port = 0;
     OK(broker != NULL);

@@ -11,7 +11,8 @@
 
 #define HASH "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
 
-static const struct edge_grant none = {0, 0};
+static const struct edge_limits limits = {.visitors = 10};
+static const struct edge_grant none = {0};
 
 static size_t rules_all(uint8_t *bytes, size_t size)
 {
@@ -33,7 +34,7 @@ static size_t rules_all(uint8_t *bytes, size_t size)
 static void compiled(void)
 {
     uint8_t bytes[512];
-    struct edge *e = edge_create(&none);
+    struct edge *e = edge_create(&limits);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "b", bytes, rules_all(bytes, sizeof(bytes))},
                                    {STREAM_KIND_TCP, "a", NULL, 0}, {STREAM_KIND_HTTP, "a", NULL, 0}};
     struct edge_offer *o = edge_offer_create(e, "tim", &none, list, 3);
@@ -57,7 +58,7 @@ static void compiled(void)
 
 static void granted(void)
 {
-    struct edge *e = edge_create(&none);
+    struct edge *e = edge_create(&limits);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "a", NULL, 0}};
     struct edge_offer *o = edge_offer_create(e, "tim", &(struct edge_grant){.streams = 3}, list, 1);
     OK(edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules->grant.streams == 3 && !edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules->paced);
@@ -65,9 +66,35 @@ static void granted(void)
     edge_free(&e);
 }
 
+static void rate_of(struct edge *e, unsigned allowed, uint32_t per_1000_s, uint32_t burst, uint32_t rate, uint32_t at_once)
+{
+    uint8_t bytes[64];
+    struct bytes_writer w;
+    bytes_writer_init(&w, bytes, sizeof(bytes));
+    OK(per_1000_s == 0 || rule_write_rate(&w, per_1000_s, burst) == NULL);
+    struct service_entry list[] = {{STREAM_KIND_HTTP, "a", bytes, bytes_written(&w)}};
+    struct edge_offer *o = edge_offer_create(e, "tim", &(struct edge_grant){.rate = allowed}, list, 1);
+    const struct edge_rules *r = edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules;
+    OK_INT(r->rate_per_1000_s, rate);
+    OK_INT(r->rate_burst, at_once);
+    edge_offer_free(o);
+}
+
+static void rates_bounded(void)
+{
+    struct edge *e = edge_create(&limits);
+    rate_of(e, 0, 7000000, 900, 7000000, 900);
+    rate_of(e, 20, 0, 0, 20000, 40);    /* no rule: what the server allows */
+    rate_of(e, 20, 5000, 7, 5000, 7);   /* a stricter one */
+    rate_of(e, 20, 7000000, 900, 20000, 40); /* a looser one */
+    rate_of(e, 20, 5000, 900, 5000, 40);
+    rate_of(e, 1, 7000000, 900, 1000, 10);
+    edge_free(&e);
+}
+
 static void wrong(void)
 {
-    struct edge *e = edge_create(&none);
+    struct edge *e = edge_create(&limits);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "a", (const uint8_t *)"\xf0\0\0", 3},
                                    {STREAM_KIND_HTTP, "b", (const uint8_t *)"\x83\0\1x", 4},
                                    {STREAM_KIND_HTTP, "c", (const uint8_t *)"\x10\0\1x", 4}};
@@ -82,6 +109,7 @@ static void wrong(void)
 static const struct tap_case cases[] = {
     {"rules become objects of their own", compiled},
     {"what the server allows is there without rules", granted},
+    {"a rule's rate is bounded by what the server allows", rates_bounded},
     {"rules that are not known or not valid let nobody in", wrong},
 };
 
