@@ -50,7 +50,7 @@ def _(t):
         same(visitor.read_response().status, 200, "the one")
     wait_until(lambda: tunnel.ask("web-2").status == 200, "there is room again")
     began = time.monotonic()
-    same(len(tunnel.ask("web", target="/large").body), 300000, "bytes")
+    wait_until(lambda: len(tunnel.ask("web", target="/large").body) == 300000, "the place of the one before is free")
     check(time.monotonic() - began > 1, "the bandwidth of the line")
     for wrong in ("colour=1", "streams=0", "ports=0", "expires=2026-02-30", "services=A B"):
         check(wrong in server_says(tunnel, "clients", "allow", "tim", key, wrong, status=2), wrong)
@@ -59,10 +59,11 @@ def _(t):
     same(tunnel.ask("web").error, "client-offline", "expired")
 
 
-@story("--client-streams and --client-bandwidth hold for clients whose line says nothing")
+@story("--client-streams, --client-bandwidth and --client-rate hold for clients whose line says nothing, whatever their rules")
 def _(t):
     origin = t.origin(lambda request: response(200, b"x" * 300000))
-    tunnel = t.tunnel({"hello": origin.port}, server=["--client-bandwidth", "200000", "--client-streams", "1"])
+    tunnel = t.tunnel({"hello": origin.port, "often": {"target": origin.port, "rate": {"requests": 500, "burst": 1000}}},
+                      server=["--client-bandwidth", "200000", "--client-streams", "1", "--client-rate", "5"])
     began = time.monotonic()
     with tunnel.visit() as visitor:
         visitor.send(tunnel.request())
@@ -70,6 +71,8 @@ def _(t):
         same(tunnel.ask().error, "limit", "a second one")
         visitor.read_exact(300000)
     check(time.monotonic() - began > 1, "the bandwidth")
+    wait_until(lambda: tunnel.ask("often", method="HEAD").status == 200, "the place is free")
+    wait_until(lambda: tunnel.ask("often", method="HEAD").status == 429, "ten at once, and no more", 3)
 
 
 @story("one tenant cannot name another's services, read its rules, or use up its places, rates and bandwidth")
