@@ -56,7 +56,7 @@ def _(t):
         check(wrong in server_says(tunnel, "clients", "allow", "tim", key, wrong, status=2), wrong)
     server_says(tunnel, "clients", "allow", "tim", key, "expires=2001-01-01")
     tunnel.server.wait_log("tim: session has ended: the client's key is not allowed", limit=3)
-    same(tunnel.ask("web").error, "client-offline", "expired")
+    wait_until(lambda: tunnel.ask("web").error == "client-offline", "expired")
 
 
 @story("--client-streams, --client-bandwidth and --client-rate hold for clients whose line says nothing, whatever their rules")
