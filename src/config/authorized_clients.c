@@ -11,6 +11,7 @@
 #include "config/words.h"
 
 #define NOBODY "none"
+#define ANYBODY "any"
 
 /* -- one line ------------------------------------------------------------------------------------------------------ */
 
@@ -41,8 +42,9 @@ static int line_parse(const struct words *w, struct authorized_client *out, stru
     if (!authorized_pattern(w->word[0].text, w->word[0].len, c.pattern))
         return config_error_set(err, "line %u: not a client id", w->line);
     c.none = word_is(&w->word[1], NOBODY);
-    if (!c.none && !fingerprint_parse(w->word[1].text, w->word[1].len, &c.key))
-        return config_error_set(err, "line %u: neither a fingerprint nor \"" NOBODY "\"", w->line);
+    c.any = word_is(&w->word[1], ANYBODY);
+    if (!c.none && !c.any && !fingerprint_parse(w->word[1].text, w->word[1].len, &c.key))
+        return config_error_set(err, "line %u: neither a fingerprint nor \"" NOBODY "\" or \"" ANYBODY "\"", w->line);
     for (unsigned i = 2; i < w->count; i++) {
         const struct word *option = &w->word[i];
         const char *why = c.none ? "unknown option" : client_grant_option(&c.grant, option->text, option->len);
@@ -127,12 +129,14 @@ static size_t lines_of(const struct authorized_clients *a, const char *id)
     return low;
 }
 
-/* "none" counts more than a key, the key more than an expired one, and that more than another's. */
+/* "none" counts more than a key, the key more than something that has expired, and that more than another's. */
 static enum authorized_answer answer_add(enum authorized_answer before, const struct authorized_client *c,
                                          const struct fingerprint *key, int64_t now_s)
 {
     if (c->none || before == AUTHORIZED_NOBODY)
         return AUTHORIZED_NOBODY;
+    if (c->any)
+        return now_s < c->grant.expires || before == AUTHORIZED_YES ? before : AUTHORIZED_EXPIRED;
     if (!fingerprint_equal(&c->key, key))
         return before == AUTHORIZED_UNKNOWN ? AUTHORIZED_OTHER : before;
     if (now_s < c->grant.expires || before == AUTHORIZED_YES)
@@ -152,16 +156,36 @@ enum authorized_answer authorized_clients_find(const struct authorized_clients *
     return answer;
 }
 
-const struct client_grant *authorized_clients_grant(const struct authorized_clients *a, const char *id,
-                                                    const struct fingerprint *key, int64_t now_s)
+/* What `out` does not say yet. */
+static void grant_add(struct client_grant *out, const struct client_grant *more)
 {
+    if (out->services[0] == '\0')
+        memcpy(out->services, more->services, sizeof(out->services));
+    if (out->ports[0] == '\0')
+        memcpy(out->ports, more->ports, sizeof(out->ports));
+    out->expires = out->expires < more->expires ? out->expires : more->expires;
+    out->streams = out->streams > 0 ? out->streams : more->streams;
+    out->bandwidth = out->bandwidth > 0 ? out->bandwidth : more->bandwidth;
+    out->rate = out->rate > 0 ? out->rate : more->rate;
+}
+
+void authorized_clients_grant(const struct authorized_clients *a, const char *id, const struct fingerprint *key,
+                              int64_t now_s, struct client_grant *out)
+{
+    const struct client_grant *own = NULL, *others = NULL;
     for (size_t i = lines_of(a, id); i < a->count; i++) {
         const struct authorized_client *c = &a->list[i];
         bool about = i < a->ids ? strcmp(c->pattern, id) == 0 : pattern_matches(c->pattern, id);
-        if (about && !c->none && fingerprint_equal(&c->key, key) && now_s < c->grant.expires)
-            return &c->grant;
+        if (!about || c->none || now_s >= c->grant.expires)
+            continue;
+        if (c->any && others == NULL)
+            others = &c->grant;
+        else if (!c->any && own == NULL && fingerprint_equal(&c->key, key))
+            own = &c->grant;
     }
-    return NULL;
+    *out = own != NULL ? *own : CLIENT_GRANT_NONE;
+    if (others != NULL)
+        grant_add(out, others);
 }
 
 int64_t authorized_clients_next_expiry(const struct authorized_clients *a, int64_t now_s)
@@ -195,7 +219,7 @@ static bool line_goes(const struct words *w, enum authorized_edit edit, const ch
     char own[NAME_MAX_BYTES + 1];
     if (w->count < 2 || !authorized_pattern(w->word[0].text, w->word[0].len, own) || strcmp(own, pattern) != 0)
         return false;
-    return edit != AUTHORIZED_ALLOW || word_is(&w->word[1], NOBODY) || word_is(&w->word[1], key);
+    return edit != AUTHORIZED_ALLOW || word_is(&w->word[1], key) || (word_is(&w->word[1], NOBODY) && strcmp(key, ANYBODY) != 0);
 }
 
 char *authorized_clients_edit(const char *text, enum authorized_edit edit, const char *pattern,
@@ -204,7 +228,9 @@ char *authorized_clients_edit(const char *text, enum authorized_edit edit, const
     char options[CLIENT_GRANT_TEXT_MAX + 1] = "";
     char shown[FINGERPRINT_TEXT_BYTES + 1] = NOBODY;
     struct words w;
-    if (edit == AUTHORIZED_ALLOW)
+    if (edit == AUTHORIZED_ALLOW && key == NULL)
+        strcpy(shown, ANYBODY);
+    else if (edit == AUTHORIZED_ALLOW)
         fingerprint_text(key, shown);
     if (edit == AUTHORIZED_ALLOW && grant != NULL)
         client_grant_text(grant, options, sizeof(options));

@@ -255,12 +255,12 @@ static const struct error *admission_decide(struct admission *a, const char *id,
     return *first ? NULL : &error_limit;
 }
 
-/* With the lock: a line with "none" counts whatever the client has proven. */
+/* With the lock: a line with "none", or one with "any" that has expired, counts whatever the client has proven. */
 static const struct error *denied(struct admission *a, const char *id)
 {
     static const struct fingerprint nobody;
-    bool none = authorized_clients_find(&a->table, id, &nobody, 0) == AUTHORIZED_NOBODY;
-    return none ? &error_key_not_allowed : NULL;
+    enum authorized_answer answer = authorized_clients_find(&a->table, id, &nobody, time(NULL));
+    return answer == AUTHORIZED_NOBODY || answer == AUTHORIZED_EXPIRED ? &error_key_not_allowed : NULL;
 }
 
 /* With the lock. An id that a pre-shared key is for is its holders' alone: a key of somebody's own does not do then. */
@@ -314,9 +314,7 @@ void admission_grant(struct admission *a, const char *id, const struct fingerpri
         return;
     CHECK_OBJECT(a, ADMISSION_MAGIC);
     pthread_mutex_lock(&a->lock);
-    const struct client_grant *grant = authorized_clients_grant(&a->table, id, key, time(NULL));
-    if (grant != NULL)
-        *out = *grant;
+    authorized_clients_grant(&a->table, id, key, time(NULL), out);
     pthread_mutex_unlock(&a->lock);
 }
 

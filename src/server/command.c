@@ -62,8 +62,10 @@ static int clients_list(struct state *s, char *const *arguments)
     }
     for (size_t i = 0; i < clients.count; i++) {
         const struct authorized_client *c = &clients.list[i];
-        char key[FINGERPRINT_TEXT_BYTES + 1] = "none", options[CLIENT_GRANT_TEXT_MAX + 1];
-        if (!c->none)
+        char key[FINGERPRINT_TEXT_BYTES + 1], options[CLIENT_GRANT_TEXT_MAX + 1];
+        if (c->none || c->any)
+            strcpy(key, c->none ? "none" : "any");
+        else
             fingerprint_text(&c->key, key);
         client_grant_text(&c->grant, options, sizeof(options));
         printf("%s %s%s\n", c->pattern, key, options);
@@ -100,7 +102,8 @@ static int clients_allow(struct state *s, char *const *arguments)
 {
     struct fingerprint key;
     struct config_error err;
-    if (!fingerprint_parse(arguments[1], strlen(arguments[1]), &key)) {
+    bool any = strcmp(arguments[1], "any") == 0;
+    if (!any && !fingerprint_parse(arguments[1], strlen(arguments[1]), &key)) {
         config_error_set(&err, "'%.64s' is not a fingerprint", arguments[1]);
         return fail(USAGE, &err);
     }
@@ -112,7 +115,7 @@ static int clients_allow(struct state *s, char *const *arguments)
             return fail(USAGE, &err);
         }
     }
-    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], &key, &grant);
+    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], any ? NULL : &key, &grant);
 }
 
 static int clients_deny(struct state *s, char *const *arguments)
@@ -133,7 +136,7 @@ static const struct command {
 } commands[] = {
     {"fingerprint", NULL, 0, "fingerprint", fingerprint_print},
     {"clients", "list", 0, "clients list", clients_list},
-    {"clients", "allow", 2, "clients allow ID FINGERPRINT [OPTION ...]", clients_allow},
+    {"clients", "allow", 2, "clients allow ID FINGERPRINT|any [OPTION ...]", clients_allow},
     {"clients", "deny", 1, "clients deny ID", clients_deny},
     {"clients", "forget", 1, "clients forget ID", clients_forget},
 };

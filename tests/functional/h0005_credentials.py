@@ -34,6 +34,11 @@ def client(t, tunnel, name, options, body=b"hello\n", environment=None, state=No
     return program
 
 
+def clients_command(t, *words):
+    subprocess.run([Program.find("mdm-tunnel-server"), "--state-dir", t.directory / "server.state", "clients", *words],
+                   check=True, timeout=seconds(10))
+
+
 def wait_there(tunnel, name, program):
     tunnel.wait_connected(name, program)
     same(tunnel.ask(host=tunnel.host("hello", name)).status, 200, f"status of {name}")
@@ -58,9 +63,11 @@ def _(t):
         same(program.wait_exit(20), 1, f"exit status of {name} {options}")
         check(any("pre-shared key" in l for l in program.log.splitlines() if l.startswith("mdm-tunnel-client: ")), program.log)
     same(tunnel.ask().body, b"hello\n", "who serves")
-    # And who is denied is denied.
-    subprocess.run([Program.find("mdm-tunnel-server"), "--state-dir", t.directory / "server.state", "clients", "deny", "cam-7"],
-                   check=True, timeout=seconds(10))
+    # What lines say holds for them, too, and who is denied is denied.
+    clients_command(t, "allow", "cam-*", "any", "services=other")
+    wait_until(lambda: tunnel.ask(host=tunnel.host("hello", "cam-7")).error == "unknown-service", "the fleet's options", 3)
+    same(tunnel.ask().status, 200, "are the fleet's")
+    clients_command(t, "deny", "cam-7")
     tunnel.server.wait_log("cam-7: session has ended: the client's key is not allowed", limit=1)
     same(tunnel.ask().status, 200, "the other goes on")
 

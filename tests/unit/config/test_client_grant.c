@@ -2,11 +2,13 @@
 /* Options of lines of authorized_clients. */
 #include "config/client_grant.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/authorized_clients.h"
 #include "tap.h"
 
+#define KEY_B "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs"
 #define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static const char *wrong(const char *text)
@@ -51,6 +53,45 @@ static void refused(void)
     OK(client_grant_option(&g, "ports=none", 10) == NULL && !client_grant_port(&g, 80));
 }
 
+static unsigned streams_of(const struct authorized_clients *a, const char *id, const struct fingerprint *key, int64_t now)
+{
+    struct client_grant g;
+    authorized_clients_grant(a, id, key, now, &g);
+    return g.streams;
+}
+
+/* Lines that are about an id, however it is proven. */
+static void anybody(void)
+{
+    static const struct fingerprint none;
+    struct authorized_clients a;
+    struct config_error err;
+    struct fingerprint key;
+    struct client_grant g;
+    OK(fingerprint_parse(KEY_B, strlen(KEY_B), &key));
+    OK_INT(authorized_clients_parse("cam-* any streams=5 services=web rate=3\ncam-1 any streams=6 expires=2001-09-10\n"
+                                    "cam-2 " KEY_B " streams=7\n", &a, &err), 0);
+    OK_INT(streams_of(&a, "cam-9", &none, 0), 5);
+    OK_INT(streams_of(&a, "cam-1", &none, 0), 6);
+    OK_INT(streams_of(&a, "cam-1", &none, 2000000000), 5);
+    OK_INT(streams_of(&a, "tim", &none, 0), 0);
+    authorized_clients_grant(&a, "cam-2", &key, 0, &g);
+    OK(g.streams == 7 && g.rate == 3 && strcmp(g.services, "web") == 0 && g.bandwidth == 0);
+    OK_INT(authorized_clients_find(&a, "cam-9", &key, 0), AUTHORIZED_UNKNOWN); /* it admits nobody */
+    OK_INT(authorized_clients_find(&a, "cam-1", &key, 0), AUTHORIZED_UNKNOWN);
+    OK_INT(authorized_clients_find(&a, "cam-1", &key, 2000000000), AUTHORIZED_EXPIRED);
+    OK_INT(authorized_clients_find(&a, "cam-2", &key, 2000000000), AUTHORIZED_YES);
+    OK_INT(authorized_clients_find(&a, "cam-2", &none, 0), AUTHORIZED_OTHER);
+    authorized_clients_done(&a);
+    char *text = authorized_clients_edit("a none\na any rate=1\na " KEY_B "\n", AUTHORIZED_ALLOW, "a", NULL,
+                                         &(struct client_grant){.expires = INT64_MAX, .streams = 2});
+    OK_TEXT(text, "a none\na " KEY_B "\na any streams=2\n");
+    free(text);
+    text = authorized_clients_edit("a any rate=1\na none\n", AUTHORIZED_ALLOW, "a", &key, NULL);
+    OK_TEXT(text, "a any rate=1\na " KEY_B "\n");
+    free(text);
+}
+
 static void lines(void)
 {
     struct authorized_clients a;
@@ -58,10 +99,10 @@ static void lines(void)
     struct fingerprint key;
     OK(fingerprint_parse(KEY_A, strlen(KEY_A), &key));
     OK_INT(authorized_clients_parse("t* " KEY_A " streams=1\ntim " KEY_A " streams=2 expires=2001-09-10\ntom none\n", &a, &err), 0);
-    OK_INT(authorized_clients_grant(&a, "tim", &key, 0)->streams, 2);
-    OK_INT(authorized_clients_grant(&a, "tim", &key, 2000000000)->streams, 1); /* the other line still holds */
-    OK_INT(authorized_clients_grant(&a, "tam", &key, 0)->streams, 1);
-    OK(authorized_clients_grant(&a, "sam", &key, 0) == NULL);
+    OK_INT(streams_of(&a, "tim", &key, 0), 2);
+    OK_INT(streams_of(&a, "tim", &key, 2000000000), 1); /* the other line still holds */
+    OK_INT(streams_of(&a, "tam", &key, 0), 1);
+    OK_INT(streams_of(&a, "sam", &key, 0), 0);
     OK_INT(authorized_clients_next_expiry(&a, 0), 1000080000);
     OK(authorized_clients_next_expiry(&a, 1000080000) == INT64_MAX);
     authorized_clients_done(&a);
@@ -73,6 +114,7 @@ static const struct tap_case cases[] = {
     {"options are read and written", options},
     {"what is no option", refused},
     {"the line that is about a client says", lines},
+    {"options of lines for any proof", anybody},
 };
 
 int main(void)
