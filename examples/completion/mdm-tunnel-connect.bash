@@ -12,6 +12,10 @@ _mdm_tunnel_connect() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
+    --for)
+        mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d" -- "$word")
+        return
+        ;;
     --state-dir)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return

@@ -280,6 +280,11 @@
 /* Names of targets that wait to be looked up: what a burst of streams to one name brings. */
 #define LOOKUP_WAITING_MAX 4096
 
+/* Seconds for which a workstation may have a service made public: what is for longer stands in the services file. */
+#define PUBLISH_S_MAX (7 * 24 * 3600)
+/* Services that are public so at one time, and workstations that wait to hear where: a server gives no more ports. */
+#define PUBLICATIONS_MAX PORTS_PER_CLIENT_MAX
+
 /* -- workstation -------------------------------------------------------------------------------------------------- */
 
 /* Ways that one mdm-tunnel-connect opens: what fits on a command line that somebody writes. */

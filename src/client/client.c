@@ -150,7 +150,10 @@ static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, c
 {
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    local_open(&c->shards[hub_shard_index(s)], conduit, head);
+    if (head->kind == STREAM_KIND_PUBLISH && conduit_peer(conduit)->guest && c->gate != NULL)
+        publish_open(c, conduit, head);
+    else
+        local_open(&c->shards[hub_shard_index(s)], conduit, head);
 }
 
 /* A service that is not what its file says is no success: silence would be wrong. */
@@ -159,16 +162,24 @@ static void on_public_port(void *ctx, struct hub_shard *s, const char *server, c
     struct client *c = ctx;
     char text[512];
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    const struct service *service = services_find(catalog_services(c->shards[hub_shard_index(s)].catalog), p->service);
-    if (service == NULL || !service->wants_port || !publicity_hear(&c->publicity, server, p))
+    (void)s;
+    const struct service *service = services_find(catalog_services(c->catalog), p->service);
+    if (service == NULL || !(service->wants_port || service->published))
+        return;
+    bool news = publicity_hear(&c->publicity, server, p);
+    publish_heard(c, p);
+    if (!news)
         return;
     if (p->why == &error_none) {
         public_port_text(p, c->host, text, sizeof(text));
         log_info(c->id, "service %s is at %s for everybody", p->service, text);
-    } else {
-        public_port_refusal(p, text, sizeof(text));
-        log_fatal(PROGRAM, "%s", text);
+        return;
     }
+    public_port_refusal(p, text, sizeof(text));
+    if (service->wants_port)
+        log_fatal(PROGRAM, "%s", text);
+    else
+        log_info(c->id, "%s", text);
 }
 
 /* -- what the hub is told ----------------------------------------------------------------------------------------------- */
@@ -186,7 +197,8 @@ unsigned client_place(void *ctx, const struct open_head *head)
 {
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    (void)head;
+    if (head->kind == STREAM_KIND_PUBLISH)
+        return 0; /* what servers say of ports is heard there */
     struct worker *w = worker_self();
     return placing_choose(&c->placing, worker_index(w), c->crew.count, worker_now_us(w), clock_thread_us());
 }

@@ -11,6 +11,7 @@
 #include "client/client_shard.h"
 #include "client/placing.h"
 #include "client/publicity.h"
+#include "client/publish.h"
 #include "peer/hub.h"
 #include "relay/crew.h"
 
@@ -33,7 +34,9 @@ struct client {
 
     /* worker 0's */
     struct watch *watch;
+    struct catalog *catalog; /* the latest; a reference */
     struct publicity publicity;
+    struct publish publish;
     struct placing placing;
     bool connected;
     struct trust *trust;
@@ -52,7 +55,9 @@ void client_tell_news(struct client *c);
 
 /* Watches the services file; before the workers run. False with errno. */
 bool client_watch(struct client *c);
-/* The catalogue for all workers and for the peers. Takes the reference. Any thread. */
+/* The catalogue for all workers and for the peers. Takes the reference. Worker 0, or before the workers run. */
+void client_change_catalog(struct client *c, struct catalog *catalog);
+/* The same, and says in the log what is in it. */
 void client_publish_catalog(struct client *c, struct catalog *catalog);
 
 #endif

@@ -73,6 +73,7 @@ static void on_gate_changed(void *ctx)
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     hub_review(c->hub);
+    publish_review(c);
 }
 
 struct client *client_create(const struct client_config *config, struct config_error *err)
@@ -86,6 +87,7 @@ struct client *client_create(const struct client_config *config, struct config_e
     c->id = config->id;
     c->host = way_host(config->way);
     publicity_init(&c->publicity);
+    publish_init(&c->publish);
     c->services_file = config->services_file;
     c->trust = config->trust;
     c->server = config->server;
@@ -137,6 +139,8 @@ static void cut_run(void *ctx, unsigned worker, void *arg)
     struct client *c = ctx;
     (void)arg;
     locals_cut(&c->shards[worker], &error_shutting_down);
+    if (worker == 0)
+        publish_end(&c->publish);
 }
 
 void client_end(struct client *c)
@@ -158,6 +162,7 @@ void client_free(struct client **cp)
         gate_unwatch(c->gate);
     for (unsigned i = 0; i < c->crew.count && c->shards != NULL; i++)
         locals_cut(&c->shards[i], &error_shutting_down);
+    publish_end(&c->publish);
     if (c->lookups != NULL)
         lookups_free(&c->lookups);
     hub_free(&c->hub);
@@ -167,6 +172,7 @@ void client_free(struct client **cp)
     }
     crew_free(&c->crew);
     publicity_done(&c->publicity);
+    catalog_unref(c->catalog);
     free(c->shards);
     if (c->news >= 0)
         close(c->news);

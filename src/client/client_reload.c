@@ -19,22 +19,37 @@ static void catalog_change(void *ctx, unsigned worker, void *arg)
         publicity_keep(&c->publicity, catalog_services(s->catalog));
 }
 
-static void catalog_offer(struct client *c, const struct services *services)
+static struct service_entry entry_of(const struct service *s, enum stream_kind kind, const uint8_t *rules, size_t len)
+{
+    struct service_entry e = {.kind = kind, .options = rules, .options_len = len};
+    snprintf(e.name, sizeof(e.name), "%s", s->name);
+    return e;
+}
+
+/* A service that is public for a while stands there twice: as a workstation wants it, and as its file says. */
+static bool catalog_offer(struct client *c, const struct services *services)
 {
     static const enum stream_kind kinds[] = {
         [SERVICE_HTTP] = STREAM_KIND_HTTP, [SERVICE_TLS] = STREAM_KIND_TLS, [SERVICE_TCP] = STREAM_KIND_TCP};
-    struct service_entry *list = calloc(services->count + 1, sizeof(*list));
-    if (list == NULL)
-        return;
-    for (size_t i = 0; i < services->count; i++) {
-        list[i].kind = kinds[services->list[i].kind];
-        list[i].options = services->list[i].rules;
-        list[i].options_len = services->list[i].rules_len;
-        snprintf(list[i].name, sizeof(list[i].name), "%s", services->list[i].name);
+    size_t count = 0, size = 1;
+    for (size_t i = 0; i < services->count; i++)
+        size += services->list[i].published ? PUBLISH_RULES_MAX(&services->list[i]) : 0;
+    struct service_entry *list = calloc(2 * services->count + 1, sizeof(*list));
+    uint8_t *wishes = malloc(size), *at = wishes;
+    bool offered = list != NULL && wishes != NULL;
+    for (size_t i = 0; i < services->count && offered; i++) {
+        const struct service *s = &services->list[i];
+        if (s->published) {
+            size_t len = publish_rules(s, at);
+            list[count++] = entry_of(s, STREAM_KIND_TCP, at, len);
+            at += len;
+        }
+        list[count++] = entry_of(s, kinds[s->kind], s->rules, s->rules_len);
     }
-    if (!hub_offer(c->hub, list, services->count))
-        log_warning(c->id, "no memory to say what is offered");
+    offered = offered && hub_offer(c->hub, list, count);
+    free(wishes);
     free(list);
+    return offered;
 }
 
 bool client_may_offer(const struct trust *trust, const struct services *services, struct config_error *err)
@@ -54,14 +69,21 @@ static void services_log(const struct client *c, const struct services *s)
     }
 }
 
-void client_publish_catalog(struct client *c, struct catalog *catalog)
+void client_change_catalog(struct client *c, struct catalog *catalog)
 {
-    services_log(c, catalog_services(catalog));
     for (unsigned i = 0; i < c->crew.count; i++)
         if (!crew_run(&c->crew, i, catalog_change, c, catalog_ref(catalog), catalog_discard))
             log_warning(c->id, "no memory for the services on worker %u", i);
-    catalog_offer(c, catalog_services(catalog));
-    catalog_unref(catalog);
+    if (!catalog_offer(c, catalog_services(catalog)))
+        log_warning(c->id, "no memory to say what is offered");
+    catalog_unref(c->catalog);
+    c->catalog = catalog;
+}
+
+void client_publish_catalog(struct client *c, struct catalog *catalog)
+{
+    services_log(c, catalog_services(catalog));
+    client_change_catalog(c, catalog);
 }
 
 /* -- the file ------------------------------------------------------------------------------------------------------ */
@@ -76,6 +98,7 @@ static void reload(struct client *c)
         return;
     }
     size_t count = services.count;
+    publish_mark(&c->publish, &services);
     struct catalog *catalog = catalog_create(&services);
     if (catalog == NULL) {
         log_warning(c->id, "no memory for the services; they stay as they were");

@@ -170,6 +170,24 @@ const struct error *gate_service(struct gate *g, const struct conduit_peer *peer
     return &error_peer_not_allowed;
 }
 
+const struct error *gate_public(struct gate *g, const struct conduit_peer *peer, const char *service,
+                                struct gate_who *who, struct config_error *why)
+{
+    const struct peer_wish wish = {.service = service, .public = true};
+    unsigned line;
+    enum peer_answer answer = ask(g, &peer->key, peer->psk, &wish, who, &line);
+    if (answer == PEER_YES && peer->psk[0] == '\0')
+        return NULL;
+    if (answer != PEER_YES && answer != PEER_NOT_THIS)
+        return key_refused(g, answer, &peer->key, line, why);
+    if (answer == PEER_YES)
+        config_error_set(why, "%s may not make %s public: a pre-shared key does not allow that", who->name, service);
+    else
+        config_error_set(why, "%s may not make %s public: line %u of %s/" AUTHORIZED_PEERS_FILE " needs the option \"public\", and "
+                              "services= there has to have the service", who->name, service, line, state_directory(g->state));
+    return &error_public_not_allowed;
+}
+
 const struct error *gate_port(struct gate *g, const struct conduit_peer *peer, const struct target *target,
                               struct gate_who *who, struct config_error *why)
 {

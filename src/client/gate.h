@@ -42,6 +42,9 @@ const struct error *gate_admit(struct gate *g, const struct seal_peer *peer, str
                                struct config_error *why);
 const struct error *gate_service(struct gate *g, const struct conduit_peer *peer, const char *service,
                                  struct gate_who *who, struct config_error *why);
+/* The service, for everybody? Not who has a pre-shared key: that stands for many. */
+const struct error *gate_public(struct gate *g, const struct conduit_peer *peer, const char *service,
+                                struct gate_who *who, struct config_error *why);
 const struct error *gate_port(struct gate *g, const struct conduit_peer *peer, const struct target *target,
                               struct gate_who *who, struct config_error *why);
 

@@ -157,6 +157,8 @@ static const struct error *target_for_guest(struct client_shard *shard, const st
 /* What a service of kind tls or tcp gets has not been looked into; anything else would not be what it speaks. */
 static bool kind_fits(const struct service *s, enum stream_kind kind)
 {
+    if (s->published && kind == STREAM_KIND_TCP)
+        return true;
     return s->kind == SERVICE_TLS   ? kind == STREAM_KIND_TLS
            : s->kind == SERVICE_TCP ? kind == STREAM_KIND_TCP
                                     : kind == STREAM_KIND_HTTP || kind == STREAM_KIND_WS;

@@ -55,6 +55,14 @@ bool publicity_hear(struct publicity *p, const char *server, const struct public
     return true;
 }
 
+const struct public_port *publicity_find(const struct publicity *p, const char *service)
+{
+    LIST_FOREACH (node, &p->heard)
+        if (heard_of(node)->port.why == &error_none && strcmp(heard_of(node)->port.service, service) == 0)
+            return &heard_of(node)->port;
+    return NULL;
+}
+
 void publicity_forget(struct publicity *p, const char *server)
 {
     LIST_FOREACH_SAFE (node, next, &p->heard)
@@ -66,7 +74,7 @@ void publicity_keep(struct publicity *p, const struct services *services)
 {
     LIST_FOREACH_SAFE (node, next, &p->heard) {
         const struct service *s = services_find(services, heard_of(node)->port.service);
-        if (s == NULL || !s->wants_port)
+        if (s == NULL || !(s->wants_port || s->published))
             heard_free(heard_of(node));
     }
 }

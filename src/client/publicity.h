@@ -22,6 +22,8 @@ void publicity_init(struct publicity *p);
 void publicity_done(struct publicity *p);
 /* True when it is news. */
 bool publicity_hear(struct publicity *p, const char *server, const struct public_port *port);
+/* What the service has, whichever server gives it; NULL: nothing. */
+const struct public_port *publicity_find(const struct publicity *p, const char *service);
 /* The session with the server has ended. */
 void publicity_forget(struct publicity *p, const char *server);
 /* Forgets what is about services that want no port any more. */

@@ -58,6 +58,10 @@ static int option_parse(const struct word *w, struct authorized_peer *p, struct 
         p->ports_len = len;
         return port_list_check(value, len, &why) == 0 ? 0 : config_error_set(err, "line %u: ports: %s", p->line, why.text);
     }
+    if (!p->public && word_is(w, "public")) {
+        p->public = true;
+        return 0;
+    }
     if (p->expires == INT64_MAX && (value = value_of(w, "expires=", &len)) != NULL)
         return day_parse(value, len, &p->expires) ? 0 : config_error_set(err, "line %u: not a day (YYYY-MM-DD)", p->line);
     return config_error_set(err, "line %u: unknown option '%.*s'", p->line, w->len < 64 ? (int)w->len : 64, w->text);
@@ -147,6 +151,8 @@ static enum peer_answer line_ask(const struct authorized_peer *p, int64_t now_s,
     if (now_s >= p->expires)
         return PEER_EXPIRED;
     if (wish->service != NULL && !has_service(p, wish->service))
+        return PEER_NOT_THIS;
+    if (wish->public && !p->public)
         return PEER_NOT_THIS;
     if (wish->host != NULL && p->ports != NULL && !port_list_has(p->ports, p->ports_len, wish->host, wish->port))
         return PEER_NOT_THIS;

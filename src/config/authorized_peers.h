@@ -2,10 +2,10 @@
 /*
  * A device's file of the workstations that may reach it, one a line:
  *
- *     NAME FINGERPRINT [services=NAME[,NAME...]] [ports=LIST] [expires=YYYY-MM-DD]
+ *     NAME FINGERPRINT [services=NAME[,NAME...]] [ports=LIST] [public] [expires=YYYY-MM-DD]
  *
  * NAME is for people and for the log. Without "services" all services of the device are meant; "ports" (port_list.h)
- * narrows what the device's own settings allow. A key may stand on several lines: what one of them allows is allowed.
+ * narrows what the device's own settings allow; "public" lets the key have services made public. A key may stand on several lines: what one of them allows is allowed.
  * Empty lines, and comments from '#' on, are skipped. Strict: a file with one bad line is none. Pure.
  */
 #ifndef CONFIG_AUTHORIZED_PEERS_H
@@ -24,6 +24,7 @@ struct authorized_peer {
     struct fingerprint key;
     const char *services, *ports; /* lists as they stand in the text; NULL: not said */
     size_t services_len, ports_len;
+    bool public;     /* may have services made public */
     int64_t expires; /* seconds since 1970; INT64_MAX: never */
     unsigned line;   /* from 1 */
 };
@@ -43,6 +44,7 @@ struct peer_wish {
     const char *service; /* NULL: none */
     const char *host;    /* NULL: none */
     uint16_t port;
+    bool public;         /* the service, for everybody */
 };
 
 enum peer_answer { PEER_UNKNOWN /* no line has the key */, PEER_EXPIRED, PEER_NOT_THIS, PEER_YES };

@@ -64,3 +64,21 @@ int seconds_parse(const char *text, unsigned min, unsigned max, uint64_t *out_us
     *out_us = us;
     return 0;
 }
+
+int duration_parse(const char *text, unsigned min_s, unsigned max_s, uint64_t *out_us, struct config_error *err)
+{
+    static const char units[] = "smhd";
+    static const unsigned seconds[] = {1, 60, 3600, 24 * 3600};
+    char number[32];
+    size_t len = strlen(text);
+    const char *unit = len > 1 && len < sizeof(number) ? strchr(units, text[len - 1]) : NULL;
+    uint64_t us;
+    if (unit == NULL)
+        return seconds_parse(text, min_s, max_s, out_us, err);
+    memcpy(number, text, len - 1);
+    number[len - 1] = '\0';
+    if (seconds_parse(number, 0, max_s, &us, err) != 0 || bounds_check(text, us * seconds[unit - units], US_PER_S, min_s, max_s, err) != 0)
+        return -1;
+    *out_us = us * seconds[unit - units];
+    return 0;
+}

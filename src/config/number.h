@@ -12,4 +12,7 @@ int number_parse(const char *text, unsigned min, unsigned max, unsigned *out, st
 /* Seconds with an optional decimal fraction, min..max whole seconds, as microseconds; digits beyond those are cut. */
 int seconds_parse(const char *text, unsigned min, unsigned max, uint64_t *out_us, struct config_error *err);
 
+/* The same with a unit behind it, or none: s, m, h or d. */
+int duration_parse(const char *text, unsigned min_s, unsigned max_s, uint64_t *out_us, struct config_error *err);
+
 #endif

@@ -175,6 +175,27 @@ void services_done(struct services *s)
     *s = (struct services){0, NULL};
 }
 
+bool services_copy(const struct services *s, struct services *out)
+{
+    struct services copy = {0, calloc(s->count + 1, sizeof(*copy.list))};
+    for (; copy.list != NULL && copy.count < s->count; copy.count++) {
+        struct service *to = &copy.list[copy.count];
+        *to = s->list[copy.count];
+        if (to->rules == NULL)
+            continue;
+        to->rules = malloc(to->rules_len);
+        if (to->rules == NULL)
+            break;
+        memcpy(to->rules, s->list[copy.count].rules, to->rules_len);
+    }
+    if (copy.list == NULL || copy.count < s->count) {
+        services_done(&copy);
+        return false;
+    }
+    *out = copy;
+    return true;
+}
+
 const struct service *services_secret(const struct services *s)
 {
     for (size_t i = 0; i < s->count; i++)

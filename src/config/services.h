@@ -29,6 +29,7 @@ struct service {
     struct target target;
     enum service_kind kind;
     bool wants_port;         /* a public TCP port of the server */
+    bool published;          /* has one for a while, whatever its kind is; not from the file */
     uint16_t public_port;    /* this one; 0: any */
     unsigned proxy_protocol; /* version of the head in front of each connection; 0: none */
     uint8_t *rules; /* heap: what its visitors have to obey, as SERVICES says it (wire/rules.h); NULL: nothing */
@@ -52,6 +53,8 @@ int services_load(const char *path, struct services *out, struct config_error *e
 int services_add_argument(struct services *out, const char *argument, struct config_error *err);
 const struct service *services_find(const struct services *s, const char *name);
 void services_done(struct services *s);
+/* False without memory; *out is untouched then. */
+bool services_copy(const struct services *s, struct services *out);
 /* The first one with secrets, NULL: none has. */
 const struct service *services_secret(const struct services *s);
 /* "localhost:9000", "[::1]:80", "unix:/path": for log lines, and valid as an argument; 264 bytes are always enough. */

@@ -49,8 +49,11 @@ static void device_failed(struct device *d)
     d->state = DEVICE_FAILED;
     hub_query_cancel(&d->query);
     for (unsigned i = 0; i < c->device_count; i++)
-        if (c->devices[i].state != DEVICE_FAILED)
+        if (c->devices[i].state != DEVICE_FAILED) {
+            if (c->config.wishes->list[0].public_s > 0)
+                connect_publish_look(c);
             return;
+        }
     connect_say_over(c, CONNECT_FAILED);
 }
 
@@ -220,7 +223,9 @@ static void on_offer(void *ctx, struct offering *o, const struct error *why)
     for (unsigned i = 0; i < wishes->count; i++) {
         if (strcmp(wishes->list[i].device, d->id) != 0)
             continue;
-        if (wishes->list[i].stdio)
+        if (wishes->list[i].public_s > 0)
+            connect_publish(c, i);
+        else if (wishes->list[i].stdio)
             connect_open_stdio(c, i);
         else
             connect_open_door(c, i);

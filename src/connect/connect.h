@@ -43,7 +43,7 @@ int connect_news(const struct connect *c);
 enum connect_over {
     CONNECT_GOES_ON,
     CONNECT_FAILED, /* said why: no broker, no device left; or standard input's tunnel was cut */
-    CONNECT_DONE,   /* standard input's tunnel has ended as it should */
+    CONNECT_DONE,   /* standard input's tunnel has ended as it should; or all is public that was to be */
 };
 enum connect_over connect_over(const struct connect *c);
 

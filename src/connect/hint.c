@@ -29,6 +29,24 @@ static bool is_plain(const struct wish *w)
     return port != 0 && port != 80 && (port < 3000 || port > 9999 || port == 3306 || port == 5432 || port == 6379);
 }
 
+static void print(const char *text, int len)
+{
+    ssize_t written = write(STDOUT_FILENO, text, (size_t)len);
+    (void)written; /* nobody reads */
+}
+
+void hint_public(const struct wish *w, const char *address)
+{
+    char text[512];
+    const char *colon = strrchr(address, ':');
+    bool bracket = address[0] == '[' && colon > address + 1;
+    int host_len = (int)(colon - address) - 2 * bracket;
+    if (is_ssh(w))
+        print(text, snprintf(text, sizeof(text), "ssh user@%.*s -p %s\n", host_len, address + bracket, colon + 1));
+    else
+        print(text, snprintf(text, sizeof(text), "%s\n", address));
+}
+
 void hint_print(const struct wish *w, const char *address, uint16_t port)
 {
     char text[512];
@@ -41,6 +59,5 @@ void hint_print(const struct wish *w, const char *address, uint16_t port)
         len = snprintf(text, sizeof(text), "%s\n", address);
     else
         len = snprintf(text, sizeof(text), "http://localhost:%u/\n", port);
-    ssize_t written = write(STDOUT_FILENO, text, (size_t)len);
-    (void)written; /* nobody reads */
+    print(text, len);
 }

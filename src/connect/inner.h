@@ -50,11 +50,13 @@ struct connect {
     struct plumb *plumb; /* standard input and output */
     int plumb_fd;        /* until its visit takes it; -1 */
 
+
     /* any thread */
     atomic_int over; /* enum connect_over */
     atomic_bool ending;
 
     /* worker 0's */
+    enum connect_public { PUBLIC_NOT_YET, PUBLIC_YES, PUBLIC_NO } published[WISHES_MAX];
     bool reached; /* the broker, once */
     struct event timeout;
     unsigned device_count;
@@ -74,5 +76,11 @@ void connect_say_over(struct connect *c, enum connect_over over);
 void connect_open_door(struct connect *c, unsigned index);
 /* Standard input and output become a visit. */
 void connect_open_stdio(struct connect *c, unsigned index);
+
+/* -- publish.c -- */
+/* Asks the device of wish `index` to make its service public, and says where it is. */
+void connect_publish(struct connect *c, unsigned index);
+/* When there is no device left to wait for: the end. */
+void connect_publish_look(struct connect *c);
 
 #endif

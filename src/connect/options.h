@@ -19,6 +19,8 @@ struct options {
     struct credential_settings credentials;
     char *state_dir;
     unsigned workers;
+    bool public;
+    char *period; /* of public */
     bool fingerprint, list;
     bool quiet, verbose;
     char *settings_file;

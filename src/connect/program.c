@@ -181,7 +181,8 @@ static int run_options(struct options *o, char *const *devices, int count)
     static struct wishes wishes; /* too large for a stack */
     struct config_error err;
     const struct wish_options wish = {
-        .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .stdio = o->stdio};
+        .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .stdio = o->stdio,
+        .public_for = o->public ? o->period : NULL};
     char device[LABEL_BYTES + 1] = "", *adopted[] = {device};
     bool usable = settings_finish(o, device, &err);
     if (usable && count == 0 && device[0] != '\0') {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/label.h"
 #include "config/number.h"
 #include "config/services.h"
@@ -125,6 +126,16 @@ static int device_set(struct wish *w, const char *text, struct config_error *err
     return 0;
 }
 
+static int public_set(struct wish *w, const char *text, struct config_error *err)
+{
+    struct config_error why;
+    uint64_t us;
+    if (duration_parse(text, 1, PUBLISH_S_MAX, &us, &why) != 0)
+        return config_error_set(err, "--for: %s", why.text);
+    w->public_s = (uint32_t)(us / US_PER_S);
+    return 0;
+}
+
 static struct wish *wish_add(struct wishes *all, struct config_error *err)
 {
     if (all->count == WISHES_MAX) {
@@ -156,6 +167,8 @@ static int device_add(struct wishes *all, const char *text, const struct wish_op
     if (o->remote != NULL && w->service[0] != '\0')
         return config_error_set(err, "%.128s: a service and --remote are two targets", text);
     w->stdio = o->stdio;
+    if (o->public_for != NULL && public_set(w, o->public_for, err) != 0)
+        return -1;
     if (o->listen != NULL && listen_set(w, o->listen, err) != 0)
         return -1;
     if (o->remote != NULL) {
@@ -177,6 +190,8 @@ int wishes_parse(char *const *devices, int count, const struct wish_options *o, 
         return config_error_set(err, "which device? Say its name: mdm-tunnel-connect DEVICE");
     if (single && count > 1)
         return config_error_set(err, "%s goes with one device", o->stdio ? "--stdio" : "--listen, --remote or --forward");
+    if (o->public_for != NULL && single)
+        return config_error_set(err, "--public opens no way: --listen, --remote, --forward and --stdio do not go with it");
     if (o->stdio && (o->listen != NULL || o->forwards != NULL))
         return config_error_set(err, "--stdio listens nowhere");
     for (int i = 0; i < count; i++)

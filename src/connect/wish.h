@@ -20,6 +20,7 @@ struct wish {
     char address[256];                /* where it listens: a name or an address */
     uint16_t port;                    /* 0: a free one */
     bool stdio;                       /* standard input and output instead */
+    uint32_t public_s;                /* no way: the service is made public for so many seconds; 0: a way */
 };
 
 struct wishes {
@@ -32,6 +33,7 @@ struct wish_options {
     const char *remote;   /* "PORT" or "HOST:PORT" that the device reaches; NULL: a service */
     const char *forwards; /* lines "[ADDR:]LPORT:RPORT", "[ADDR:]LPORT:HOST:RPORT"; NULL: none */
     bool stdio;
+    const char *public_for; /* "1h": the services are made public for so long; NULL: ways */
 };
 
 /* `devices`: "DEVICE" or "DEVICE/SERVICE", `count` of them. 0, or -1 and *err. */

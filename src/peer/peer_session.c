@@ -341,12 +341,15 @@ void peer_session_goaway(struct peer_session *ps) { mux_say_goaway(ps->mux, &err
 static void offer_to_guest(struct peer_session *ps, const struct offering *o)
 {
     struct service_entry *list = calloc(o->count + 1, sizeof(*list));
+    size_t count = 0;
     for (size_t i = 0; i < o->count && list != NULL; i++) {
-        list[i] = o->list[i];
-        list[i].options = NULL;
-        list[i].options_len = 0;
+        if (i + 1 < o->count && strcmp(o->list[i].name, o->list[i + 1].name) == 0)
+            continue; /* of two kinds: to a guest one is as good as the other */
+        list[count] = o->list[i];
+        list[count].options = NULL;
+        list[count++].options_len = 0;
     }
-    mux_say_services(ps->mux, list, list != NULL ? o->count : 0);
+    mux_say_services(ps->mux, list, count);
     free(list);
 }
 

@@ -43,7 +43,7 @@ const char *frame_type_name(uint8_t type);
 
 /* -- payloads ------------------------------------------------------------------------------------------------------ */
 
-enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3, STREAM_KIND_TLS = 4 };
+enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3, STREAM_KIND_TLS = 4, STREAM_KIND_PUBLISH = 8 };
 /* "http"; NULL for what is none. */
 const char *stream_kind_name(enum stream_kind kind);
 
@@ -54,6 +54,7 @@ const char *stream_kind_name(enum stream_kind kind);
 enum open_option {
     OPEN_OPTION_VISITOR = 0x01, /* text "address:port" of the visitor, "[v6]:port" */
     OPEN_OPTION_HOST = 0x02,    /* text: the name the visitor asked for */
+    OPEN_OPTION_SECONDS = 0x84, /* u32, not 0: for how long (STREAM_KIND_PUBLISH) */
     OPEN_OPTION_TARGET = 0x83,  /* text "host:port": instead of the service, whose name says nothing then */
 };
 
@@ -63,6 +64,7 @@ struct open_head {
     char visitor[64];  /* visible ASCII; "" when not said */
     char host[256];    /* visible ASCII; "" when not said */
     char target[264];  /* visible ASCII; "" when not said */
+    uint32_t seconds;  /* 0 when not said */
 };
 
 /* Bytes written, or 0 when `size` is too small. `service` must be valid (name_valid). */

@@ -23,6 +23,8 @@ const char *stream_kind_name(enum stream_kind kind)
         return "tcp";
     case STREAM_KIND_TLS:
         return "tls";
+    case STREAM_KIND_PUBLISH:
+        return "publish";
     }
     return NULL;
 }
@@ -60,6 +62,11 @@ size_t open_head_encode(const struct open_head *h, uint8_t *out, size_t size)
     option_write(&w, OPEN_OPTION_VISITOR, h->visitor);
     option_write(&w, OPEN_OPTION_HOST, h->host);
     option_write(&w, OPEN_OPTION_TARGET, h->target);
+    if (h->seconds > 0) {
+        bytes_write_u8(&w, OPEN_OPTION_SECONDS);
+        bytes_write_u16(&w, 4);
+        bytes_write_u32(&w, h->seconds);
+    }
     return w.failed ? 0 : bytes_written(&w);
 }
 
@@ -74,6 +81,16 @@ static bool option_text_take(char *out, size_t size, const uint8_t *value, size_
     memcpy(out, value, len);
     out[len] = '\0';
     return true;
+}
+
+/* Said once, and not 0. */
+static bool option_number_take(uint32_t *out, const uint8_t *value, size_t len)
+{
+    struct bytes_reader r;
+    bytes_reader_init(&r, value, len);
+    bool first = *out == 0;
+    *out = bytes_read_u32(&r);
+    return first && !r.failed && bytes_left(&r) == 0 && *out > 0;
 }
 
 /* Malformed options go first: they say that the peer is broken, whatever else is wrong with this stream. */
@@ -91,6 +108,8 @@ static const struct error *options_decode(struct open_head *h, struct bytes_read
             ok = option_text_take(h->host, sizeof(h->host), value, len);
         else if (ok && type == OPEN_OPTION_TARGET)
             ok = option_text_take(h->target, sizeof(h->target), value, len);
+        else if (ok && type == OPEN_OPTION_SECONDS)
+            ok = option_number_take(&h->seconds, value, len);
         else if (type & OPTION_CRITICAL)
             critical_unknown = true;
         if (!ok)
@@ -106,6 +125,7 @@ const struct error *open_head_decode(struct open_head *out, const uint8_t *data,
     bytes_reader_init(&r, data, len);
     h.kind = bytes_read_u8(&r);
     h.visitor[0] = h.host[0] = h.target[0] = '\0';
+    h.seconds = 0;
     uint8_t name_len = bytes_read_u8(&r);
     const char *name = (const char *)bytes_read(&r, name_len);
     if (r.failed)

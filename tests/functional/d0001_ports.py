@@ -11,7 +11,7 @@ import threading
 from lib import Closed, Cut, check, main, same, seconds, story, wait_until
 from lib.mosquitto import Mosquitto
 from lib.tunnel import Client
-from lib.workstation import dial, echo, is_turned_away
+from lib.workstation import Site, dial, echo, is_turned_away
 
 
 def free_ports(count):
@@ -217,6 +217,34 @@ def _(t):
     for port in (first, first + 1):
         client.wait_log(f"service echo is at example.com:{port} for everybody")
         answers(port)
+
+
+@story("a workstation has a service made public for a while: the device and the server have to allow it; then it is gone")
+def _(t):
+    first = free_ports(2)
+    s = Site(t, t.tunnel(server=given(first, 1)).server, {"ssh": t.origin(echo), "web": t.origin(), "fixed": {
+        "target": t.origin(echo).port, "tcp": first}}, authorized=("oli public services=ssh,fixed", "eve"))
+    program = s.workstation("--public", "--for", "2s", "gateway/fixed", label="fixed")
+    same((program.wait_exit(), program.stdout), (0, f"127.0.0.1:{first}\n"), "what has a port is at its port")
+    for number, (service, name, words) in enumerate((("ssh", "oli", "no public port is free"),
+                                                     ("web", "oli", 'needs the option "public"'),
+                                                     ("ssh", "eve", 'needs the option "public"'))):
+        program = s.workstation("--public", f"gateway/{service}", name=name, label=f"refused-{number}")
+        same(program.wait_exit(), 1, "exit status")
+        check("is not made public: " in program.log and words in program.log, program.log)
+    s.device.write_services({"ssh": t.origin(echo), "admin": {"target": 9, "bearer": "12345678"}})
+    wait_until(lambda: refused(first), "closed")
+    program = s.workstation("--public", "--for", "2s", "gateway", label="open")
+    same((program.wait_exit(), program.stdout), (0, f"ssh user@127.0.0.1 -p {first}\n"), "public")
+    answers(first)
+    check("gateway/ssh is at 127.0.0.1:" in program.log, program.log)
+    wait_until(lambda: refused(first), "gone")
+    s.device.wait_log("service ssh is not public any more: its time is over")
+    program = s.workstation("--public", "gateway/ssh", label="revoked")
+    same(program.wait_exit(), 0, "exit status")
+    s.authorize("oli", "eve")
+    wait_until(lambda: refused(first), "who may not any more")
+    same(s.place.ask(host="ssh.gateway.example.com", target="/").status, 502, "its HTTP name is as it was")
 
 
 if __name__ == "__main__":

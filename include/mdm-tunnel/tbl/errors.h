@@ -39,6 +39,8 @@ ERROR(port_outside, 51, STREAM, 403, WARNING, "the port is none of those that th
 ERROR(port_not_granted, 52, STREAM, 403, WARNING, "the server does not allow this client the port")
 ERROR(port_taken, 53, STREAM, 503, WARNING, "another service or another program has the port")
 ERROR(ports_used_up, 54, STREAM, 503, WARNING, "no public port is free")
+ERROR(no_server, 55, STREAM, 503, WARNING, "no server is there that gives public ports")
+ERROR(public_not_allowed, 56, STREAM, 403, WARNING, "the device does not let this key make the service public")
 /* how a session ends */
 ERROR(session_closed, 40, SESSION, 502, INFO, "the peer closed the session")
 ERROR(session_lost, 41, SESSION, 502, WARNING, "the way to the peer was lost for too long")

@@ -56,10 +56,14 @@ static void test_peers(void)
 {
     static const char text[] = "# who\noli " KEY_A "\n\n"
                                "guest " KEY_B " services=ssh,web ports=22,80-90 expires=2030-01-02 # for a while\n"
-                               "guest-2 " KEY_B " services=db expires=2031-01-01\n";
+                               "guest-2 " KEY_B " services=db public expires=2031-01-01\n";
     const int64_t day = INT64_C(1893542400); /* 2030-01-02 */
     const struct peer_wish in = {0}, ssh = {.service = "ssh"}, web = {.service = "we"}, db = {.service = "db"};
     const struct peer_wish port = {.host = "localhost", .port = 85}, other = {.host = "localhost", .port = 91};
+    const struct peer_wish public_db = {.service = "db", .public = true}, public_ssh = {.service = "ssh", .public = true};
+    OK_INT(ask(text, &a, 0, &public_db), PEER_NOT_THIS); /* all services, and none for everybody */
+    OK_INT(ask(text, &b, 0, &public_db), PEER_YES);
+    OK_INT(ask(text, &b, 0, &public_ssh), PEER_NOT_THIS);
     OK_INT(ask(text, &c, 0, &in), PEER_UNKNOWN);
     OK_INT(ask("", &a, 0, &in), PEER_UNKNOWN);
     OK_INT(ask(text, &a, day, &in), PEER_YES);
@@ -78,7 +82,7 @@ static void test_peers_bad(void)
     static const char *const wrong[] = {"oli", "oli x", "o--li " KEY_A, "oli " KEY_A " services=", "oli " KEY_A " services=a,",
                                         "oli " KEY_A " services=A", "oli " KEY_A " ports=0", "oli " KEY_A " expires=2030-02-30",
                                         "oli " KEY_A " expires=x", "oli " KEY_A " services=a services=b", "oli " KEY_A " x",
-                                        "oli none"};
+                                        "oli none", "oli " KEY_A " public public"};
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct authorized_peers peers = {.count = 77};
         struct config_error err;

@@ -101,6 +101,11 @@ static void public_ports(void)
     OK(s.list[0].kind == SERVICE_TCP && s.list[0].wants_port && s.list[0].public_port == 0);
     OK(s.list[1].kind == SERVICE_TCP && s.list[1].wants_port && s.list[1].public_port == 2222);
     OK(s.list[2].kind == SERVICE_TCP && !s.list[2].wants_port && s.list[2].rules_len == 0);
+    struct services copy;
+    OK(services_copy(&s, &copy) && copy.count == 3 && copy.list[0].rules != s.list[0].rules);
+    OK(memcmp(copy.list[0].rules, s.list[0].rules, s.list[0].rules_len) == 0);
+    OK_TEXT(copy.list[2].name, "own");
+    services_done(&copy);
     OK(memcmp(s.list[0].rules, any, sizeof(any)) == 0); /* a connection is one visitor's anyway: no rule says so */
     OK(s.list[1].rules_len == sizeof(fixed) && memcmp(s.list[1].rules, fixed, sizeof(fixed)) == 0);
     services_done(&s);

@@ -47,6 +47,22 @@ static void test_open_without_options(void)
     OK_TEXT(h.host, "");
 }
 
+static void test_open_publish(void)
+{
+    struct open_head in = {.kind = STREAM_KIND_PUBLISH, .service = "ssh", .seconds = 3600}, out;
+    static const char want[] = "\x08\x03ssh\x84\x00\x04\x00\x00\x0e\x10";
+    uint8_t bytes[64];
+    OK_INT(open_head_encode(&in, bytes, sizeof(bytes)), sizeof(want) - 1);
+    OK(memcmp(bytes, want, sizeof(want) - 1) == 0);
+    OK(DECODE(&out, want) == NULL);
+    OK_INT(out.kind, STREAM_KIND_PUBLISH);
+    OK_INT(out.seconds, 3600);
+    OK(DECODE(&out, "\x08\x03ssh") == NULL && out.seconds == 0);
+    OK(DECODE(&out, "\x08\x03ssh\x84\x00\x04\x00\x00\x00\x00") == &error_protocol_error);
+    OK(DECODE(&out, "\x08\x03ssh\x84\x00\x03\x00\x00\x01") == &error_protocol_error);
+    OK(DECODE(&out, "\x08\x03ssh\x84\x00\x04\x00\x00\x00\x01\x84\x00\x04\x00\x00\x00\x01") == &error_protocol_error);
+}
+
 static void test_open_malformed(void)
 {
     struct open_head h = {.service = "as it was"};
@@ -202,6 +218,7 @@ static const struct tap_case cases[] = {
     {"OPEN is these bytes, or does not fit", test_open_bytes},
     {"OPEN with the longest texts comes back", test_open_round_trip},
     {"options may be missing", test_open_without_options},
+    {"OPEN that has a service made public", test_open_publish},
     {"a malformed OPEN is the peer's fault", test_open_malformed},
     {"texts have a maximum", test_open_text_too_long},
     {"no name, no kind, a critical option: the stream is refused", test_open_refused},
