@@ -70,7 +70,7 @@ def _(t):
     check("cannot connect to" in wrong.log and "guess" not in wrong.log, wrong.log)
     script = (f"source {EXAMPLES}/completion/mdm-tunnel-connect.bash; COMP_WORDS=({Program.find(CONNECT)} --state-dir "
               f"{t.directory}/oli.workstation gate); COMP_CWORD=3; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}; "
-              f"COMP_WORDS[3]=--fo; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
+              f"COMP_WORDS[3]=--forw; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     same(done.stdout, "gateway\n--forward\n", "what the shell completes")
 
