@@ -185,6 +185,8 @@ def _(t):
     with socket.create_server(("127.0.0.1", first + 1)):
         silent.write_services(wish(first + 1))
         told(silent, f"public port {first + 1}: another service or another program")
+        silent.write_services(wish("auto"))
+        told(silent, "no public port is free (ports-used-up)")
     silent.write_services(wish(first + 2))
     told(silent, f"public port {first + 2}: the port is none of those that the server gives", "port-outside")
     silent.write_services(wish("auto"))
