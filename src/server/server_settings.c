@@ -127,9 +127,11 @@ static const struct settings_table table = {
     .positionals = true,
 };
 
-static unsigned cores(void)
+/* One core is left to the kernel's network and to what else runs there: a worker that has to share its core costs more
+ * wake-ups than it wins (docs/performance.md). */
+static unsigned workers_default(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
 
     return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
@@ -306,7 +308,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
         .opens = s->limits.opens,
     };
     if (s->workers == 0)
-        s->workers = cores();
+        s->workers = workers_default();
     return credential_settings_check(&s->credentials, err) && broker_settings_finish(&s->broker, err) && url_check(s, err);
 }
 

@@ -41,6 +41,7 @@ class Server(Program):
             "--state-dir",
             directory / f"{label}.state",
             *(["-v"] if verbose else []),
+            *([] if "--workers" in options else ["--workers", 2]),  # so that things cross between workers on any machine
             *drain(options),
             *options,
         ]
