@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "link/link_mqtt.h"
+#include "link/probe.h"
 #include "link/socket.h"
 #include "mdm-tunnel/limits.h"
 
@@ -17,7 +18,6 @@
 #define ANSWER_TIMEOUT_S 10
 /* For the presence to be cleared at the end. */
 #define FAREWELL_TIMEOUT_MS 1000
-#define PROBE_TIMEOUT_MS 2000
 /* A new address's routes come with it or soon after. */
 #define NEW_ADDRESS_US (200 * US_PER_MS)
 
@@ -44,12 +44,11 @@ static void attempt_why(struct attempt *a, const char *text)
     snprintf(a->why, sizeof(a->why), "%.*s%s%.*s", 60, a->note, a->note[0] != '\0' ? ": " : "", 90, text);
 }
 
-static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *address, enum paho_version version,
-                                    struct paho_error *err)
+static struct paho_config connect_config(const struct link_mqtt *l)
 {
     const struct link_url *url = link_mqtt_url(l);
     uint64_t seconds = l->keep_alive_us / US_PER_S;
-    const struct paho_config config = {
+    return (struct paho_config){
         .client_id = l->client_id,
         .host = url->host,
         .port = url->port,
@@ -67,6 +66,12 @@ static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *
         .timeout_s = ANSWER_TIMEOUT_S,
         .max_payload = l->max_payload,
     };
+}
+
+static struct paho *connect_version(struct link_mqtt *l, const struct addrinfo *address, enum paho_version version,
+                                    struct paho_error *err)
+{
+    const struct paho_config config = connect_config(l);
     return paho_connect(&config, version, address->ai_addr, address->ai_addrlen, err);
 }
 
@@ -75,15 +80,16 @@ static enum paho_version version_other(enum paho_version version)
     return version == PAHO_MQTT_5 ? PAHO_MQTT_3_1_1 : PAHO_MQTT_5;
 }
 
-/* No answer: an old broker may not even refuse MQTT 5. If it takes connections, the next attempt is with the other
- * version. */
+/* No answer, and the library does not say why. An old broker may not even refuse MQTT 5: if nothing else is in the way, the
+ * next attempt is with the other version. */
 static void connect_silent(struct link_mqtt *l, const struct addrinfo *address, struct attempt *a)
 {
-    int error = l->reluctant ? 0 : socket_probe(address->ai_addr, address->ai_addrlen, PROBE_TIMEOUT_MS);
-    l->reluctant = error == 0;
+    const struct paho_config config = connect_config(l);
+    char why[LINK_PROBE_WHY];
+    l->reluctant = link_probe(&config, address->ai_addr, address->ai_addrlen, why);
     l->version = l->reluctant ? version_other(l->version) : PAHO_MQTT_5;
-    if (error != 0)
-        attempt_why(a, strerror(error));
+    if (!l->reluctant)
+        attempt_why(a, why);
 }
 
 /* MQTT 5; 3.1.1 where the broker is there but does not take that. */

@@ -172,14 +172,17 @@ static int socket_wait_connected(int fd, int timeout_ms)
     return error;
 }
 
-int socket_probe(const struct sockaddr *peer, socklen_t len, int timeout_ms)
+int socket_dial(const struct sockaddr *peer, socklen_t len, int timeout_ms)
 {
     int fd = socket(peer->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return errno;
+        return -1;
     int error = connect(fd, peer, len) == 0 ? 0 : errno;
     if (error == EINPROGRESS)
         error = socket_wait_connected(fd, timeout_ms);
+    if (error == 0)
+        return fd;
     close(fd);
-    return error;
+    errno = error;
+    return -1;
 }

@@ -30,7 +30,7 @@ size_t socket_room(int fd, size_t message);
 #define SOCKET_MESSAGE_COST 1024
 /* How long ago the last byte arrived, whatever it belonged to; 0 when the kernel does not say. */
 uint64_t socket_silent_us(int fd);
-/* Whether a TCP connection to `peer` can be made now: 0 or an errno. Blocks for `timeout_ms` at most. */
-int socket_probe(const struct sockaddr *peer, socklen_t len, int timeout_ms);
+/* A new TCP connection to `peer`, non-blocking; -1 with errno. Blocks for `timeout_ms` at most. */
+int socket_dial(const struct sockaddr *peer, socklen_t len, int timeout_ms);
 
 #endif

@@ -208,6 +208,18 @@ def _(t):
                                                                    "--client-cert", good[0], "--private-key", good[1]])
     same(ways.tunnel.ask().status, 200, "the client with its certificate")
     client.stop()
+    # And who does not get there is told why not.
+    mqtts, ca = f"mqtts://127.0.0.1:{ways.mqtts}", ["--ca-cert", ways.authority.cert]
+    for number, (url, options, why) in enumerate((
+            (mqtts, [], "certificate verify failed: unable to get local issuer certificate"),
+            (mqtts, ca, "certificate required"),
+            (f"mqtts://127.0.0.2:{ways.mqtts}", [*ca, "--client-cert", good[0], "--private-key", good[1]], "Connection refused"),
+            (mqtts.replace("127.0.0.1", "localhost"), ["--ca-cert", authority.cert], "certificate verify failed"),
+            (f"ws://127.0.0.1:{ways.ws}/elsewhere", [], "the WebSocket is answered with 404"))):
+        lost = ways.tunnel.add_client("tim", {"hello": t.origin()}, ["--broker", url, "--max-attempts", 1, *options],
+                                      label=f"lost-{number}", wait=False)
+        lost.wait_exit(30)
+        check(why in lost.log, f"{url} {options}: {lost.log}")
 
 
 @story("certificates are changed under way: connections and streams go on, new ones see the new, a bad one changes nothing")

@@ -34,6 +34,7 @@ def _(t):
     wrong = client(t, tunnel, "wrong", "--proxy", f"me:wrong@127.0.0.1:{closed.port}", "--max-attempts", "1")
     same(wrong.wait_exit(40), 1, "exit status with a wrong password")
     check(closed.refused > 0, "the proxy said no")
+    check("the proxy answers 407 Proxy Authentication Required" in wrong.log and "wrong@" not in wrong.log, wrong.log)
     bad = client(t, tunnel, "bad", "--proxy", "socks5://127.0.0.1:1")
     same(bad.wait_exit(), 2, "exit status with what is no HTTP proxy")
 

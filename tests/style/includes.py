@@ -22,7 +22,7 @@ LAYERS = {
     "session": {"wire", "base"},
     "mux": {"wire", "base"},
     "broker": {"gate", "tls", "mqtt", "wire", "base"},
-    "link": {"broker", "mqtt", "base"},
+    "link": {"broker", "tls", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
     "relay": {"config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},

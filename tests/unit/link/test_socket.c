@@ -149,14 +149,17 @@ static void tunes(void)
     pair_close(&p);
 }
 
-static void probes(void)
+static void dials(void)
 {
     struct pair p;
     if (!OK(pair_open(&p, 0)))
         return;
-    OK_INT(socket_probe((struct sockaddr *)&p.address, sizeof(p.address), 1000), 0);
+    int fd = socket_dial((struct sockaddr *)&p.address, sizeof(p.address), 1000);
+    OK(fd >= 0);
+    close(fd);
     pair_close(&p);
-    OK_INT(socket_probe((struct sockaddr *)&p.address, sizeof(p.address), 1000), ECONNREFUSED);
+    OK_INT(socket_dial((struct sockaddr *)&p.address, sizeof(p.address), 1000), -1);
+    OK_INT(errno, ECONNREFUSED);
 }
 
 int main(void)
@@ -169,7 +172,7 @@ int main(void)
         {"no room without a socket", no_room_without_a_socket},
         {"room for one message in any case", room_for_one_in_any_case},
         {"tunes", tunes},
-        {"probes", probes},
+        {"probes", dials},
     };
     return TAP_RUN(cases);
 }
