@@ -268,8 +268,8 @@ static const struct error *keeper_give(struct port_keeper *k, const char *id, co
         port_book_forget(k->book, e);
         if (failure != EADDRINUSE && failure != EACCES)
             return failure == ENOMEM ? &error_no_memory : &error_limit;
-        if (wanted != 0)
-            return &error_port_taken;
+        if (wanted != 0) /* what we may not open is none that we give */
+            return failure == EACCES ? &error_port_outside : &error_port_taken;
     }
     return &error_ports_used_up;
 }

@@ -174,8 +174,8 @@ def _(t):
         for word in words:
             wait_until(lambda: word in client.log, f"{word!r} in {client.log!r}")
 
-    plain = t.tunnel()
-    told(plain.add_client("tim", wish("auto"), wait=False), "port: the server gives no public ports", "--tcp-ports")
+    plain = t.tunnel(server=["--no-encryption"])
+    told(plain.add_client("tim", wish("auto"), ["--no-encryption"], wait=False), "port: the server gives no public ports", "--tcp-ports")
     tunnel = t.tunnel(wish(first), server=given(first, 2))
     same(public(tunnel.client, "echo"), first, "port")
     silent = Client(t.directory, "silent", tunnel.server.mqtt, wish(first), label="silent", verbose=False)
