@@ -34,7 +34,16 @@ struct port_keeper {
     char host[PUBLIC_HOST_MAX + 1]; /* what clients are told */
     struct event timer;     /* the next release, or the file */
     bool timed;
-    uint16_t *closing;      /* for each port: workers that still have it open although it was given back */
+    /* For each port: workers that still have it open although it was given back, and that do not have it open yet. */
+    uint16_t *closing, *opening;
+    struct list answers; /* that wait until all workers have the port open: another service may have had it */
+};
+
+struct answer {
+    struct list node;
+    struct hub_shard *shard;
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    struct public_port port;
 };
 
 /* -- orders to the workers ----------------------------------------------------------------------------------------- */
@@ -43,7 +52,8 @@ struct order {
     struct mail mail;
     struct port_keeper *keeper;
     struct front *front;
-    int fd; /* -1: close */
+    bool opens;
+    int fd; /* of one that opens, until the worker has taken it; -1 */
     uint16_t port;
     struct route route;
 };
@@ -57,14 +67,29 @@ static void order_discard(struct mail *m)
     free(o);
 }
 
+static void answer_send(struct answer *a)
+{
+    hub_say_public(a->shard, a->instance, &a->port);
+    list_remove(&a->node);
+    free(a);
+}
+
 static void order_done(struct worker *self, struct mail *m)
 {
     struct order *o = CONTAINER_OF(m, struct order, mail);
+    struct port_keeper *k = o->keeper;
+    uint16_t port = o->port, *count = o->opens ? k->opening : k->closing;
 
     (void)self;
-    CHECK_OBJECT(o->keeper, KEEPER_MAGIC);
-    o->keeper->closing[o->port]--;
+    CHECK_OBJECT(k, KEEPER_MAGIC);
     free(o);
+    if (--count[port] > 0 || count == k->closing)
+        return;
+    LIST_FOREACH_SAFE(node, next, &k->answers) {
+        struct answer *a = CONTAINER_OF(node, struct answer, node);
+        if (a->port.port == port)
+            answer_send(a);
+    }
 }
 
 static void order_deliver(struct worker *self, struct mail *m)
@@ -72,12 +97,11 @@ static void order_deliver(struct worker *self, struct mail *m)
     struct order *o = CONTAINER_OF(m, struct order, mail);
 
     (void)self;
-    if (o->fd >= 0) {
+    if (o->opens)
         tcp_port_open(o->front, o->fd, o->port, &o->route);
-        free(o);
-        return;
-    }
-    tcp_port_close(o->front, o->port);
+    else
+        tcp_port_close(o->front, o->port);
+    o->fd = -1;
     o->mail.deliver = order_done;
     worker_post(o->keeper->config.workers[0], &o->mail);
 }
@@ -126,8 +150,11 @@ static int port_listen(struct port_keeper *k, const struct port_entry *e)
             return failure;
         }
     }
-    for (unsigned i = 0; i < k->config.count; i++)
+    for (unsigned i = 0; i < k->config.count; i++) {
+        orders[i]->opens = true;
         worker_post(k->config.workers[i], &orders[i]->mail);
+    }
+    k->opening[e->port] += (uint16_t)k->config.count;
     return 0;
 }
 
@@ -293,7 +320,15 @@ static void keeper_answer(struct port_keeper *k, struct hub_shard *s, const char
     } else {
         log_at(p.why->level, id, "%s gets no public port: %s", service->name, p.why->text);
     }
-    hub_say_public(s, instance, &p);
+    struct answer *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return;
+    a->shard = s;
+    a->port = p;
+    snprintf(a->instance, sizeof(a->instance), "%s", instance);
+    list_append(&k->answers, &a->node);
+    if (p.why != &error_none || k->opening[p.port] == 0)
+        answer_send(a);
 }
 
 void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *id, const char *instance,
@@ -362,7 +397,8 @@ static bool keeper_read(struct port_keeper *k, struct config_error *err)
     if (getrandom(key, sizeof(key), 0) == sizeof(key))
         k->book = port_book_create(k->config.settings->tcp_ports, key);
     k->closing = calloc(UINT16_MAX + 1, sizeof(*k->closing));
-    if (k->book == NULL || k->closing == NULL) {
+    k->opening = calloc(UINT16_MAX + 1, sizeof(*k->opening));
+    if (k->book == NULL || k->closing == NULL || k->opening == NULL) {
         config_error_set(err, "out of memory");
         return false;
     }
@@ -386,6 +422,7 @@ struct port_keeper *port_keeper_create(const struct port_keeper_config *config, 
         return NULL;
     }
     k->config = *config;
+    list_init(&k->answers);
     keeper_name(k);
     if (config->settings->tcp_ports == NULL)
         return k;
@@ -407,7 +444,10 @@ void port_keeper_free(struct port_keeper **kp)
         event_del(&k->timer);
     if (k->book != NULL)
         port_book_free(&k->book);
+    for (struct list *node; (node = list_shift(&k->answers)) != NULL;)
+        free(CONTAINER_OF(node, struct answer, node));
     free(k->closing);
+    free(k->opening);
     FREE_OBJECT(k);
 }
 

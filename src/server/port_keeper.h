@@ -4,7 +4,7 @@
  * (config/port_book.h) and opens it on all workers. One a program; worker 0's, but for what says otherwise.
  *
  * A service has its port while an instance of its client offers it and for `tcp-release` after the last one has gone;
- * a client that is there and does not offer it any more gives it back at once.
+ * a client that is there and does not offer it any more gives it back at once. The client is told when all workers have it.
  */
 #ifndef SERVER_PORT_KEEPER_H
 #define SERVER_PORT_KEEPER_H
