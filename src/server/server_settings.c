@@ -122,7 +122,8 @@ static const struct settings_table table = {
     .program = "mdm-tunnel-server",
     .usage = "[options] [COMMAND]",
     .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
-               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] | clients deny ID | clients forget ID",
+               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] |\n"
+               "          clients deny ID | clients forget ID",
     .rows = rows,
     .positionals = true,
 };

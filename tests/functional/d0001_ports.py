@@ -31,7 +31,7 @@ def free_ports(count):
 
 
 def given(first, count):
-    return ["--tcp-ports", f"{first}-{first + count - 1}"]
+    return ["--workers", 2, "--tcp-ports", f"{first}-{first + count - 1}"]
 
 
 def public(client, service, count=1):
