@@ -191,6 +191,9 @@
 #define PORTS_PER_CLIENT_MAX 64
 /* Seconds for which a port is kept for a service that does not use it: a client may be away for its holidays. */
 #define PORT_KEPT_S (30 * 24 * 3600)
+/* Ports opened for one client at once, and in 1000 s after that: all that it may have, twice; an offer costs little to say again. */
+#define PORTS_OPENED_AT_ONCE (2 * PORTS_PER_CLIENT_MAX)
+#define PORTS_OPENED_PER_1000_S 1000
 /* Ports that other programs have, tried for one service that takes any. */
 #define PORT_TRIES_MAX 64
 /* Connections of one worker whose first bytes are looked at: TLS, front proxies. */

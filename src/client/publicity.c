@@ -99,7 +99,7 @@ void public_port_refusal(const struct public_port *port, char *out, size_t size)
         {&error_port_not_granted, "This client's line in authorized_clients on the server has to allow the service and the port (services=, ports=)"},
         {&error_port_taken, "Say another port, or \"auto\""},
         {&error_ports_used_up, "The server needs more of them (--tcp-ports)"},
-        {&error_limit, "Ports that this client does not need any more have to be given back"},
+        {&error_limit, "The client has, or has asked for, more ports than one may have"},
     };
     char number[16] = "";
     const char *deed = "";

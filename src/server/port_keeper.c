@@ -268,6 +268,16 @@ static bool keeper_sweep(struct port_keeper *k, struct hub_shard *s, const char 
     return changed;
 }
 
+/* A client that offers something else all the time does not get our time. */
+static bool opens_too_often(struct port_keeper *k, const char *id)
+{
+    char key[NAME_MAX_BYTES + 8];
+    int len = snprintf(key, sizeof(key), "ports %s", id);
+
+    return rates_take(k->config.rates, key, (size_t)len, PORTS_OPENED_PER_1000_S, PORTS_OPENED_AT_ONCE,
+                      worker_now_us(k->config.workers[0])) > 0;
+}
+
 /* NULL and *port. */
 static const struct error *keeper_give(struct port_keeper *k, const char *id, const char *service, uint16_t wanted,
                                        const char *granted, uint16_t *port)
@@ -279,6 +289,8 @@ static const struct error *keeper_give(struct port_keeper *k, const char *id, co
         *port = e->port;
         return port_granted(granted, e->port) ? NULL : &error_port_not_granted;
     }
+    if (opens_too_often(k, id))
+        return &error_limit;
     for (unsigned tries = 0; tries < PORT_TRIES_MAX; tries++) {
         const struct error *why = port_book_take(k->book, id, service, wanted, granted, &except, time(NULL), &e);
         if (why != NULL)

@@ -12,6 +12,7 @@
 #include "base/worker.h"
 #include "config/state.h"
 #include "peer/hub.h"
+#include "server/rates.h"
 #include "server/server_settings.h"
 
 #define PORTS_FILE "tcp_ports"
@@ -24,6 +25,7 @@ struct port_keeper_config {
     struct worker *const *workers;          /* not running yet */
     struct front *const *fronts;            /* of each worker; outlive it */
     unsigned count;
+    struct rates *rates;                    /* the program's; outlive it */
     struct state *state;                    /* where the file is read */
     /* `text` (heap, the callee's) is what the file should say. */
     void (*remember)(void *ctx, char *text);

@@ -341,6 +341,7 @@ static bool create_keeper(struct server *s, struct config_error *err)
                                                                 .workers = s->workers,
                                                                 .fronts = s->fronts,
                                                                 .count = s->count,
+                                                                .rates = s->edge->rates,
                                                                 .state = s->state,
                                                                 .remember = server_remember_ports,
                                                                 .ctx = s},

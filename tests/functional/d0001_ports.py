@@ -205,6 +205,22 @@ def _(t):
     wait_until(lambda: refused(first), "closed")
 
 
+@story("64 ports for one client; one that asks for others all the time is told that there is a limit")
+def _(t):
+    first = free_ports(70)
+    origin = t.origin(echo)
+
+    def services(letter):
+        return {f"{letter}{number:02}": {"target": origin.port, "tcp": "auto"} for number in range(64)}
+
+    tunnel = t.tunnel(services("a"), server=given(first, 70))
+    answers(public(tunnel.client, "a63"))
+    tunnel.client.write_services(services("b"))
+    answers(public(tunnel.client, "b63"))
+    tunnel.client.write_services(services("c"))
+    wait_until(lambda: "c63 does not get the public port: a limit was reached (limit)" in tunnel.client.log, "told")
+
+
 @story("two servers at one broker give ports of their own, and the client says both", only="plain")
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
