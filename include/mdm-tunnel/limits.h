@@ -129,6 +129,8 @@
 #define MUX_CONTROL_MAX (2 * MIB)
 /* Streams in one session: 10,000 idle WebSockets through one client, with room. */
 #define STREAMS_PER_SESSION_MAX 32768
+/* Streams that a client may open to a server in a second: there is nothing for it to open, and each refusal is work. */
+#define OPENS_OF_CLIENT_PER_SECOND_MAX 100
 /* Opens of one session that wait for an answer. */
 #define STREAMS_PENDING_MAX 4096
 

@@ -68,6 +68,7 @@ struct mux {
     uint64_t now_us;
     uint32_t next_id;    /* the next that we open; 0: all are used up */
     uint32_t peer_id;    /* the highest that the peer has opened */
+    uint64_t opens_due_us; /* when all that the peer has opened is paid for */
     struct mux_stream **buckets;
     size_t bucket_count; /* a power of two */
     unsigned count;

@@ -52,6 +52,7 @@ struct mux_config {
     size_t window_initial;  /* credit a stream starts with, each way (both sides use STREAM_WINDOW_INITIAL) */
     size_t window_max;      /* the credit may grow to this */
     unsigned streams_max;
+    unsigned opens_max;     /* that the peer may open in a second, and at once; more are refused; 0: any number */
 };
 
 struct mux *mux_create(const struct mux_config *config, const struct mux_events *events, void *ctx);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/counters.h"
 
 /* More credit than this at once is no credit any more. */
@@ -20,11 +21,24 @@ static void open_refuse(struct mux *m, uint32_t id, const struct error *why)
     control_say_code(m, FRAME_REFUSE, id, why);
 }
 
+static bool open_too_often(struct mux *m)
+{
+    uint64_t max = m->config.opens_max, every_us = max > 0 ? US_PER_S / max : 0;
+    uint64_t due_us = (m->opens_due_us > m->now_us ? m->opens_due_us : m->now_us) + every_us;
+
+    if (max > 0 && due_us - m->now_us > US_PER_S)
+        return true;
+    m->opens_due_us = due_us;
+    return false;
+}
+
 /* NULL: one more stream of the peer is welcome. */
-static const struct error *open_forbidden(const struct mux *m)
+static const struct error *open_forbidden(struct mux *m)
 {
     if (m->goaway_said != NULL)
         return &error_shutting_down;
+    if (open_too_often(m))
+        return &error_limit;
     if (m->count >= m->config.streams_max || m->pending_theirs >= STREAMS_PENDING_MAX)
         return &error_limit;
     return NULL;

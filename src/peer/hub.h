@@ -86,6 +86,7 @@ struct hub_config {
     size_t max_envelope;
     size_t window_max;
     unsigned envelopes_max;
+    unsigned opens_max; /* streams that one session's peer may open in a second; 0: any number */
     uint64_t grace_us, idle_us;
     uint64_t up_us; /* how long a session may take to come up; 0: 10 s */
 };

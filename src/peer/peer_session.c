@@ -415,7 +415,8 @@ static bool session_make(struct peer_session *ps)
     struct mux_config of_mux = {.opens_odd = ps->first,
                                 .window_initial = STREAM_WINDOW_INITIAL,
                                 .window_max = STREAM_WINDOW_MAX,
-                                .streams_max = STREAMS_PER_SESSION_MAX};
+                                .streams_max = STREAMS_PER_SESSION_MAX,
+                                .opens_max = config->opens_max};
     ps->session = session_create(&of_session, &session_events, ps, now_us(ps));
     ps->mux = ps->session == NULL ? NULL : mux_create(&of_mux, &mux_events, ps);
     return ps->mux != NULL;

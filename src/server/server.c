@@ -278,6 +278,7 @@ static bool create_hub(struct server *s, struct config_error *err)
         .max_envelope = own ? ENVELOPE_MAX_EMBEDDED : s->settings->broker.max_payload,
         .window_max = own ? SESSION_WINDOW_MAX : SESSION_WINDOW_BROKER,
         .envelopes_max = own ? 0 : SESSION_ENVELOPES_BROKER,
+        .opens_max = OPENS_OF_CLIENT_PER_SECOND_MAX,
         .grace_us = s->settings->grace_us,
         .idle_us = IDLE_US,
     });

@@ -3,6 +3,7 @@
 """A hostile client, admitted like any other: whatever it does, other tenants' requests stay right and memory is bounded.
 What visitors may do is in b0004, b0006, f0001, f0002, g0001 and k0004; what a broker may do, replays included, in h0004."""
 import contextlib
+import json
 import os
 import re
 import struct
@@ -138,6 +139,9 @@ def _(t):
             wait_until(lambda: mal.frames > frames, "the flood is worked off", 30)
             tenant.goes_on()
             check(mal.ended is None, f"all of it was allowed: {mal.ended}")
+            status = tunnel.server.ask(host="127.0.0.1", fields=[("Accept", "application/json")])
+            refused = json.loads(status.body)["counters"]["limits_hit"]
+            check(refused > 30000, f"what was opened beyond a hundred a second was refused: {refused}")
             same(tunnel.ask(host=tunnel.host("hello", "mal")).status, 200, "mal still serves")
 
 

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules for the visitors of a service: who may come, how often, and what is said to the service."""
 import base64
+import contextlib
 import hashlib
 import json
 import threading
 import time
 
 from lib import check, main, response, same, seconds, story, wait_until
+from lib.secure import Certificate, SecurePeer, context, secure
 from lib.websocket import HANDSHAKE, Echo, open_socket, run
 
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"  # of "open sesame"
@@ -209,6 +211,43 @@ def _(t):
             check("ookie" not in answer.body.decode() and "*/*" not in answer.body.decode(), answer.body)
             same((answer.all("X-Old"), answer.all("Server"), answer.get("X-Frame-Options")), ([], ["new"], "DENY"), "answer")
     check(b"Host: intern.example:8080" in tunnel.ask("named").body, "the Host that is said")
+
+
+@story("services of kind tls: addresses, rates, streams and bandwidth hold; rules for what the server cannot read are an error")
+def _(t):
+    home = Certificate(t.directory, "home", ["*.tim.example.com"])
+    tls = home.server_context()
+
+    def serve(peer, origin):
+        with tls.wrap_socket(peer.sock, server_side=True, suppress_ragged_eofs=False) as sock:
+            inner = SecurePeer(sock, 30)
+            while inner.read_request() is not None:
+                inner.send(response(200, b"x" * 200000))
+
+    at = {"target": t.origin(serve).port, "kind": "tls"}
+    tunnel = t.tunnel({"open": at, "shut": {**at, "deny": "127.0.0.1"}, "often": {**at, "rate": {"requests": 0.1, "burst": 1}},
+                       "one": {**at, "max_streams": 1}, "slow": {**at, "bandwidth": 200000}}, server=["--tls-port", 0])
+
+    def visit(service):
+        name = f"{service}.tim.example.com"
+        return secure(tunnel.server.https, name, context(home))
+
+    def is_let_in(service):
+        with contextlib.suppress(OSError), visit(service) as visitor:
+            return len(visitor.ask(host="x").body) == 200000
+
+    check(is_let_in("open") and not is_let_in("shut"), "deny")
+    check(is_let_in("often") and not is_let_in("often"), "rate: connections are what is counted")
+    with visit("one") as visitor:
+        check(not is_let_in("one"), "max_streams")
+    wait_until(lambda: is_let_in("one"), "the place is free again")
+    began = time.monotonic()
+    check(is_let_in("slow") and time.monotonic() - began > 0.6, "bandwidth")
+    denied = counters(tunnel)
+    same([denied[f"denied_{what}"] >= 1 for what in ("address", "rate", "streams")], [True] * 3, "counters")
+    for rule in ({"auth": {"tom": SHA512}}, {"bearer": TOKEN}, {"headers": {}}, {"host_header": "target"}):
+        tunnel.client.write_services({"open": {**at, **rule}})
+        tunnel.client.wait_log(rf"open\.{[*rule][0]}: the server does not read what passes to a service of kind tls")
 
 
 @story("an edit of the rules counts at once and drops no stream; a wrong one changes nothing and says where")

@@ -126,10 +126,11 @@ struct pair {
     bool raw; /* what is sent is no pattern */
 };
 
-static struct pair *pair_create_with(unsigned streams_max)
+static struct pair *pair_create_with(unsigned streams_max, unsigned opens_max)
 {
     struct pair *p = calloc(1, sizeof(*p));
-    struct mux_config c = {.opens_odd = true, .window_initial = WINDOW, .window_max = 1 * MIB, .streams_max = streams_max};
+    struct mux_config c = {.opens_odd = true, .window_initial = WINDOW, .window_max = 1 * MIB, .streams_max = streams_max,
+                           .opens_max = opens_max};
     p->a.mux = mux_create(&c, &mux_events, &p->a);
     c.opens_odd = false;
     p->b.mux = mux_create(&c, &mux_events, &p->b);
@@ -140,7 +141,7 @@ static struct pair *pair_create_with(unsigned streams_max)
     return p;
 }
 
-static struct pair *pair_create(void) { return pair_create_with(20000); }
+static struct pair *pair_create(void) { return pair_create_with(20000, 0); }
 
 static void pair_free(struct pair *p)
 {
@@ -529,7 +530,7 @@ static void test_open_flood(void)
 
 static void test_limits(void)
 {
-    struct pair *p = pair_create_with(2);
+    struct pair *p = pair_create_with(2, 0);
     struct user u[2];
     struct open_head head = {.kind = STREAM_KIND_TCP, .service = "x"};
     const struct error *why = NULL;
@@ -540,6 +541,24 @@ static void test_limits(void)
     settle(p);
     OK(push_frame(&p->b, FRAME_OPEN, 0, 5, OPEN_PAYLOAD, 3) == NULL);
     OK_INT(p->b.opened_count, 2);
+    pair_free(p);
+}
+
+static void test_opens_in_a_second(void)
+{
+    struct pair *p = pair_create_with(100, 4);
+    struct user u[8];
+    for (unsigned i = 0; i < 6; i++)
+        user_open(&p->a, &u[i]);
+    settle(p);
+    OK(u[3].reason == NULL && u[3].accepts == 1);
+    OK(u[4].reason == &error_limit && u[5].reason == &error_limit);
+    p->b.now_us += 260000; /* room for one more */
+    user_open(&p->a, &u[6]);
+    user_open(&p->a, &u[7]);
+    settle(p);
+    OK(u[6].accepts == 1 && u[7].reason == &error_limit);
+    OK_INT(p->b.opened_count, 5);
     pair_free(p);
 }
 
@@ -728,6 +747,7 @@ int main(void)
         {"a peer that only asks", test_flood},
         {"a peer that only opens", test_open_flood},
         {"limits", test_limits},
+        {"opens in a second", test_opens_in_a_second},
         {"WEIGHT", test_weight},
         {"PUBLIC", test_public},
         {"GOAWAY", test_goaway},
