@@ -73,36 +73,37 @@ static void on_readable(void *ctx)
 
 static const struct conduit_events ask_conduit_events = {.readable = on_readable, .ended = on_ended};
 
+/* `address` NULL: there is none to be said. */
 static void ask_answer(struct ask *a, const char *address)
 {
     char line[300];
-    int len = snprintf(line, sizeof(line), "%s\n", address);
-    struct slice text = a->answered ? SLICE_NONE : slice_copy(line, (size_t)len);
-    if (text.data == NULL)
+    int len = address != NULL ? snprintf(line, sizeof(line), "%s\n", address) : 0;
+    struct slice text = len > 0 && !a->answered ? slice_copy(line, (size_t)len) : SLICE_NONE;
+    if (a->answered || (len > 0 && text.data == NULL))
         return;
     a->answered = true;
     conduit_accept(a->conduit);
     conduit_write(a->conduit, text, true);
 }
 
-static bool ask_add(struct publish *p, struct publication *b, struct conduit *conduit)
+static struct ask *ask_add(struct publish *p, struct list *asks, struct conduit *conduit)
 {
     struct ask *a = NULL;
     if (p->asking < PUBLICATIONS_MAX)
         ALLOC_OBJECT(a, ASK_MAGIC);
     if (a == NULL)
-        return false;
+        return NULL;
     a->publish = p;
     a->conduit = conduit;
-    list_append(&b->asks, &a->node);
+    list_append(asks, &a->node);
     p->asking++;
     conduit_set_events(conduit, &ask_conduit_events, a);
-    return true;
+    return a;
 }
 
-static void asks_end(struct publication *b, const struct error *reason)
+static void asks_end(struct list *asks, const struct error *reason)
 {
-    LIST_FOREACH_SAFE (node, next, &b->asks)
+    LIST_FOREACH_SAFE (node, next, asks)
         ask_end(CONTAINER_OF(node, struct ask, node), reason);
 }
 
@@ -170,7 +171,7 @@ static void publish_arm(struct publish *p)
 
 static void publication_free(struct publish *p, struct publication *b, const struct error *reason)
 {
-    asks_end(b, reason);
+    asks_end(&b->asks, reason);
     list_remove(&b->node);
     p->count--;
     free(b);
@@ -219,7 +220,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         bool due = is_due(b->answer_us, now), over = is_due(b->until_us, now);
         const struct error *why = b->why != NULL ? b->why : &error_no_server;
         if (b->granted && !over && due && is_asked(b))
-            asks_end(b, why);
+            asks_end(&b->asks, why);
         if (!over && (b->granted || !due))
             continue;
         log_info(c->id, "service %s is not public any more: %s", b->service, over ? "its time is over" : why->text);
@@ -274,7 +275,7 @@ static const struct error *may_publish(struct client *c, const struct conduit *c
         config_error_set(why, "%s has passwords or tokens, which only its HTTP name can ask for", s->name);
         return &error_kind_not_offered;
     }
-    return head->seconds == 0 || head->seconds > PUBLISH_S_MAX ? &error_limit : NULL;
+    return head->seconds > PUBLISH_S_MAX ? &error_limit : NULL;
 }
 
 /* Whoever asks again later makes it longer, not shorter. */
@@ -284,7 +285,7 @@ static const struct error *publish_begin(struct client *c, struct conduit *condu
     struct publish *p = &c->publish;
     uint64_t now = worker_now_us(c->crew.workers[0]), until = now + head->seconds * US_PER_S;
     struct publication *b = publication_make(p, head->service);
-    if (b == NULL || !ask_add(p, b, conduit)) {
+    if (b == NULL || ask_add(p, &b->asks, conduit) == NULL) {
         if (b != NULL && b->until_us == 0)
             publication_free(p, b, &error_limit);
         return &error_limit;
@@ -297,6 +298,22 @@ static const struct error *publish_begin(struct client *c, struct conduit *condu
     return NULL;
 }
 
+/* Whoever may make it public may take that back, whether it is so or not. */
+static const struct error *publish_take_back(struct client *c, struct conduit *conduit, const char *service, const char *who)
+{
+    struct publication *b = publication_find(&c->publish, service);
+    struct ask *a = ask_add(&c->publish, &c->publish.leaving, conduit);
+    if (a == NULL)
+        return &error_limit;
+    ask_answer(a, NULL);
+    if (b == NULL)
+        return NULL;
+    log_info(c->id, "service %s is not public any more: %s has taken it back", service, who);
+    publication_free(&c->publish, b, &error_cancelled);
+    publications_changed(c);
+    return NULL;
+}
+
 void publish_open(struct client *c, struct conduit *conduit, const struct open_head *head)
 {
     struct gate_who who = {.name = ""};
@@ -306,12 +323,14 @@ void publish_open(struct client *c, struct conduit *conduit, const struct open_h
         c->publish.client = c;
         evtimer_assign(&c->publish.timer, worker_events(c->crew.workers[0]), on_timer, &c->publish);
     }
-    if (error == NULL)
+    if (error == NULL && head->seconds == 0)
+        error = publish_take_back(c, conduit, head->service, who.name);
+    else if (error == NULL)
         error = publish_begin(c, conduit, head, &who);
-    if (error != NULL) {
+    if (error != NULL)
         refuse(c, &conduit, head->service, error, why.text);
+    if (error != NULL || head->seconds == 0)
         return;
-    }
     const struct public_port *port = publicity_find(&c->publicity, head->service);
     if (!offer_again(c))
         log_warning(c->id, "no memory to ask for a public port");
@@ -341,12 +360,17 @@ void publish_heard(struct client *c, const struct public_port *port)
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-void publish_init(struct publish *p) { list_init(&p->all); }
+void publish_init(struct publish *p)
+{
+    list_init(&p->all);
+    list_init(&p->leaving);
+}
 
 void publish_end(struct publish *p)
 {
     LIST_FOREACH_SAFE (node, next, &p->all)
         publication_free(p, publication_of(node), &error_shutting_down);
+    asks_end(&p->leaving, &error_shutting_down);
     if (p->client != NULL)
         event_del(&p->timer);
     p->client = NULL;

@@ -17,6 +17,7 @@ struct client;
 
 struct publish {
     struct list all; /* struct publication */
+    struct list leaving; /* workstations that have had an answer without an address */
     unsigned count, asking;
     struct client *client; /* NULL: nothing was ever published */
     struct event timer;

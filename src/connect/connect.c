@@ -50,7 +50,7 @@ static void device_failed(struct device *d)
     hub_query_cancel(&d->query);
     for (unsigned i = 0; i < c->device_count; i++)
         if (c->devices[i].state != DEVICE_FAILED) {
-            if (c->config.wishes->list[0].public_s > 0)
+            if (c->config.wishes->list[0].public)
                 connect_publish_look(c);
             return;
         }
@@ -223,7 +223,7 @@ static void on_offer(void *ctx, struct offering *o, const struct error *why)
     for (unsigned i = 0; i < wishes->count; i++) {
         if (strcmp(wishes->list[i].device, d->id) != 0)
             continue;
-        if (wishes->list[i].public_s > 0)
+        if (wishes->list[i].public)
             connect_publish(c, i);
         else if (wishes->list[i].stdio)
             connect_open_stdio(c, i);

@@ -84,7 +84,7 @@ static bool doors_make(struct connect *c, struct config_error *err)
 {
     const struct wishes *wishes = c->config.wishes;
     for (unsigned i = 0; i < wishes->count; i++) {
-        if (wishes->list[i].public_s > 0)
+        if (wishes->list[i].public)
             continue;
         if (!wishes->list[i].stdio && door_bind(&c->doors[i], &wishes->list[i], err) != 0)
             return false;

@@ -24,7 +24,7 @@ static const struct setting rows[] = {
     {.name = "public", .kind = SETTING_FLAG, .offset = AT(public),
      .help = "have the services reached by everybody at a TCP port of the server, and end; the device has to allow it"},
     {.name = "for", .kind = SETTING_TEXT, .offset = AT(period), .default_text = "1h", .argument = "TIME",
-     .help = "how long they are public: 90s, 30m, 1h, 2d"},
+     .help = "how long they are public: 90s, 30m, 1h, 2d; 0: take that back"},
     {.name = "timeout", .kind = SETTING_SECONDS, .offset = AT(timeout_us), .min = 1, .max = 3600, .default_text = "5",
      .argument = "SECONDS", .help = "how long a device may take to answer at first"},
     {.name = "device-key", .kind = SETTING_TEXT, .offset = AT(device_keys), .argument = "KEY[,KEY...]",

@@ -31,7 +31,7 @@ static bool is_answered(const struct connect *c, unsigned index)
     for (unsigned i = 0; i < c->device_count; i++)
         if (strcmp(c->devices[i].id, w->device) == 0 && c->devices[i].state == DEVICE_FAILED)
             return true;
-    return w->public_s == 0 || c->published[index] != PUBLIC_NOT_YET;
+    return !w->public || c->published[index] != PUBLIC_NOT_YET;
 }
 
 void connect_publish_look(struct connect *c)
@@ -73,6 +73,11 @@ static void question_answered(struct question *q)
     if (q->len > 0 && q->text[q->len - 1] == '\n')
         q->text[--q->len] = '\0';
     wish_text(w, subject, sizeof(subject));
+    if (w->public_s == 0) {
+        say("%s is not public any more", subject);
+        question_end(q, PUBLIC_YES, &error_none);
+        return;
+    }
     if (!address_valid(q->text)) {
         log_fatal(PROGRAM, "%s: %s does not say where it is public", subject, w->device);
         question_end(q, PUBLIC_NO, &error_protocol_error);

@@ -130,8 +130,11 @@ static int public_set(struct wish *w, const char *text, struct config_error *err
 {
     struct config_error why;
     uint64_t us;
-    if (duration_parse(text, 1, PUBLISH_S_MAX, &us, &why) != 0)
+    if (duration_parse(text, 0, PUBLISH_S_MAX, &us, &why) != 0)
         return config_error_set(err, "--for: %s", why.text);
+    if (us > 0 && us < US_PER_S)
+        return config_error_set(err, "--for: %.64s is less than a second", text);
+    w->public = true;
     w->public_s = (uint32_t)(us / US_PER_S);
     return 0;
 }

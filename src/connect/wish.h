@@ -20,7 +20,8 @@ struct wish {
     char address[256];                /* where it listens: a name or an address */
     uint16_t port;                    /* 0: a free one */
     bool stdio;                       /* standard input and output instead */
-    uint32_t public_s;                /* no way: the service is made public for so many seconds; 0: a way */
+    bool public;                      /* no way: the service is made public for a while */
+    uint32_t public_s;                /* so many seconds; 0: that is taken back */
 };
 
 struct wishes {

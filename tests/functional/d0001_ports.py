@@ -258,6 +258,10 @@ def _(t):
     check("gateway/ssh is at 127.0.0.1:" in program.log, program.log)
     wait_until(lambda: refused(first), "gone")
     s.device.wait_log("service ssh is not public any more: its time is over")
+    for number, period in enumerate(("1h", "0")):
+        program = s.workstation("--public", "--for", period, "gateway/ssh", label=f"taken-back-{number}")
+        same((program.wait_exit(), program.stdout != ""), (0, period != "0"), "exit status, and an address")
+        wait_until(lambda: refused(first) == (period == "0"), "it is open, and closed")
     program = s.workstation("--public", "gateway/ssh", label="revoked")
     same(program.wait_exit(), 0, "exit status")
     s.authorize("oli", "eve")

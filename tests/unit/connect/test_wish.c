@@ -79,16 +79,16 @@ static void test_stdio(void)
 static void test_public(void)
 {
     OK_INT(parse(&(struct wish_options){.public_for = "90"}, 2, "a/ssh", "b"), 0);
-    OK(wishes.count == 2 && wishes.list[0].public_s == 90 && wishes.list[1].public_s == 90);
+    OK(wishes.count == 2 && wishes.list[0].public && wishes.list[0].public_s == 90 && wishes.list[1].public_s == 90);
     static const struct {
         const char *text;
         unsigned seconds;
-    } good[] = {{"2s", 2}, {"30m", 1800}, {"1.5h", 5400}, {"7d", 604800}};
+    } good[] = {{"0", 0}, {"2s", 2}, {"30m", 1800}, {"1.5h", 5400}, {"7d", 604800}};
     for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         OK_INT(parse(&(struct wish_options){.public_for = good[i].text}, 1, "a", NULL), 0);
         OK_INT(wishes.list[0].public_s, good[i].seconds);
     }
-    static const char *const wrong[] = {"", "h", "0", "0.5s", "8d", "169h", "1w", "-1h", "1h30m", "99999999999999999999999999999999h"};
+    static const char *const wrong[] = {"", "h", "0.5s", "8d", "169h", "1w", "-1h", "1h30m", "99999999999999999999999999999999h"};
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         OK_INT(parse(&(struct wish_options){.public_for = wrong[i]}, 1, "a", NULL), -1);
     OK_INT(parse(&(struct wish_options){.public_for = "1h", .stdio = true}, 1, "a", NULL), -1);
