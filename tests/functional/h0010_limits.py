@@ -73,9 +73,8 @@ def _(t):
         with visit(http, FRONT, in_front("192.0.2.8")) as other:
             same(other.ask(host=host).status, 200, "another one")
         wait_until(lambda: count(tunnel, "visitors") in range(7), "it is gone")
-        full = [stay(visit(http, TRUSTED)) for _ in range(2)]
-        for visitor in full:
-            same(visitor.ask(host=host).status, 200, "trusted: as many as there is room for")
+        full = []
+        wait_until(lambda: len(full) == 2 or let_in(full, visit(http, TRUSTED), host), "trusted: as many as there is room for")
         with visit(http, TRUSTED) as ninth:
             same(ninth.read_response().error, "limit", "in all")
         for visitor in full:
@@ -83,6 +82,16 @@ def _(t):
         wait_until(lambda: count(tunnel, "visitors_refused") >= 4, "they are counted")
     wait_until(lambda: visit_ok(http, host), "there is room again")
     wait_until(lambda: count(tunnel, "visitors") == 1, "nobody is left")
+
+
+def let_in(visitors, visitor, host):
+    """Kept when there was room; true when there are two of them."""
+    with contextlib.suppress(Closed):
+        if visitor.ask(host=host).status == 200:
+            visitors.append(visitor)
+            return len(visitors) == 2
+    visitor.close()
+    return False
 
 
 def visit_ok(port, host):
@@ -103,31 +112,34 @@ def _(t):
         time.sleep(0.1)  # beyond the resolution of the kernel's clock
         return visitor
 
+    def says(visitor, start):
+        visitor.send(start)
+        return visitor
+
+    post = tunnel.request(method="POST", fields=[("Content-Length", "100")])
+    chunked = tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")])
     late = {
-        "nothing but a letter": (connect(http), b"G"),
-        "a head without its end": (connect(http), head[:-2]),
-        "over TLS": (secure(tunnel.server.https, host, context(ours)), head[:-2]),
-        "a second head": (kept(connect(http)), head[:10]),
-        "a second head over TLS": (kept(secure(tunnel.server.https, host, context(ours))), head[:10]),
-        "a body": (connect(http), tunnel.request(method="POST", fields=[("Content-Length", "100")]) + b"some"),
-        "a chunked body over TLS": (secure(tunnel.server.https, host, context(ours)),
-                                    tunnel.request(method="POST", fields=[("Transfer-Encoding", "chunked")]) + b"5\r\nab"),
+        "nothing but a letter": says(connect(http), b"G"),
+        "over TLS": says(secure(tunnel.server.https, host, context(ours)), head[:-2]),
+        "a second head": says(kept(connect(http)), head[:10]),
+        "a second head over TLS": says(kept(secure(tunnel.server.https, host, context(ours))), head[:10]),
+        "a body": says(connect(http), post + b"some"),
+        "a chunked body over TLS": says(secure(tunnel.server.https, host, context(ours)), chunked + b"5\r\nab"),
+        "a head without its end": says(connect(http), head[:-2]),
     }
     idle = {"silent": connect(http), "asked once": kept(connect(http)), "silent, TLS": secure(tunnel.server.https, host, context(ours))}
-    for visitor, start in late.values():
-        visitor.send(start)
-    trickle = late["a head without its end"][0]
-    for _ in range(5):  # a byte now and then buys no time
-        time.sleep(0.1)
-        trickle.send(b"x")
-    for what, (visitor, _) in late.items():
+    with contextlib.suppress(OSError):
+        for _ in range(5):  # a byte now and then buys no time
+            time.sleep(0.1)
+            late["a head without its end"].send(b"x")
+    for what, visitor in late.items():
         answer = visitor.read_response()
         same((answer.status, answer.error, answer.get("Connection")), (408, "request-timeout", "close"), what)
         check(visitor.is_closed(), f"{what}: closed")
     for what, visitor in idle.items():
         with contextlib.suppress(Closed):
             same(visitor.read_rest(), b"", what)
-    check(time.monotonic() - began < seconds(4), f"it took {time.monotonic() - began:.1f} s")
+    check(time.monotonic() - began < seconds(5), f"it took {time.monotonic() - began:.1f} s")
     seen = counters(tunnel)
     same((seen["heads_late"], seen["bodies_stalled"], seen["visitors_idle"] >= 3), (5, 2, True), "counters")
     same(tunnel.ask().status, 200, "others are served")
