@@ -31,6 +31,7 @@ static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64
     if (retry_us != CLOCK_NEVER)
         log_info(c->id, "reconnecting in %" PRIu64 " ms", retry_us / US_PER_MS);
     else if (!atomic_load(&c->ending)) {
+        snprintf(c->last_why, sizeof(c->last_why), "%s", why);
         atomic_store(&c->gave_up, true);
         client_tell_news(c);
     }

@@ -54,6 +54,8 @@ int client_news(const struct client *c);
 unsigned client_streams(const struct client *c);
 /* max_attempts are used up, or the server refuses us and they are limited. */
 bool client_gave_up(const struct client *c);
+/* And why there was no connection in the end; "" where that was not the reason. Once it has given up. */
+const char *client_last_why(const struct client *c);
 /* Why there is no session with the server although it can be reached; NULL: no such reason. */
 const struct error *client_refused(const struct client *c);
 

@@ -30,6 +30,7 @@ struct client {
     /* any thread */
     atomic_uint streams;
     atomic_bool gave_up, draining, ending;
+    char last_why[160]; /* why there was no connection in the end: before `gave_up` */
     _Atomic(const struct error *) refused;
 
     /* worker 0's */

@@ -183,3 +183,5 @@ int client_news(const struct client *c) { return c->news; }
 unsigned client_streams(const struct client *c) { return atomic_load(&c->streams); }
 const struct error *client_refused(const struct client *c) { return atomic_load(&c->refused); }
 bool client_gave_up(const struct client *c) { return atomic_load(&c->gave_up); }
+
+const char *client_last_why(const struct client *c) { return c->last_why; }

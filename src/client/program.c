@@ -70,11 +70,11 @@ static void take_news(const struct wait *w)
     (void)n; /* only resets it */
 }
 
-static void say_gave_up(const struct options *o)
+static void say_gave_up(const struct options *o, const char *why)
 {
     char text[512];
     way_settings_text(&o->way, text, sizeof(text));
-    log_fatal(PROGRAM, "no connection to %s after %u attempts", text, o->max_attempts);
+    log_fatal(PROGRAM, "no connection to %s after %u attempts%s%s", text, o->max_attempts, why[0] != '\0' ? ": " : "", why);
 }
 
 /* Returns the exit status. */
@@ -92,7 +92,7 @@ static int wait_for_end(struct wait *w)
             return 0;
         if (client_gave_up(w->client) && !is_draining(w)) {
             if (client_refused(w->client) == NULL)
-                say_gave_up(w->options);
+                say_gave_up(w->options, client_last_why(w->client));
             return EXIT_FAILED;
         }
     }
