@@ -4,7 +4,7 @@
  * server; then requests to them through it. Prints what an idle client and a live session cost the server, and how long
  * requests take.
  *
- *     scale CLIENTS LIVE REQUESTS MQTT_PORT HTTP_PORT SERVER_PID [plain]
+ *     scale CLIENTS LIVE REQUESTS MQTT_PORT HTTP_PORT SERVER_PID [plain] [at-once]
  *
  * Each client is a whole hub (peer/hub.h) on a link of this program's own: link.h over a plain socket, because the library
  * below the real one allows one connection a process. `plain`: the server runs with --no-encryption, and sessions
@@ -32,7 +32,7 @@
 #include "mqtt/packet.h"
 #include "peer/hub.h"
 
-#define BATCH 200          /* clients that connect at the same time */
+#define BATCH 200          /* clients that connect at the same time, unless all do (at-once) */
 #define WAIT_US (120 * US_PER_S)
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 
@@ -40,7 +40,7 @@ static struct {
     uint16_t mqtt_port, http_port;
     unsigned clients, live, requests;
     long server_pid;
-    bool plain;
+    bool plain, at_once;
 } options;
 static atomic_uint up_count, session_count;
 static struct worker *worker;
@@ -113,10 +113,10 @@ static void packet_take(struct link *l, const struct mqtt_packet *p)
         l->config.events->message(l->config.ctx, topic, &payload, p->publish.retain, 0);
         slice_done(&payload);
     } else if (p->type == MQTT_SUBACK) {
-        link_set_presence(l, l->config.presence);
-    } else if (p->type == MQTT_PUBACK && !l->up) {
-        l->up = true;
+        l->up = true; /* before the server hears of it and says HELLO */
         l->config.events->up(l->config.ctx, "scale");
+        link_set_presence(l, l->config.presence);
+    } else if (p->type == MQTT_PUBACK) {
         atomic_fetch_add(&up_count, 1);
     }
 }
@@ -353,7 +353,7 @@ static void measure(const char *what, unsigned count, unsigned among, bool in_or
     free(took);
 }
 
-/* -- the server's memory ------------------------------------------------------------------------------------------- */
+/* -- the server's memory and time ------------------------------------------------------------------------------------------- */
 
 static double server_kib(void)
 {
@@ -371,6 +371,18 @@ static double server_kib(void)
     return (double)kib;
 }
 
+static double server_cpu_s(void)
+{
+    char path[64];
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", options.server_pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL || fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        fail("the server is not there");
+    fclose(f);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static void wait_for(atomic_uint *count, unsigned wanted)
 {
     for (uint64_t end = clock_now_us() + WAIT_US; atomic_load(count) < wanted;) {
@@ -386,7 +398,7 @@ static void clients_start(const struct seal_context *seal)
 {
     for (unsigned i = 0; i < options.clients; i++) {
         hub_start(client_create(i, seal));
-        if ((i + 1) % BATCH == 0 || i + 1 == options.clients) {
+        if (((i + 1) % BATCH == 0 && !options.at_once) || i + 1 == options.clients) {
             wait_for(&up_count, i + 1);
             if (seal != NULL)
                 wait_for(&session_count, i + 1);
@@ -401,12 +413,13 @@ static void clients_start(const struct seal_context *seal)
 
 static void run(const struct seal_context *seal)
 {
-    double before = server_kib();
+    double before = server_kib(), cpu_s = server_cpu_s();
     uint64_t began = clock_now_us();
     clients_start(seal);
     double idle = server_kib();
-    printf("%u clients %s in %.1f s\n", options.clients, seal != NULL ? "with encrypted sessions" : "announced",
-           (double)(clock_now_us() - began) / US_PER_S);
+    printf("%u clients %s in %.1f s, %.1f s of the server's processor time\n", options.clients,
+           seal != NULL ? "with encrypted sessions" : "announced", (double)(clock_now_us() - began) / US_PER_S,
+           server_cpu_s() - cpu_s);
     printf("server: %.1f KiB for each of them\n", (idle - before) / options.clients);
     measure("the first request to a client", options.live, options.live, true);
     printf("server: %.1f KiB more for each client that was asked, sessions and idle streams included\n",
@@ -420,7 +433,7 @@ int main(int argc, char **argv)
     const char *why;
     struct seal_context *seal = NULL;
     if (argc < 7) {
-        fprintf(stderr, "usage: scale CLIENTS LIVE REQUESTS MQTT_PORT HTTP_PORT SERVER_PID [plain]\n");
+        fprintf(stderr, "usage: scale CLIENTS LIVE REQUESTS MQTT_PORT HTTP_PORT SERVER_PID [plain] [at-once]\n");
         return 2;
     }
     options.clients = (unsigned)strtoul(argv[1], NULL, 10);
@@ -429,7 +442,10 @@ int main(int argc, char **argv)
     options.mqtt_port = (uint16_t)strtoul(argv[4], NULL, 10);
     options.http_port = (uint16_t)strtoul(argv[5], NULL, 10);
     options.server_pid = strtol(argv[6], NULL, 10);
-    options.plain = argc > 7;
+    for (int i = 7; i < argc; i++) {
+        options.plain |= strcmp(argv[i], "plain") == 0;
+        options.at_once |= strcmp(argv[i], "at-once") == 0;
+    }
     if (options.live == 0 || options.live > options.clients || options.requests == 0)
         fail("LIVE is between 1 and CLIENTS, REQUESTS at least 1");
     struct rlimit limit;
