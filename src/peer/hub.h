@@ -154,6 +154,8 @@ void hub_say_public(struct hub_shard *s, const char *instance, const struct publ
 /* Whether what some instance of `id` offers `is` so, as far as it is known on this worker. */
 bool hub_offers(struct hub_shard *s, const char *id, bool (*is)(void *ctx, const struct offering *o), void *ctx);
 
+/* Whether the chosen instance is still there, as far as this worker knows. */
+bool hub_is_there(struct hub_shard *s, const struct hub_choice *of);
 /* What the instance offers, as long as this turn lasts; NULL: it is not known on this worker yet. */
 struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of);
 /* Asks for it. `answer` is called once on this worker, never from inside this call: with the offering (valid during the

@@ -121,6 +121,12 @@ bool hub_refused(struct hub_shard *s, const struct hub_choice *choice, const cha
     return true;
 }
 
+bool hub_is_there(struct hub_shard *s, const struct hub_choice *of)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    return directory_find(s->directory, of->instance) != NULL;
+}
+
 struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of)
 {
     CHECK_OBJECT(s, SHARD_MAGIC);

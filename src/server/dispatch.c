@@ -200,6 +200,25 @@ bool exchange_move(struct exchange *ex, const struct error *why)
     return true;
 }
 
+/* Its stream may go on if the machine is only cut off; but who knows when. What asks for nothing twice is asked of another one. */
+void exchange_machine_gone(struct exchange *ex)
+{
+    const struct error *none;
+    struct hub_choice at;
+
+    if (ex->state != EXCHANGE_WAIT || ex->answer != ANSWER_NONE || ex->upstream == NULL || !ex->request.repeatable ||
+        ex->from_service.input_len > 0 || ex->moves >= INSTANCES_PER_ID_MAX || hub_is_there(ex->front->shard, &ex->at) ||
+        !dispatch_choose(ex, &at, &none) || !at.sound)
+        return;
+    ex->moves++;
+    ex->at = at;
+    counter_add(counters_self(), COUNTER_requests_moved, 1);
+    upstream_close(&ex->upstream, &error_cancelled);
+    exchange_go_on(ex);
+    if (ex->answer != ANSWER_NONE)
+        exchange_wake(ex);
+}
+
 void exchange_dispatch(struct exchange *ex)
 {
     if (doorway_answers(ex) || mqtt_entry_answers(ex))

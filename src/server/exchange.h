@@ -164,6 +164,8 @@ void exchange_dispatch(struct exchange *ex);
 void exchange_connect(struct exchange *ex);
 /* The instance refused with `why`: true when the request is on its way to another one that may have the service. */
 bool exchange_move(struct exchange *ex, const struct error *why);
+/* A machine of the request's client has gone: if it was this one, and nothing was answered, another gets what may be asked twice. */
+void exchange_machine_gone(struct exchange *ex);
 /* The gate has its answer: goes on to where it was going. */
 void exchange_go_on(struct exchange *ex);
 /* The client that the exchange was held for is back. */

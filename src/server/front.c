@@ -249,7 +249,15 @@ void front_client_up(struct front *f, const char *id)
     }
 }
 
-void front_client_down(struct front *f, const char *id) { pool_drop(&f->pool, id, &error_cancelled); }
+void front_client_down(struct front *f, const char *id)
+{
+    pool_drop(&f->pool, id, &error_cancelled);
+    LIST_FOREACH(node, &f->visitors) {
+        struct exchange *ex = CONTAINER_OF(node, struct visitor, node)->exchange;
+        if (ex != NULL && strcmp(ex->route.client, id) == 0)
+            exchange_machine_gone(ex);
+    }
+}
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
 

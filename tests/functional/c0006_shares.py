@@ -65,6 +65,26 @@ def _(t):
     wait_until(lambda: counts(tunnel, 20) == {"one again": 20}, "a machine without the service gets nothing")
 
 
+@story("a machine that is killed: another one answers what may be asked twice, and nothing else is asked twice")
+def _(t):
+    silent = []
+
+    def never(peer, origin):
+        while peer.read_request() is not None:
+            silent.append(peer)
+
+    tunnel = t.tunnel({"hello": t.origin(never)})
+    waiting = {method: t.keep(tunnel.visit(timeout=10)) for method in ("GET", "POST")}
+    for number, (method, visitor) in enumerate(waiting.items(), 1):
+        visitor.send(tunnel.request(method=method, fields=[("Content-Length", "0")] if method == "POST" else []))
+        wait_until(lambda: len(silent) == number, "the request is there")
+    second = tunnel.add_client("tim", {"hello": machine(t, b"two")}, label="second")
+    second.wait_log("session with")
+    tunnel.client.kill()
+    same(waiting["GET"].read_response().body, b"two", "the answer to the GET")
+    check(waiting["POST"].is_quiet(0.3), "nobody else is asked to do what may have been done")
+
+
 @story("a machine that is asked to end gets nothing new at once and finishes what it has")
 def _(t):
     gate = []

@@ -3,7 +3,7 @@
 COUNTER(requests, total, "HTTP requests taken from visitors")
 COUNTER(responses_error, total, "requests answered by the server itself with an error page")
 COUNTER(requests_retried, total, "requests repeated on a new stream because an idle one had ended")
-COUNTER(requests_moved, total, "requests sent to another machine with the same id because one refused them")
+COUNTER(requests_moved, total, "requests sent to another machine with the same id because one refused them or went away")
 COUNTER(visitors, gauge, "visitors' connections that are open")
 COUNTER(upgrades, gauge, "connections that were upgraded (WebSocket and others)")
 COUNTER(streams, gauge, "streams that are open")
