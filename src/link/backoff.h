@@ -8,7 +8,8 @@
 #include "base/clock.h"
 
 #define BACKOFF_FIRST_US (100 * US_PER_MS)
-#define BACKOFF_LAST_US (30 * US_PER_S)
+/* Streams wait for the grace time, a minute by default: a broker that takes half of it to start is found in time. */
+#define BACKOFF_LAST_US (10 * US_PER_S)
 /* A connection that lived so long was a good one: the next loss is the first again. */
 #define BACKOFF_LIVED_US (5 * US_PER_S)
 /* The last step after connections that were up for a shorter time: streams are waiting. */
