@@ -44,6 +44,7 @@ static const struct setting rows[] = {
      .help = "ports that authorized_peers may reach beside the services: 22,8000-8010,HOST:80 (default: none)"},
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt; the server has to say the same"},
+    WAY_GRACE_SETTING(AT(way.grace_us)),
     {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,

@@ -27,6 +27,7 @@ static const struct setting rows[] = {
      .help = "how long they are public: 90s, 30m, 1h, 2d; 0: take that back"},
     {.name = "timeout", .kind = SETTING_SECONDS, .offset = AT(timeout_us), .min = 1, .max = 3600, .default_text = "5",
      .argument = "SECONDS", .help = "how long a device may take to answer at first"},
+    WAY_GRACE_SETTING(AT(way.grace_us)),
     {.name = "device-key", .kind = SETTING_TEXT, .offset = AT(device_keys), .argument = "KEY[,KEY...]",
      .help = "fingerprints that devices' keys may have (default: known_devices, or the first one seen)"},
     CREDENTIAL_SETTINGS(struct options, credentials),

@@ -9,7 +9,6 @@
 
 #define KEEP_ALIVE_US (10 * US_PER_S)
 #define IDLE_US (10 * US_PER_S)
-#define GRACE_US (60 * US_PER_S)
 
 const char *way_host(const struct way *w) { return w->brokers != NULL ? w->brokers->list[0].host : w->host; }
 uint16_t way_port(const struct way *w) { return w->brokers != NULL ? w->brokers->list[0].port : w->port; }
@@ -25,7 +24,7 @@ void way_fill_hub(const struct way *w, struct hub_config *out)
     out->max_envelope = foreign ? w->broker->max_payload : ENVELOPE_MAX_EMBEDDED;
     out->window_max = foreign ? SESSION_WINDOW_BROKER : SESSION_WINDOW_MAX;
     out->envelopes_max = SESSION_ENVELOPES_BROKER;
-    out->grace_us = GRACE_US;
+    out->grace_us = w->grace_us;
     out->idle_us = IDLE_US;
 }
 

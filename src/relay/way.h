@@ -18,6 +18,7 @@ struct way {
     const struct link_urls *brokers; /* NULL: the server's own broker at host and port */
     const struct link_proxy *proxy;  /* on the way there; NULL: none */
     unsigned max_attempts;           /* 0: for ever */
+    uint64_t grace_us;               /* how long streams outlive the connection; the smaller of both ends' counts */
 };
 
 /* The address that `way` leads to, the first one of several, for messages and files. */

@@ -26,7 +26,8 @@ struct way way_settings_way(const struct way_settings *s)
                         .port = (uint16_t)s->port,
                         .broker = &s->broker,
                         .brokers = s->broker.url != NULL ? &s->brokers : NULL,
-                        .proxy = &s->proxy};
+                        .proxy = &s->proxy,
+                        .grace_us = s->grace_us};
 }
 
 void way_settings_text(const struct way_settings *s, char *out, size_t size)

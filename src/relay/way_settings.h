@@ -9,14 +9,22 @@
 #include "config/error.h"
 #include "relay/way.h"
 
-/* A part of the program's settings: its rows fill in host, port and `broker` (BROKER_SETTINGS, MQTUNNEL_SETTINGS). */
+/*
+ * A part of the program's settings: its rows fill in host, port, `broker` (BROKER_SETTINGS,
+ * MQTUNNEL_SETTINGS) and `grace_us` (WAY_GRACE_SETTING).
+ */
 struct way_settings {
     char *host;
     unsigned port;
     struct broker_settings broker;
     struct link_urls brokers; /* valid with broker.url */
     struct link_proxy proxy;
+    uint64_t grace_us;
 };
+
+#define WAY_GRACE_SETTING(at)                                                                                    \
+    {.name = "grace", .kind = SETTING_SECONDS, .offset = (at), .min = 1, .max = 3600, .default_text = "60",       \
+     .argument = "SECONDS", .help = "how long streams outlive the connection; the smaller of both ends' counts"}
 
 /*
  * After the settings were read: whether they fit together. *device gets the name that mqtunnel's settings give the device, ""

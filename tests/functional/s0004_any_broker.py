@@ -14,6 +14,7 @@ from lib.tunnel import Client
 SIZE = 100 << 20
 BLOCK = random.Random(100).randbytes(1 << 20)
 USER = ("tunnel", "secret")
+GRACE = 300  # a slow machine takes over a minute to start RabbitMQ, and streams have to outlive that
 
 
 def serve(peer, origin):
@@ -103,34 +104,38 @@ def tries(tunnel, broker):
 
 
 def goes_on(t, tunnel, broker):
-    """A broker that is started again in the middle of transfers: streams pause and go on."""
+    """A broker that is started again, without its memory, in the middle of transfers: streams pause and go on."""
     load = Load(size=48 << 20)
     tunnel.client.write_services({"hello": t.origin(load.serve)})
     wait_until(lambda: tunnel.client.log.count("service hello") > 1, "the client has read its services again")
-    load.start(tunnel)
-    broker.nodes[0].restart()
-    load.flows_on(20)
+    load.start(tunnel, timeout=GRACE)
+    began = time.monotonic()
+    broker.nodes[0].stop()
+    broker.nodes[0].forget()
+    broker.nodes[0].start()
+    broker.nodes[0].wait_ready()
+    away = time.monotonic() - began
+    print(f"# {type(broker).__name__}: away for {away:.1f} s, went on within {load.flows_on(30):.2f} s", flush=True)
     load.finish()
 
 
 def story_of(t, kind):
     broker = t.keep(kind(t.directory, user=USER))
-    options = ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--username", USER[0], "--password", USER[1]]
+    options = ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--username", USER[0], "--password", USER[1], "--grace", str(GRACE)]
     tunnel = t.tunnel(server=options, client=options)
     tunnel.origin = t.origin(serve)
     tunnel.client = tunnel.add_client("tim", {"hello": tunnel.origin})
     same(tunnel.ask().body, b"hello\n", "the first answer")
     tries(tunnel, broker)
-    return broker, tunnel
+    goes_on(t, tunnel, broker)
 
 
 @story("NATS: 100 MB each way, a slow visitor, presence, wills, restarts of server, client and broker", only="plain")
 def _(t):
-    broker, tunnel = story_of(t, Nats)
-    goes_on(t, tunnel, broker)
+    story_of(t, Nats)
 
 
-@story("RabbitMQ: 100 MB each way, a slow visitor, presence, wills, restarts of server and client", only="plain", slow=True)
+@story("RabbitMQ: 100 MB each way, a slow visitor, presence, wills, restarts of server, client and broker", only="plain", slow=True)
 def _(t):
     story_of(t, RabbitMQ)
 

@@ -2,6 +2,7 @@
 """What brokers of several nodes have in common: own directories, loopback, ports of the kernel's choice, ended by pid."""
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,8 @@ def mqtt_connect(port, user=None, client_id=b"probe"):
 
 
 class Node:
+    memory = ()  # where it keeps what it knows, in its directory
+
     def __init__(self, cluster, directory, name, user):
         self.cluster, self.name, self.user = cluster, name, user
         self.directory = directory
@@ -80,6 +83,11 @@ class Node:
 
     def kill(self):
         self._end(signal.SIGKILL)
+
+    def forget(self):
+        """What a stopped broker has kept on its disk."""
+        for name in self.memory:
+            shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def restart(self):
         self.stop()

@@ -2,6 +2,7 @@
 """Four streams at once that must not lose a byte: a download, an upload, an echoing WebSocket and server-sent events."""
 import base64
 import hashlib
+import os
 import random
 import threading
 import time
@@ -12,7 +13,8 @@ from .program import sanitized
 from .story import check, same
 
 BLOCK = bytes(range(256)) * 256
-SIZE = (64 << 20) if sanitized() else (256 << 20)
+BIG = os.environ.get("MDM_TEST_BIG") == "1"
+SIZE = (64 << 20) if sanitized() else (1 << 30) if BIG else (256 << 20)
 GIB = SIZE if sanitized() else 1 << 30
 EVENT_EVERY = 0.05
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
@@ -178,10 +180,11 @@ class Load:
         check(all(part.running for part in self.parts if part.name in ("echo", "events")), "WebSocket and events go on")
 
     def flows_on(self, limit=10):
-        """After a disturbance: an echo and an event get through."""
-        echoes, events = self.echoes, self.events
+        """After a disturbance: an echo and an event get through. How long that took, in seconds."""
+        began, echoes, events = time.monotonic(), self.echoes, self.events
         wait_until(lambda: self.failed or (self.echoes > echoes + 1 and self.events > events + 1), "streams go on", limit)
         self.check_alive()
+        return time.monotonic() - began
 
     def finish(self, limit=120):
         """Download and upload come to their end, then the others are ended; every byte arrived once."""

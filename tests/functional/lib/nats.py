@@ -9,6 +9,8 @@ BINARY = shutil.which("nats-server", path="/usr/sbin:/usr/bin")
 
 
 class NatsNode(Node):
+    memory = ("data",)
+
     def prepare(self):
         users = f'authorization {{ users = [{{ user: "{self.user[0]}", password: "{self.user[1]}" }}] }}' if self.user else ""
         self.config = self.directory / "nats.conf"

@@ -14,6 +14,8 @@ BINARY = next(iter(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbi
 
 
 class RabbitNode(Node):
+    memory = ("mnesia",)
+
     def prepare(self):
         self.config = self.directory / "rabbitmq.conf"
         (self.directory / "enabled_plugins").write_text("[rabbitmq_mqtt].\n")

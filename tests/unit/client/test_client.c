@@ -52,7 +52,8 @@ static struct client *client_make(uint16_t port, unsigned workers, unsigned max_
     struct catalog *catalog = catalog_create(&services);
     char prefix[] = "mdm";
     const struct broker_settings broker = {.prefix = prefix};
-    const struct way way = {.host = "127.0.0.1", .port = port, .broker = &broker, .max_attempts = max_attempts};
+    const struct way way = {.host = "127.0.0.1", .port = port, .broker = &broker, .max_attempts = max_attempts,
+                            .grace_us = 60 * US_PER_S};
     const struct client_config config = {
         .way = &way,
         .id = "tim",
