@@ -294,6 +294,16 @@
 
 /* Ways that one mdm-tunnel-connect opens: what fits on a command line that somebody writes. */
 #define WISHES_MAX 64
+/* A datagram over IPv6; its length stands in 16 bits. */
+#define DATAGRAM_MAX 65535
+/* Senders of datagrams to one local port that have a stream each: programs and hosts beside a workstation. */
+#define UDP_SENDERS_MAX 1024
+/* Ports that one worker of a device listens at for workstations. */
+#define LISTENERS_PER_WORKER_MAX 64
+/* Sides of a tunnel's audit log, the current file and the one before: some ten thousand lines each. */
+#define AUDIT_FILE_MAX (4 * MIB)
+/* Lines that a device answers to a question about its tunnels: what fits into a stream at once. */
+#define CONTROL_ANSWER_MAX (192 * KIB)
 /* Devices that one list shows. */
 #define SURVEY_MAX 1024
 /* Local connections on one worker: each needs a stream, of which a session has STREAMS_PER_SESSION_MAX. */

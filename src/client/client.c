@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "client/client_inner.h"
+#include "client/guest.h"
 #include "client/local.h"
 
 /* Silence is for what works. */
@@ -151,10 +152,12 @@ static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, c
 {
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
-    if (head->kind == STREAM_KIND_PUBLISH && conduit_peer(conduit)->guest && c->gate != NULL)
+    struct client_shard *shard = &c->shards[hub_shard_index(s)];
+    bool guest = conduit_peer(conduit)->guest && c->gate != NULL;
+    if (guest && head->kind == STREAM_KIND_PUBLISH)
         publish_open(c, conduit, head);
-    else
-        local_open(&c->shards[hub_shard_index(s)], conduit, head);
+    else if (!guest || !guest_open(shard, conduit, head))
+        local_open(shard, conduit, head);
 }
 
 /* A service that is not what its file says is no success: silence would be wrong. */

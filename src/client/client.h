@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/audit.h"
 #include "client/catalog.h"
 #include "client/gate.h"
 #include "relay/trust.h"
@@ -30,6 +31,7 @@ struct client_config {
     struct trust *trust;       /* outlives the client; NULL: no encryption */
     struct trust_whom server;  /* whom it is asked about */
     struct gate *gate;         /* outlives the client; NULL: no workstations, with trust NULL */
+    struct audit *audit;       /* outlives the client; NULL: nothing is written of tunnels */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };
 

@@ -24,6 +24,7 @@ struct client {
     struct crew crew;
     struct client_shard *shards;
     struct lookups *lookups;
+    struct ledger *ledger;
     struct hub *hub;
     int news;
 
@@ -50,6 +51,8 @@ struct client {
 
 extern const struct hub_events client_hub_events;
 const struct error *client_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again);
+/* Ends tunnels on all workers, and tells their workstations who did. Any worker. */
+void client_disconnect(void *ctx, const struct tunnel_owner *whose, const struct conduit_peer *asker, const char *who);
 unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);

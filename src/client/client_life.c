@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/client_inner.h"
@@ -42,8 +43,11 @@ static bool shards_create(struct client *c, const struct client_config *config)
         s->catalog = catalog_ref(config->catalog);
         s->id = c->id;
         s->streams = &c->streams;
+        s->ledger = c->ledger;
         s->idle = on_streams_idle;
-        s->idle_ctx = c;
+        s->disconnect = client_disconnect;
+        s->ctx = c;
+        s->since_s = time(NULL);
         locals_init(s);
     }
     return true;
@@ -65,6 +69,8 @@ static bool hub_make(struct client *c, const struct client_config *config)
     };
     way_fill_hub(config->way, &hub);
     c->hub = hub_create(&hub);
+    for (unsigned i = 0; c->hub != NULL && i < c->crew.count; i++)
+        c->shards[i].hub = hub_shard(c->hub, i);
     return c->hub != NULL && way_make_link(config->way, c->hub, config->instance);
 }
 
@@ -95,7 +101,8 @@ struct client *client_create(const struct client_config *config, struct config_e
     c->limited = config->way->max_attempts != 0;
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->lookups = lookups_create();
-    bool made = c->news >= 0 && c->lookups != NULL && shards_create(c, config) && hub_make(c, config);
+    c->ledger = ledger_create(config->audit);
+    bool made = c->news >= 0 && c->lookups != NULL && c->ledger != NULL && shards_create(c, config) && hub_make(c, config);
     if (!made)
         config_error_set(err, "cannot start: %s", strerror(errno != 0 ? errno : ENOMEM));
     else if (!client_watch(c))
@@ -173,6 +180,7 @@ void client_free(struct client **cp)
     crew_free(&c->crew);
     publicity_done(&c->publicity);
     catalog_unref(c->catalog);
+    ledger_free(&c->ledger);
     free(c->shards);
     if (c->news >= 0)
         close(c->news);

@@ -9,6 +9,7 @@
 #include "base/worker.h"
 #include "client/catalog.h"
 #include "client/gate.h"
+#include "client/tunnel.h"
 #include "relay/lookup.h"
 #include "relay/pump.h"
 
@@ -16,12 +17,19 @@ struct client_shard {
     struct worker *worker;
     struct lookups *lookups; /* the client's */
     struct gate *gate;       /* the client's; NULL: no workstation may open anything */
+    struct ledger *ledger;   /* likewise */
+    struct hub_shard *hub;
     struct catalog *catalog; /* a reference of its own */
     const char *id;          /* the client's, for log lines */
     atomic_uint *streams;    /* the client's: local connections of all workers */
     void (*idle)(void *ctx); /* the last local connection of all has ended */
-    void *idle_ctx;
+    /* `asker` ends the tunnels of these, here and on all other workers; `who` is its name. */
+    void (*disconnect)(void *ctx, const struct tunnel_owner *whose, const struct conduit_peer *asker, const char *who);
+    void *ctx;
+    int64_t since_s; /* when the program started, since 1970 */
     struct list locals;
+    struct list tunnels, controls; /* of workstations */
+    unsigned listeners;
     struct pump_room room;
     struct event sweep; /* while draining */
 };

@@ -10,14 +10,13 @@
 
 #include "base/log.h"
 #include "base/object.h"
-#include "config/port_list.h"
 #include "config/state.h"
 #include "base/watch.h"
 
 struct gate {
     OBJECT_MAGIC;
     struct state *state;
-    const char *allow_ports; /* NULL: none */
+    struct gate_settings settings;
     struct watch *watch;
     void (*changed)(void *ctx);
     void *ctx;
@@ -66,7 +65,7 @@ static void on_file_changed(void *ctx)
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-struct gate *gate_create(const char *state_dir, const char *allow_ports, struct config_error *err)
+struct gate *gate_create(const char *state_dir, const struct gate_settings *settings, struct config_error *err)
 {
     struct gate *g;
     ALLOC_OBJECT(g, GATE_MAGIC);
@@ -75,7 +74,7 @@ struct gate *gate_create(const char *state_dir, const char *allow_ports, struct 
         return NULL;
     }
     pthread_mutex_init(&g->lock, NULL);
-    g->allow_ports = allow_ports;
+    g->settings = *settings;
     if (state_open(state_dir, &g->state, err) != 0 || !table_read(g, &g->table, err))
         gate_free(&g);
     return g;
@@ -149,16 +148,24 @@ static const struct error *key_refused(const struct gate *g, enum peer_answer an
 const struct error *gate_admit(struct gate *g, const struct seal_peer *peer, struct gate_who *who,
                                struct config_error *why)
 {
-    const struct peer_wish wish = {.service = NULL};
+    const struct peer_wish wish = {.kind = PEER_WISH_IN};
     unsigned line;
     enum peer_answer answer = ask(g, &peer->key, peer->psk != NULL ? peer->psk->name : "", &wish, who, &line);
+    return answer == PEER_YES ? NULL : key_refused(g, answer, &peer->key, line, why);
+}
+
+const struct error *gate_ask(struct gate *g, const struct conduit_peer *peer, struct gate_who *who, struct config_error *why)
+{
+    const struct peer_wish wish = {.kind = PEER_WISH_IN};
+    unsigned line;
+    enum peer_answer answer = ask(g, &peer->key, peer->psk, &wish, who, &line);
     return answer == PEER_YES ? NULL : key_refused(g, answer, &peer->key, line, why);
 }
 
 const struct error *gate_service(struct gate *g, const struct conduit_peer *peer, const char *service,
                                  struct gate_who *who, struct config_error *why)
 {
-    const struct peer_wish wish = {.service = service};
+    const struct peer_wish wish = {.kind = PEER_WISH_SERVICE, .service = service};
     unsigned line;
     enum peer_answer answer = ask(g, &peer->key, peer->psk, &wish, who, &line);
     if (answer == PEER_YES)
@@ -173,7 +180,7 @@ const struct error *gate_service(struct gate *g, const struct conduit_peer *peer
 const struct error *gate_public(struct gate *g, const struct conduit_peer *peer, const char *service,
                                 struct gate_who *who, struct config_error *why)
 {
-    const struct peer_wish wish = {.service = service, .public = true};
+    const struct peer_wish wish = {.kind = PEER_WISH_PUBLIC, .service = service};
     unsigned line;
     enum peer_answer answer = ask(g, &peer->key, peer->psk, &wish, who, &line);
     if (answer == PEER_YES && peer->psk[0] == '\0')
@@ -188,24 +195,51 @@ const struct error *gate_public(struct gate *g, const struct conduit_peer *peer,
     return &error_public_not_allowed;
 }
 
-const struct error *gate_port(struct gate *g, const struct conduit_peer *peer, const struct target *target,
-                              struct gate_who *who, struct config_error *why)
+/* What the two kinds of ports have in common: `list` is the device's setting, called `option`. */
+static const struct error *port_ask(struct gate *g, const struct conduit_peer *peer, const struct peer_wish *wish,
+                                    const char *list, const char *option, const struct error *refusal, struct gate_who *who,
+                                    struct config_error *why)
 {
-    const struct peer_wish wish = {.host = target->host, .port = target->port};
+    const char *suffix = wish->protocol == PORT_UDP ? "/udp" : "", *in = wish->kind == PEER_WISH_PORT ? "ports" : "listen";
+    struct target target = {.kind = TARGET_TCP, .port = wish->port};
     char text[PATH_TEXT_MAX];
     unsigned line;
-    enum peer_answer answer = ask(g, &peer->key, peer->psk, &wish, who, &line);
+    enum peer_answer answer = ask(g, &peer->key, peer->psk, wish, who, &line);
     if (answer != PEER_YES && answer != PEER_NOT_THIS)
         return key_refused(g, answer, &peer->key, line, why);
-    target_text(target, text, sizeof(text));
-    if (g->allow_ports == NULL || !port_list_has(g->allow_ports, strlen(g->allow_ports), target->host, target->port))
-        config_error_set(why, "%s wants %.200s, and this device's settings do not allow it: say --allow-ports %.200s here, or "
-                              "\"allow_ports\" in its settings file", who->name, text,
-                         strncmp(text, "localhost:", 10) == 0 ? text + 10 : text);
+    snprintf(target.host, sizeof(target.host), "%s", wish->host);
+    target_text(&target, text, sizeof(text));
+    const char *item = strncmp(text, "localhost:", 10) == 0 ? text + 10 : text;
+    if (list == NULL || !port_list_has(list, strlen(list), wish->host, wish->port, wish->protocol))
+        config_error_set(why, "%s wants %s%.200s%s, and this device's settings do not allow it: say --allow-%s %.200s%s here, or "
+                              "\"allow_%s\" in its settings file", who->name, wish->kind == PEER_WISH_PORT ? "" : "to listen at ",
+                         text, suffix, option, item, suffix, option);
     else if (answer == PEER_NOT_THIS)
-        config_error_set(why, "%s may not use %.200s: it is not in ports= of line %u of %s/" AUTHORIZED_PEERS_FILE, who->name,
-                         text, line, state_directory(g->state));
+        config_error_set(why, "%s may not use %.200s%s: it is not in %s= of line %u of %s/" AUTHORIZED_PEERS_FILE, who->name,
+                         text, suffix, in, line, state_directory(g->state));
     else
         return NULL;
-    return &error_port_not_allowed;
+    return refusal;
+}
+
+const struct error *gate_port(struct gate *g, const struct conduit_peer *peer, const struct target *target,
+                              enum port_protocol protocol, struct gate_who *who, struct config_error *why)
+{
+    const struct peer_wish wish = {
+        .kind = PEER_WISH_PORT, .host = target->host, .port = target->port, .protocol = protocol};
+    return port_ask(g, peer, &wish, g->settings.allow_ports, "ports", &error_port_not_allowed, who, why);
+}
+
+const struct error *gate_listen(struct gate *g, const struct conduit_peer *peer, const struct target *at,
+                                struct gate_who *who, struct config_error *why)
+{
+    const struct peer_wish wish = {.kind = PEER_WISH_LISTEN, .host = at->host, .port = at->port};
+    return port_ask(g, peer, &wish, g->settings.allow_listen, "listen", &error_listen_not_allowed, who, why);
+}
+
+bool gate_may_end(struct gate *g, const struct conduit_peer *peer, struct gate_who *who)
+{
+    const struct peer_wish wish = {.kind = PEER_WISH_END};
+    unsigned line;
+    return peer->psk[0] == '\0' && ask(g, &peer->key, peer->psk, &wish, who, &line) == PEER_YES;
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/object.h"
 #include "client/greeting.h"
+#include "client/guest.h"
 #include "config/target.h"
 #include "relay/dial.h"
 #include "relay/pump.h"
@@ -35,7 +36,7 @@ struct local {
     struct dial *dial;       /* until connected */
     unsigned number;         /* for log lines */
     uint64_t opened_us;
-    struct gate_who who;     /* "": a server */
+    struct tunnel *tunnel;   /* a workstation's; NULL: a server has opened it */
     unsigned proxy_protocol; /* version of the head that the service gets first; 0: none */
     char visitor[64];
     char service[64];
@@ -52,20 +53,21 @@ static void local_say(const struct local *l, const char *text, const char *detai
     if (!log_wanted(LOG_LEVEL_INFO))
         return;
     subject_text(subject, sizeof(subject), l->shard->id, l->service, l->number);
-    log_info(subject, "%s%s%s%s%s", text, l->who.name[0] != '\0' ? " by " : "", l->who.name, detail[0] != '\0' ? ": " : "",
-             detail);
+    log_info(subject, "%s%s%s%s%s", text, l->tunnel != NULL ? " by " : "", l->tunnel != NULL ? l->tunnel->who.name : "",
+             detail[0] != '\0' ? ": " : "", detail);
 }
 
 /* -- the end ------------------------------------------------------------------------------------------------------- */
 
-static void local_free(struct local *l)
+static void local_free(struct local *l, const char *why)
 {
     struct client_shard *shard = l->shard;
     list_remove(&l->node);
     dial_cancel(&l->dial);
+    tunnel_end(&l->tunnel, why);
     FREE_OBJECT(l);
     if (atomic_fetch_sub_explicit(shard->streams, 1, memory_order_acq_rel) == 1)
-        shard->idle(shard->idle_ctx);
+        shard->idle(shard->ctx);
 }
 
 static void on_done(void *ctx, const struct error *reason)
@@ -73,12 +75,12 @@ static void on_done(void *ctx, const struct error *reason)
     struct local *l = ctx;
     char text[192], lasted[32] = "";
     CHECK_OBJECT(l, LOCAL_MAGIC);
-    if (l->who.name[0] != '\0')
+    if (l->tunnel != NULL)
         snprintf(lasted, sizeof(lasted), " in %.1f s", (double)(worker_now_us(l->shard->worker) - l->opened_us) / US_PER_S);
     snprintf(text, sizeof(text), "%" PRIu64 " bytes to the service, %" PRIu64 " from it%s%s%s", l->pump.bytes_to,
              l->pump.bytes_from, lasted, reason != &error_none ? ": " : "", reason != &error_none ? reason->text : "");
     local_say(l, "ended", text);
-    local_free(l);
+    local_free(l, reason->text);
 }
 
 static void on_ended(void *ctx, const struct error *reason)
@@ -122,13 +124,13 @@ static void on_dialled(void *ctx, int fd, const struct error *error, const char 
     CHECK_OBJECT(l, LOCAL_MAGIC);
     if (fd < 0) {
         refuse(l->shard, &l->pump.conduit, l->service, error, why);
-        local_free(l);
+        local_free(l, error->text);
         return;
     }
     if (l->proxy_protocol != 0 && !greeting_send(fd, l->proxy_protocol, l->visitor)) {
         close(fd);
         refuse(l->shard, &l->pump.conduit, l->service, &error_service_refused, strerror(errno));
-        local_free(l);
+        local_free(l, error_service_refused.text);
         return;
     }
     conduit_accept(l->pump.conduit);
@@ -147,7 +149,7 @@ static const struct error *target_for_guest(struct client_shard *shard, const st
         return &error_kind_not_offered;
     if (head->target[0] != '\0')
         return target_parse(head->target, out, why) != 0 || out->kind != TARGET_TCP ? &error_port_not_allowed
-                                                                                   : gate_port(shard->gate, peer, out, who, why);
+                                                                                   : gate_port(shard->gate, peer, out, PORT_TCP, who, why);
     if (s == NULL)
         return &error_unknown_service;
     *out = s->target;
@@ -203,18 +205,36 @@ static unsigned proxy_protocol_for(const struct client_shard *shard, const struc
     return s == NULL || head->target[0] != '\0' ? 0 : s->proxy_protocol;
 }
 
+static void local_cut(void *ctx, const struct error *reason)
+{
+    struct local *l = ctx;
+    CHECK_OBJECT(l, LOCAL_MAGIC);
+    pump_cut(&l->pump, reason);
+}
+
 void local_open(struct client_shard *shard, struct conduit *c, const struct open_head *head)
 {
     struct target target;
     struct gate_who who;
     struct config_error why;
+    bool guest = conduit_peer(c)->guest && shard->gate != NULL;
     const struct error *error = target_for(shard, c, head, &target, &who, &why);
     struct local *l = error != NULL ? NULL : local_create(shard, c, head);
+    const struct tunnel_start start = {.peer = conduit_peer(c), .who = &who, .kind = "tcp",
+                                       .what = head->target[0] != '\0' ? head->target : head->service, .from = head->visitor,
+                                       .cut = local_cut, .ctx = l};
+    if (l != NULL && guest && (l->tunnel = tunnel_create(shard->ledger, &shard->tunnels, &start)) == NULL) {
+        local_free(l, "");
+        l = NULL;
+    }
     if (l == NULL) {
-        refuse(shard, &c, head->service, error != NULL ? error : &error_no_memory, why.text);
+        error = error != NULL ? error : &error_no_memory;
+        if (guest)
+            tunnel_refused(shard->ledger, &start, why.text[0] != '\0' ? why.text : error->text);
+        refuse(shard, &c, head->service, error, why.text);
         return;
     }
-    l->who = who;
+    l->pump.meter = guest ? &l->tunnel->meter : NULL;
     l->proxy_protocol = proxy_protocol_for(shard, head);
     snprintf(l->visitor, sizeof(l->visitor), "%s", head->visitor);
     local_say(l, "opened", head->target[0] != '\0' ? head->target : head->visitor);
@@ -230,6 +250,8 @@ void locals_cut(struct client_shard *shard, const struct error *reason)
     event_del(&shard->sweep);
     LIST_FOREACH_SAFE (node, next, &shard->locals)
         pump_cut(&local_at(node)->pump, reason);
+    tunnels_cut(&shard->tunnels, &(struct tunnel_owner){.everybody = true}, reason);
+    controls_cut(shard, reason);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -248,6 +270,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 void locals_init(struct client_shard *shard)
 {
     list_init(&shard->locals);
+    list_init(&shard->tunnels);
+    list_init(&shard->controls);
     shard->room = (struct pump_room){.worker = shard->worker};
     event_assign(&shard->sweep, worker_events(shard->worker), -1, EV_PERSIST, on_sweep, shard);
 }

@@ -21,7 +21,8 @@ struct options {
     char *server_keys; /* fingerprints; NULL: as known_servers says */
     struct credential_settings credentials;
     char *server_name; /* in the server's certificate; NULL: the host */
-    char *allow_ports; /* NULL: none */
+    char *allow_ports, *allow_listen; /* NULL: none */
+    char *audit;                      /* as audit_create() takes it */
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;

@@ -28,6 +28,7 @@
 struct wait {
     struct client *client;
     const struct options *options;
+    struct audit *audit; /* NULL: none */
     const char *id;
     int signals;          /* a signalfd(2) */
     uint64_t deadline_us; /* of the drain; CLOCK_NEVER: not draining */
@@ -50,13 +51,20 @@ static void drain(struct wait *w)
     client_drain(w->client);
 }
 
+/* What the log's keeper has moved away is begun anew. */
+static void reload(const struct wait *w)
+{
+    client_reload(w->client);
+    audit_reopen(w->audit);
+}
+
 static void take_signal(struct wait *w)
 {
     struct signalfd_siginfo info;
     if (read(w->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP)
-        client_reload(w->client);
+        reload(w);
     else if (is_draining(w))
         _exit(EXIT_FAILED);
     else
@@ -102,7 +110,7 @@ static int wait_for_end(struct wait *w)
 
 static int run(const struct client_config *config, const struct options *o)
 {
-    struct wait w = {.options = o, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = crew_signals_open()};
+    struct wait w = {.options = o, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = crew_signals_open()};
     struct config_error err;
     if (w.signals < 0) {
         log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
@@ -135,6 +143,7 @@ static int run(const struct client_config *config, const struct options *o)
 struct keys {
     struct trust *trust; /* NULL: no encryption, and no gate */
     struct gate *gate;
+    struct audit *audit; /* NULL: none */
     char *address; /* what stands for the server's key: what the client connects to */
 };
 
@@ -164,13 +173,28 @@ static struct way way_of(const struct options *o)
 static void keys_done(struct keys *k)
 {
     gate_free(&k->gate);
+    audit_free(&k->audit);
     trust_free(&k->trust);
     free(k->address);
+}
+
+/* Where nobody can be let in there is nothing to write. */
+static bool audit_make(const struct options *o, struct keys *k, struct config_error *err)
+{
+    struct state *state = NULL;
+    if (o->audit != NULL && strcmp(o->audit, AUDIT_NONE) == 0)
+        return true;
+    if (state_open(o->state_dir, &state, err) != 0)
+        return false;
+    k->audit = audit_create(o->audit, state, err);
+    state_free(&state);
+    return k->audit != NULL;
 }
 
 static bool keys_make(const struct options *o, struct keys *k, struct config_error *err)
 {
     const struct way way = way_of(o);
+    const struct gate_settings lists = {.allow_ports = o->allow_ports, .allow_listen = o->allow_listen};
     *k = (struct keys){.address = trust_address(way_host(&way), way_port(&way))};
     if (k->address == NULL) {
         config_error_set(err, "out of memory");
@@ -180,10 +204,11 @@ static bool keys_make(const struct options *o, struct keys *k, struct config_err
         return true;
     k->trust = trust_make(o, err);
     if (k->trust != NULL)
-        k->gate = gate_create(o->state_dir, o->allow_ports, err);
-    if (k->gate == NULL)
+        k->gate = gate_create(o->state_dir, &lists, err);
+    bool made = k->gate != NULL && audit_make(o, k, err);
+    if (!made)
         keys_done(k);
-    return k->gate != NULL;
+    return made;
 }
 
 /* -- all together -------------------------------------------------------------------------------------------------------- */
@@ -220,6 +245,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .trust = keys->trust,
         .server = {.address = keys->address, .name = o->server_name != NULL ? o->server_name : way_host(&way)},
         .gate = keys->gate,
+        .audit = keys->audit,
     };
     int status = run(&config, o);
     catalog_unref(catalog);
@@ -266,6 +292,20 @@ static int fingerprint_print(const struct options *o)
     return 0;
 }
 
+static bool list_valid(const char *option, const char *list)
+{
+    struct config_error err;
+    if (list == NULL || port_list_check(list, strlen(list), &err) == 0)
+        return true;
+    log_fatal(PROGRAM, "%s: %s", option, err.text);
+    return false;
+}
+
+static bool lists_valid(const struct options *o)
+{
+    return list_valid("--allow-ports", o->allow_ports) && list_valid("--allow-listen", o->allow_listen);
+}
+
 static int run_options(struct options *o, char *const *positionals, int count)
 {
     struct services services = {0, NULL};
@@ -277,10 +317,8 @@ static int run_options(struct options *o, char *const *positionals, int count)
         log_fatal(PROGRAM, "--server-key: '%.200s' is not a fingerprint", o->server_keys);
         return EXIT_USAGE;
     }
-    if (o->allow_ports != NULL && port_list_check(o->allow_ports, strlen(o->allow_ports), &err) != 0) {
-        log_fatal(PROGRAM, "--allow-ports: %s", err.text);
+    if (!lists_valid(o))
         return EXIT_USAGE;
-    }
     log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
     crew_raise_descriptor_limit();
     int status = options_finish(o, &err);

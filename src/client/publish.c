@@ -21,6 +21,8 @@ struct publication {
     struct list node;
     char service[NAME_MAX_BYTES + 1];
     struct conduit_peer peer; /* who asked for it, last */
+    struct client *client;
+    struct tunnel *tunnel; /* of who asked for it first */
     uint64_t until_us;
     uint64_t answer_us; /* who asks is refused then */
     const struct error *why; /* what a server has said; NULL: nothing yet */
@@ -172,6 +174,7 @@ static void publish_arm(struct publish *p)
 static void publication_free(struct publish *p, struct publication *b, const struct error *reason)
 {
     asks_end(&b->asks, reason);
+    tunnel_end(&b->tunnel, reason->text);
     list_remove(&b->node);
     p->count--;
     free(b);
@@ -182,6 +185,17 @@ static void publications_changed(struct client *c)
     if (!offer_again(c))
         log_warning(c->id, "no memory to take a public port back");
     publish_arm(&c->publish);
+}
+
+/* Its time is not over yet: somebody ends the tunnels, or the program ends. */
+static void publication_cut(void *ctx, const struct error *reason)
+{
+    struct publication *b = ctx;
+    struct client *c = b->client;
+    log_info(c->id, "service %s is not public any more: %s", b->service, reason->text);
+    publication_free(&c->publish, b, reason);
+    if (reason != &error_shutting_down)
+        publications_changed(c);
 }
 
 void publish_review(struct client *c)
@@ -294,6 +308,12 @@ static const struct error *publish_begin(struct client *c, struct conduit *condu
         b->until_us = until;
     b->answer_us = now + ANSWER_US;
     b->peer = *conduit_peer(conduit);
+    b->client = c;
+    struct client_shard *shard = &c->shards[0];
+    const struct tunnel_start start = {.peer = &b->peer, .who = who, .kind = "public", .what = b->service, .from = "",
+                                       .cut = publication_cut, .ctx = b};
+    if (b->tunnel == NULL && (b->tunnel = tunnel_create(shard->ledger, &shard->tunnels, &start)) == NULL)
+        log_warning(c->id, "no memory to list the public service %s", b->service);
     log_info(c->id, "%s makes service %s public for %u s", who->name, b->service, head->seconds);
     return NULL;
 }

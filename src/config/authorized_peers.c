@@ -7,7 +7,6 @@
 
 #include "base/label.h"
 #include "config/day.h"
-#include "config/port_list.h"
 #include "config/words.h"
 
 static const char *value_of(const struct word *w, const char *option, size_t *len)
@@ -60,6 +59,15 @@ static int option_parse(const struct word *w, struct authorized_peer *p, struct 
     }
     if (!p->public && word_is(w, "public")) {
         p->public = true;
+        return 0;
+    }
+    if (p->listen == NULL && (value = value_of(w, "listen=", &len)) != NULL) {
+        p->listen = value;
+        p->listen_len = len;
+        return port_list_check(value, len, &why) == 0 ? 0 : config_error_set(err, "line %u: listen: %s", p->line, why.text);
+    }
+    if (!p->disconnect && word_is(w, "disconnect")) {
+        p->disconnect = true;
         return 0;
     }
     if (p->expires == INT64_MAX && (value = value_of(w, "expires=", &len)) != NULL)
@@ -150,13 +158,18 @@ static enum peer_answer line_ask(const struct authorized_peer *p, int64_t now_s,
 {
     if (now_s >= p->expires)
         return PEER_EXPIRED;
-    if (wish->service != NULL && !has_service(p, wish->service))
-        return PEER_NOT_THIS;
-    if (wish->public && !p->public)
-        return PEER_NOT_THIS;
-    if (wish->host != NULL && p->ports != NULL && !port_list_has(p->ports, p->ports_len, wish->host, wish->port))
-        return PEER_NOT_THIS;
-    return PEER_YES;
+    bool may = true;
+    if (wish->kind == PEER_WISH_SERVICE)
+        may = has_service(p, wish->service);
+    else if (wish->kind == PEER_WISH_PUBLIC)
+        may = p->public && has_service(p, wish->service);
+    else if (wish->kind == PEER_WISH_PORT && p->ports != NULL)
+        may = port_list_has(p->ports, p->ports_len, wish->host, wish->port, wish->protocol);
+    else if (wish->kind == PEER_WISH_LISTEN && p->listen != NULL)
+        may = port_list_has(p->listen, p->listen_len, wish->host, wish->port, wish->protocol);
+    else if (wish->kind == PEER_WISH_END)
+        may = p->disconnect;
+    return may ? PEER_YES : PEER_NOT_THIS;
 }
 
 enum peer_answer authorized_peers_ask(const struct authorized_peers *a, const struct fingerprint *key, int64_t now_s,

@@ -140,5 +140,5 @@ bool client_grant_service(const struct client_grant *g, const char *name)
 
 bool client_grant_port(const struct client_grant *g, uint16_t port)
 {
-    return g->ports[0] == '\0' || (strcmp(g->ports, "none") != 0 && port_list_has(g->ports, strlen(g->ports), "localhost", port));
+    return g->ports[0] == '\0' || (strcmp(g->ports, "none") != 0 && port_list_has(g->ports, strlen(g->ports), "localhost", port, PORT_TCP));
 }

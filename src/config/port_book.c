@@ -55,7 +55,7 @@ struct port_book *port_book_create(const char *ranges, const uint64_t key[static
         return NULL;
     memcpy(b->key, key, sizeof(b->key));
     for (unsigned port = 1; port < PORTS; port++)
-        if (port_list_has(ranges, strlen(ranges), "localhost", (uint16_t)port))
+        if (port_list_has(ranges, strlen(ranges), "localhost", (uint16_t)port, PORT_TCP))
             port_set_add(&b->given, (uint16_t)port);
     if (!table_init(&b->owners))
         FREE_OBJECT(b);

@@ -11,7 +11,11 @@ struct item {
     const char *host; /* without brackets; NULL: this machine */
     size_t host_len;
     unsigned first, last;
+    enum port_protocol protocol;
 };
+
+static const char udp_suffix[] = "/udp";
+#define UDP_SUFFIX_BYTES (sizeof(udp_suffix) - 1)
 
 static bool port_read(const char *text, size_t len, unsigned *out)
 {
@@ -41,8 +45,10 @@ static bool host_char(char c)
 
 static bool item_read(const char *text, size_t len, struct item *out)
 {
+    bool udp = len > UDP_SUFFIX_BYTES && memcmp(text + len - UDP_SUFFIX_BYTES, udp_suffix, UDP_SUFFIX_BYTES) == 0;
+    len -= udp ? UDP_SUFFIX_BYTES : 0;
     const char *colon = memrchr(text, ':', len);
-    *out = (struct item){.host = NULL};
+    *out = (struct item){.host = NULL, .protocol = udp ? PORT_UDP : PORT_TCP};
     if (colon == NULL)
         return range_read(text, len, out);
     out->host = text;
@@ -78,7 +84,7 @@ int port_list_check(const char *text, size_t len, struct config_error *err)
     size_t n;
     while (item_next(&text, &len, &at, &n))
         if (!item_read(at, n, &i))
-            return config_error_set(err, "'%.*s' is no PORT, FIRST-LAST or HOST:PORT", n < 64 ? (int)n : 64, at);
+            return config_error_set(err, "'%.*s' is no PORT, FIRST-LAST, HOST:PORT or one of them with /udp", n < 64 ? (int)n : 64, at);
     return 0;
 }
 
@@ -103,13 +109,13 @@ static bool host_is(const struct item *i, const char *host)
     return i->host_len == len && strncasecmp(i->host, host, len) == 0;
 }
 
-bool port_list_has(const char *text, size_t len, const char *host, uint16_t port)
+bool port_list_has(const char *text, size_t len, const char *host, uint16_t port, enum port_protocol protocol)
 {
     struct item i;
     const char *at;
     size_t n;
     while (item_next(&text, &len, &at, &n))
-        if (item_read(at, n, &i) && port >= i.first && port <= i.last && host_is(&i, host))
+        if (item_read(at, n, &i) && i.protocol == protocol && port >= i.first && port <= i.last && host_is(&i, host))
             return true;
     return false;
 }

@@ -30,6 +30,12 @@ static struct device *device_find(struct connect *c, const char *id)
     return NULL;
 }
 
+bool connect_is_ready(struct connect *c, const char *device)
+{
+    const struct device *d = device_find(c, device);
+    return d != NULL && d->state == DEVICE_READY;
+}
+
 /* -- failure ------------------------------------------------------------------------------------------------------- */
 
 void connect_say_over(struct connect *c, enum connect_over over)
@@ -50,7 +56,7 @@ static void device_failed(struct device *d)
     hub_query_cancel(&d->query);
     for (unsigned i = 0; i < c->device_count; i++)
         if (c->devices[i].state != DEVICE_FAILED) {
-            if (c->config.wishes->list[0].public)
+            if (c->config.wishes->list[0].kind == WISH_PUBLIC)
                 connect_publish_look(c);
             return;
         }
@@ -162,7 +168,7 @@ static void on_session_ended(void *ctx, const char *peer, const struct error *re
     if (refused) {
         refusal_say(d, reason);
         device_failed(d);
-    } else if (d->state == DEVICE_READY)
+    } else if (d->state == DEVICE_READY && reason != &error_session_idle)
         say("%s: the session has ended: %s", d->id, reason->text);
 }
 
@@ -204,6 +210,27 @@ static bool wish_complete(struct wish *w, const struct service_entry *list, size
     return false;
 }
 
+static void wish_begin(struct connect *c, unsigned index)
+{
+    switch (c->config.wishes->list[index].kind) {
+    case WISH_PUBLIC:
+        connect_publish(c, index);
+        return;
+    case WISH_STDIO:
+        connect_open_stdio(c, index);
+        return;
+    case WISH_UDP:
+        connect_open_udp(c, index);
+        return;
+    case WISH_BACK:
+        connect_back(c, index);
+        return;
+    case WISH_TCP:
+        connect_open_door(c, index);
+        return;
+    }
+}
+
 static void on_offer(void *ctx, struct offering *o, const struct error *why)
 {
     struct device *d = ctx;
@@ -223,12 +250,7 @@ static void on_offer(void *ctx, struct offering *o, const struct error *why)
     for (unsigned i = 0; i < wishes->count; i++) {
         if (strcmp(wishes->list[i].device, d->id) != 0)
             continue;
-        if (wishes->list[i].public)
-            connect_publish(c, i);
-        else if (wishes->list[i].stdio)
-            connect_open_stdio(c, i);
-        else
-            connect_open_door(c, i);
+        wish_begin(c, i);
     }
 }
 
@@ -240,8 +262,10 @@ static void on_client_up(void *ctx, struct hub_shard *s, const char *id, bool fi
     struct device *d = hub_shard_index(s) == 0 ? device_find(c, id) : NULL;
     if (d == NULL || d->state == DEVICE_FAILED)
         return;
-    if (d->state == DEVICE_READY && first)
+    if (d->state == DEVICE_READY && first) {
         say("%s is back", d->id);
+        connect_back_again(c, d->id);
+    }
     if (d->state != DEVICE_AWAITED)
         return;
     struct hub_choice choice;
@@ -262,7 +286,33 @@ static void on_client_down(void *ctx, struct hub_shard *s, const char *id, bool 
         say("%s is gone", d->id);
 }
 
+/* -- streams that a device opens ------------------------------------------------------------------------------------- */
+
+/* Somebody with authority there has ended the tunnels to it: as if it had not let us in. */
+static void told_to_end(struct conduit *conduit, struct device *d, const char *who)
+{
+    conduit_accept(conduit);
+    conduit_close(&conduit, &error_none);
+    if (d->state == DEVICE_FAILED)
+        return;
+    log_fatal(PROGRAM, "%s: the tunnels were ended by %s", d->id, who);
+    device_failed(d);
+}
+
+static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, const struct open_head *head)
+{
+    struct connect *c = connect_of(ctx);
+    struct device *d = device_find(c, conduit_peer(conduit)->name);
+    if (d != NULL && head->kind == STREAM_KIND_CONTROL && strcmp(head->service, "disconnect") == 0)
+        told_to_end(conduit, d, head->visitor);
+    else if (d != NULL && head->kind == STREAM_KIND_TCP)
+        connect_back_open(c, hub_shard_index(s), conduit, head);
+    else
+        conduit_refuse(&conduit, &error_unknown_service);
+}
+
 const struct hub_events connect_hub_events = {
+    .opened = on_opened,
     .link_up = on_link_up,
     .link_down = on_link_down,
     .client_up = on_client_up,

@@ -28,6 +28,7 @@ struct connect_config {
     struct wishes *wishes; /* their services are filled in; outlive the object */
     struct trust *trust;   /* outlives it */
     uint64_t timeout_us;   /* for a device to be there, once the broker is reached */
+    uint64_t linger_us;    /* a session without a stream ends after so long; 0: never */
 };
 
 /* Connects to nothing yet. NULL and *err (a port that is taken, memory). What config points to outlives it. */

@@ -25,15 +25,29 @@ static void door_run(void *ctx, unsigned worker, void *arg)
 void connect_open_door(struct connect *c, unsigned index)
 {
     struct door *d = &c->doors[index];
-    if (!door_listen(d) || !crew_run_all(&c->crew, door_run, c, d)) {
-        log_fatal(PROGRAM, "cannot listen on %s: %s", d->address, strerror(errno));
+    if (!local_port_listen(&d->port) || !crew_run_all(&c->crew, door_run, c, d)) {
+        log_fatal(PROGRAM, "cannot listen on %s: %s", d->port.address, strerror(errno));
         connect_say_over(c, CONNECT_FAILED);
         return;
     }
     char text[400];
     wish_text(d->wish, text, sizeof(text));
-    say("%s is at %s", text, d->address);
-    hint_print(d->wish, d->address, d->port);
+    say("%s is at %s", text, d->port.address);
+    hint_print(d->wish, d->port.address, d->port.port);
+}
+
+void connect_open_udp(struct connect *c, unsigned index)
+{
+    struct door *d = &c->doors[index];
+    char text[400];
+    c->udp_doors[index] = udp_door_create(d, c->shards[0].visits.hub, c->crew.workers[0]);
+    if (c->udp_doors[index] == NULL) {
+        log_fatal(PROGRAM, "cannot listen on %s: out of memory", d->port.address);
+        connect_say_over(c, CONNECT_FAILED);
+        return;
+    }
+    wish_text(d->wish, text, sizeof(text));
+    say("%s/udp is at %s", text, d->port.address);
 }
 
 static void on_stdio_done(void *ctx, const struct error *reason)
@@ -84,11 +98,10 @@ static bool doors_make(struct connect *c, struct config_error *err)
 {
     const struct wishes *wishes = c->config.wishes;
     for (unsigned i = 0; i < wishes->count; i++) {
-        if (wishes->list[i].public)
-            continue;
-        if (!wishes->list[i].stdio && door_bind(&c->doors[i], &wishes->list[i], err) != 0)
+        enum wish_kind kind = wishes->list[i].kind;
+        if ((kind == WISH_TCP || kind == WISH_UDP) && door_bind(&c->doors[i], &wishes->list[i], err) != 0)
             return false;
-        if (wishes->list[i].stdio && (c->plumb = plumb_create(&c->plumb_fd)) == NULL) {
+        if (kind == WISH_STDIO && (c->plumb = plumb_create(&c->plumb_fd)) == NULL) {
             config_error_set(err, "standard input and output: %s", strerror(errno));
             return false;
         }
@@ -121,6 +134,7 @@ static bool hub_make(struct connect *c)
         .ctx = c,
         .seal = trust_seal(c->config.trust),
         .admit = connect_admit,
+        .linger_us = c->config.linger_us,
     };
     way_fill_hub(c->config.way, &hub);
     c->hub = hub_create(&hub);
@@ -140,11 +154,11 @@ struct connect *connect_create(const struct connect_config *config, struct confi
     c->config = *config;
     c->plumb_fd = -1;
     for (unsigned i = 0; i < WISHES_MAX; i++)
-        c->doors[i].fd = -1;
+        c->doors[i].port.fd = -1;
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!devices_make(c, err) || !doors_make(c, err))
         connect_free(&c);
-    else if (c->news < 0 || !shards_make(c) || !hub_make(c)) {
+    else if (c->news < 0 || (c->lookups = lookups_create()) == NULL || !shards_make(c) || !hub_make(c)) {
         config_error_set(err, "cannot start: %s", strerror(errno != 0 ? errno : ENOMEM));
         connect_free(&c);
     }
@@ -169,6 +183,11 @@ static void cut_run(void *ctx, unsigned worker, void *arg)
     for (unsigned i = 0; i < WISHES_MAX; i++)
         doorkeeper_stop(&s->keepers[i]);
     visits_cut(&s->visits, &error_shutting_down);
+    if (worker != 0)
+        return;
+    connect_backs_end(c);
+    for (unsigned i = 0; i < WISHES_MAX; i++)
+        udp_door_free(&c->udp_doors[i]);
 }
 
 void connect_end(struct connect *c)
@@ -189,6 +208,8 @@ void connect_free(struct connect **cp)
         cut_run(c, i, NULL);
     if (event_initialized(&c->timeout))
         event_del(&c->timeout);
+    if (c->lookups != NULL)
+        lookups_free(&c->lookups);
     hub_free(&c->hub);
     if (c->plumb_fd >= 0)
         close(c->plumb_fd);

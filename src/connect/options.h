@@ -12,16 +12,16 @@
 
 struct options {
     struct way_settings way;
-    char *listen, *remote, *forwards;
+    char *listen, *remote, *forwards, *datagrams, *backs;
     bool stdio;
-    uint64_t timeout_us;
+    uint64_t timeout_us, linger_us;
     char *device_keys; /* fingerprints; NULL: as known_devices says */
     struct credential_settings credentials;
     char *state_dir;
     unsigned workers;
     bool public;
     char *period; /* of public */
-    bool fingerprint, list;
+    bool fingerprint, list, status, disconnect;
     bool quiet, verbose;
     char *settings_file;
 };

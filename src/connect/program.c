@@ -114,6 +114,8 @@ static void ids_known(struct ids *ids, struct trust *trust, const struct way *wa
     free(text);
 }
 
+static bool is_question(const struct options *o) { return o->list || o->status || o->disconnect; }
+
 static int run_list(const struct options *o, char *const *devices, int count, struct trust *trust)
 {
     char instance[INSTANCE_TEXT_BYTES + 1], text[600];
@@ -133,7 +135,8 @@ static int run_list(const struct options *o, char *const *devices, int count, st
         return FAILED;
     }
     const struct survey_config config = {
-        .instance = instance, .way = &way, .way_text = text, .ids = ids.list, .trust = trust, .timeout_us = o->timeout_us};
+        .instance = instance, .way = &way, .way_text = text, .ids = ids.list, .trust = trust, .timeout_us = o->timeout_us,
+        .question = o->disconnect ? SURVEY_DISCONNECT : o->status ? SURVEY_STATUS : SURVEY_LIST, .named = count > 0};
     if (survey_run(&config, &err) == 0)
         return 0;
     log_fatal(PROGRAM, "%s", err.text);
@@ -160,6 +163,7 @@ static int run_wishes(const struct options *o, struct wishes *wishes, struct tru
         .wishes = wishes,
         .trust = trust,
         .timeout_us = o->timeout_us,
+        .linger_us = o->linger_us,
     };
     return run(&config);
 }
@@ -181,7 +185,7 @@ static int run_options(struct options *o, char *const *devices, int count)
     static struct wishes wishes; /* too large for a stack */
     struct config_error err;
     const struct wish_options wish = {
-        .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .stdio = o->stdio,
+        .listen = o->listen, .remote = o->remote, .forwards = o->forwards, .datagrams = o->datagrams, .backs = o->backs, .stdio = o->stdio,
         .public_for = o->public ? o->period : NULL};
     char device[LABEL_BYTES + 1] = "", *adopted[] = {device};
     bool usable = settings_finish(o, device, &err);
@@ -189,7 +193,11 @@ static int run_options(struct options *o, char *const *devices, int count)
         devices = adopted;
         count = 1;
     }
-    usable = usable && (o->fingerprint || o->list || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
+    if (usable && o->disconnect && count == 0) {
+        config_error_set(&err, "--disconnect: which device?");
+        usable = false;
+    }
+    usable = usable && (o->fingerprint || is_question(o) || wishes_parse(devices, count, &wish, &wishes, &err) == 0);
     if (!usable) {
         log_fatal(PROGRAM, "%s", err.text);
         return WRONG_USAGE;
@@ -205,7 +213,7 @@ static int run_options(struct options *o, char *const *devices, int count)
         return FAILED;
     }
     int status = o->fingerprint ? fingerprint_print(trust)
-                 : o->list      ? run_list(o, devices, count, trust)
+                 : is_question(o) ? run_list(o, devices, count, trust)
                                 : run_wishes(o, &wishes, trust);
     trust_free(&trust);
     return status;

@@ -31,7 +31,7 @@ static bool is_answered(const struct connect *c, unsigned index)
     for (unsigned i = 0; i < c->device_count; i++)
         if (strcmp(c->devices[i].id, w->device) == 0 && c->devices[i].state == DEVICE_FAILED)
             return true;
-    return !w->public || c->published[index] != PUBLIC_NOT_YET;
+    return w->kind != WISH_PUBLIC || c->published[index] != PUBLIC_NOT_YET;
 }
 
 void connect_publish_look(struct connect *c)

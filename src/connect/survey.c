@@ -7,6 +7,7 @@
 #include <event2/event_struct.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/object.h"
+#include "connect/ask.h"
 #include "peer/hub.h"
 #include "peer/offering.h"
 
@@ -23,14 +25,18 @@
 #define REACH_MS 15000
 #define END_US (2 * US_PER_S)
 
-enum answer { ANSWER_NONE, ANSWER_OFFER, ANSWER_REFUSED };
+enum answer { ANSWER_NONE, ANSWER_ASKED, ANSWER_SOME, ANSWER_REFUSED };
 
 struct entry {
     struct survey *survey;
-    struct hub_query *query;
+    struct hub_query *query; /* what it offers */
+    struct ask *ask;
     enum answer answer;
     char id[NAME_MAX_BYTES + 1];
-    char text[1024]; /* what it offers, or why it does not say */
+    char offer[1024];  /* or why it does not say */
+    int64_t since_s;   /* 1970; 0: it does not say */
+    uint64_t round_trip_us;
+    char *tunnels;     /* lines of the answer, on the heap; NULL: none */
 };
 
 struct survey {
@@ -65,18 +71,59 @@ static void survey_over(struct survey *v)
 
 /* -- news ---------------------------------------------------------------------------------------------------------- */
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    survey_over(survey_of(arg));
-}
+static bool is_waiting(const struct entry *e) { return e->answer == ANSWER_NONE || e->answer == ANSWER_ASKED; }
 
-static void wait_for_more(struct survey *v)
+static uint64_t time_left(const struct survey *v)
 {
     uint64_t now = worker_now_us(v->worker), end = v->started_us + v->config->timeout_us;
-    uint64_t us = now + QUIET_US < end ? QUIET_US : end > now ? end - now : 0;
+    return end > now ? end - now : 0;
+}
+
+static void wait_for(struct survey *v, uint64_t us)
+{
+    uint64_t left = time_left(v);
+    us = us < left ? us : left;
     event_add(&v->timer, &(struct timeval){(time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S)});
+}
+
+static void wait_for_more(struct survey *v) { wait_for(v, QUIET_US); }
+
+static unsigned waiting_count(const struct survey *v)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < v->count; i++)
+        count += is_waiting(&v->entries[i]);
+    return count;
+}
+
+/* No news: but who is there may be far away. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct survey *v = survey_of(arg);
+    (void)fd;
+    (void)what;
+    if (time_left(v) == 0 || waiting_count(v) == 0)
+        survey_over(v);
+    else
+        wait_for_more(v);
+}
+
+/* All that were named have said what they had to say. */
+static bool is_complete(const struct survey *v)
+{
+    unsigned named = 0;
+    while (v->config->ids[named] != NULL)
+        named++;
+    return v->config->named && v->count >= named && waiting_count(v) == 0;
+}
+
+static void answered(struct entry *e, enum answer answer)
+{
+    e->answer = answer;
+    if (is_complete(e->survey))
+        survey_over(e->survey);
+    else
+        wait_for_more(e->survey);
 }
 
 /* NULL when there is no room for one more. */
@@ -93,18 +140,53 @@ static struct entry *entry_of(struct survey *v, const char *id)
     return e;
 }
 
+static void tunnels_take(struct entry *e, char *text)
+{
+    char *fields[2], *copy = strdup(text), *at = copy;
+    e->tunnels = strdup(text);
+    while (copy != NULL && ask_fields(&at, fields, 2) == 2)
+        if (strcmp(fields[0], "since") == 0)
+            e->since_s = strtoll(fields[1], NULL, 10);
+    free(copy);
+}
+
+/* Older devices do not know the question: then it is only not known since when they are there. */
+static void on_answer(void *ctx, char *text, const struct error *why)
+{
+    struct entry *e = ctx;
+    e->ask = NULL;
+    e->round_trip_us = hub_round_trip_us(hub_shard(e->survey->hub, 0), e->id);
+    if (text != NULL)
+        tunnels_take(e, text);
+    else if (e->survey->config->question != SURVEY_LIST)
+        snprintf(e->offer, sizeof(e->offer), "(%s)", why->text);
+    answered(e, text != NULL || e->survey->config->question == SURVEY_LIST ? ANSWER_SOME : ANSWER_REFUSED);
+}
+
+static void question_ask(struct entry *e)
+{
+    struct survey *v = e->survey;
+    const struct error *why;
+    e->answer = ANSWER_ASKED;
+    e->ask = ask_open(hub_shard(v->hub, 0), e->id, v->config->question == SURVEY_DISCONNECT ? "disconnect" : "status", on_answer,
+                      e, &why);
+    if (e->ask == NULL)
+        on_answer(e, NULL, why);
+}
+
 static void on_offer(void *ctx, struct offering *o, const struct error *why)
 {
     struct entry *e = ctx;
     size_t len = 0;
     e->query = NULL;
-    wait_for_more(e->survey);
-    if (why != NULL)
+    if (why != NULL) {
+        wait_for_more(e->survey);
         return;
-    e->answer = ANSWER_OFFER;
-    snprintf(e->text, sizeof(e->text), "%s", o->count == 0 ? "(nothing)" : "");
-    for (size_t i = 0; i < o->count && len < sizeof(e->text) - 1; i++)
-        len += (size_t)snprintf(e->text + len, sizeof(e->text) - len, "%s%s", i > 0 ? " " : "", o->list[i].name);
+    }
+    snprintf(e->offer, sizeof(e->offer), "%s", o->count == 0 ? "(nothing)" : "");
+    for (size_t i = 0; i < o->count && len < sizeof(e->offer) - 1; i++)
+        len += (size_t)snprintf(e->offer + len, sizeof(e->offer) - len, "%s%s", i > 0 ? " " : "", o->list[i].name);
+    question_ask(e);
 }
 
 static void on_client_up(void *ctx, struct hub_shard *s, const char *id, bool first)
@@ -115,7 +197,11 @@ static void on_client_up(void *ctx, struct hub_shard *s, const char *id, bool fi
     const struct error *why;
     (void)first;
     wait_for_more(v);
-    if (e != NULL && e->query == NULL && e->answer != ANSWER_OFFER && hub_choose(s, id, NULL, &choice, &why))
+    if (e == NULL || e->query != NULL || e->answer == ANSWER_ASKED || e->answer == ANSWER_SOME)
+        return;
+    if (v->config->question != SURVEY_LIST)
+        question_ask(e);
+    else if (hub_choose(s, id, NULL, &choice, &why))
         e->query = hub_services(s, &choice, on_offer, e);
 }
 
@@ -124,11 +210,10 @@ static void on_session_ended(void *ctx, const char *peer, const struct error *re
     struct survey *v = survey_of(ctx);
     char name[NAME_MAX_BYTES + 1];
     struct entry *e = name_normalise(peer, strlen(peer), name) ? entry_of(v, name) : NULL;
-    if (e == NULL || e->answer != ANSWER_NONE)
+    if (e == NULL || !is_waiting(e))
         return;
-    e->answer = ANSWER_REFUSED;
-    snprintf(e->text, sizeof(e->text), "(%s)", reason->text);
-    wait_for_more(v);
+    snprintf(e->offer, sizeof(e->offer), "(%s)", reason->text);
+    answered(e, ANSWER_REFUSED);
 }
 
 static const struct error *on_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
@@ -207,6 +292,10 @@ static void survey_free(struct survey *v)
         if (event_initialized(&v->timer))
             event_del(&v->timer);
     }
+    for (unsigned i = 0; i < v->count; i++) {
+        ask_cancel(&v->entries[i].ask);
+        free(v->entries[i].tunnels);
+    }
     hub_free(&v->hub);
     worker_free(&v->worker);
     if (v->news >= 0)
@@ -232,19 +321,77 @@ static int compare(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->id, ((const struct entry *)b)->id);
 }
 
+static void list_print(const struct entry *e)
+{
+    char since[24] = "-", round_trip[24] = "-";
+    time_t at = (time_t)e->since_s;
+    struct tm tm;
+    if (at > 0 && localtime_r(&at, &tm) != NULL)
+        strftime(since, sizeof(since), "%Y-%m-%d %H:%M:%S", &tm);
+    if (e->round_trip_us > 0)
+        snprintf(round_trip, sizeof(round_trip), "%.1f ms", (double)e->round_trip_us / US_PER_MS);
+    printf("%-24s  %-19s  %9s  %s\n", e->id, since, round_trip, e->offer);
+}
+
+/* "tunnel", who, key, kind, what, from, since, bytes to and from the target; "ended", how many. */
+static void tunnels_print(const struct entry *e)
+{
+    char *at = e->tunnels, *f[9], since[24];
+    unsigned count, tunnels = 0;
+    while (at != NULL && (count = ask_fields(&at, f, 9)) > 0) {
+        struct tm tm;
+        time_t began = count == 9 ? (time_t)strtoll(f[6], NULL, 10) : 0;
+        if (count == 2 && strcmp(f[0], "ended") == 0)
+            printf("%s: %s tunnels ended\n", e->id, f[1]);
+        if (count != 9 || strcmp(f[0], "tunnel") != 0 || localtime_r(&began, &tm) == NULL)
+            continue;
+        tunnels++;
+        strftime(since, sizeof(since), "%Y-%m-%d %H:%M:%S", &tm);
+        printf("%s  %s  %s %s by %s from %s: %s bytes there, %s back\n", e->id, since, f[3], f[4], f[1],
+               f[5][0] != '\0' ? f[5] : "-", f[7], f[8]);
+    }
+    if (tunnels == 0 && e->survey->config->question == SURVEY_STATUS)
+        printf("%s: no tunnels\n", e->id);
+}
+
 static void survey_print(struct survey *v)
 {
     if (v->count > 1)
         qsort(v->entries, v->count, sizeof(v->entries[0]), compare);
-    for (unsigned i = 0; i < v->count; i++)
-        printf("%-24s  %s\n", v->entries[i].id, v->entries[i].answer == ANSWER_NONE ? "(no answer)" : v->entries[i].text);
+    for (unsigned i = 0; i < v->count; i++) {
+        struct entry *e = &v->entries[i];
+        if (is_waiting(e) && e->offer[0] == '\0')
+            snprintf(e->offer, sizeof(e->offer), "(no answer)");
+        if (v->config->question == SURVEY_LIST)
+            list_print(e);
+        else if (e->answer == ANSWER_SOME)
+            tunnels_print(e);
+        else
+            printf("%s: %s\n", e->id, e->offer);
+    }
     fflush(stdout);
+}
+
+/* What was asked of those that were named has been answered by all of them. */
+static bool survey_done(const struct survey *v, struct config_error *err)
+{
+    for (unsigned i = 0; v->config->question != SURVEY_LIST && v->config->named && v->config->ids[i] != NULL; i++) {
+        bool found = false;
+        for (unsigned k = 0; k < v->count; k++)
+            found |= strcmp(v->entries[k].id, v->config->ids[i]) == 0 && v->entries[k].answer == ANSWER_SOME;
+        if (!found) {
+            config_error_set(err, "%s has not answered", v->config->ids[i]);
+            return false;
+        }
+    }
+    return true;
 }
 
 int survey_run(const struct survey_config *config, struct config_error *err)
 {
     struct survey *v;
     int error = ENOMEM;
+    bool done = false;
     ALLOC_OBJECT(v, SURVEY_MAGIC);
     if (v == NULL)
         return config_error_set(err, "out of memory");
@@ -260,9 +407,10 @@ int survey_run(const struct survey_config *config, struct config_error *err)
         config_error_set(err, "cannot start: %s", strerror(error));
     else if (!v->reached)
         config_error_set(err, "cannot connect to %s: %s", config->way_text, v->why[0] != '\0' ? v->why : "no answer");
-    else
+    else {
         survey_print(v);
-    bool reached = v->reached;
+        done = survey_done(v, err);
+    }
     survey_free(v);
-    return error == 0 && reached ? 0 : -1;
+    return done ? 0 : -1;
 }

@@ -4,11 +4,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/object.h"
+#include "config/target.h"
+#include "relay/dial.h"
 
 /* The local end takes no more: what comes is of no use to anybody, but its own bytes may still be under way. */
 #define LINGER_US (250 * US_PER_MS)
@@ -20,7 +23,8 @@ struct visit {
     const struct wish *wish;
     struct pump pump;
     unsigned number; /* for log lines */
-    bool accepted;   /* the device has reached the target */
+    bool accepted;   /* the target was reached */
+    struct dial *dial; /* of a way back, until connected */
     void (*done)(void *ctx, const struct error *reason);
     void *ctx;
 };
@@ -50,6 +54,14 @@ static void ended_say(const struct visit *v, const struct error *reason)
         log_info(subject, "ended: %" PRIu64 " bytes there, %" PRIu64 " back", v->pump.bytes_from, v->pump.bytes_to);
 }
 
+static void visit_free(struct visit *v)
+{
+    dial_cancel(&v->dial);
+    list_remove(&v->node);
+    v->home->count--;
+    FREE_OBJECT(v);
+}
+
 static void on_done(void *ctx, const struct error *reason)
 {
     struct visit *v = ctx;
@@ -57,9 +69,7 @@ static void on_done(void *ctx, const struct error *reason)
     void (*done)(void *ctx, const struct error *reason) = v->done;
     void *done_ctx = v->ctx;
     ended_say(v, reason);
-    list_remove(&v->node);
-    v->home->count--;
-    FREE_OBJECT(v);
+    visit_free(v);
     if (done != NULL)
         done(done_ctx, reason);
 }
@@ -110,6 +120,16 @@ static void socket_cut(int fd)
     close(fd);
 }
 
+static void visit_begin(struct visit *v, struct visits *home, const struct wish *wish, struct conduit *c)
+{
+    v->home = home;
+    v->wish = wish;
+    v->number = conduit_number(c);
+    list_append(&home->all, &v->node);
+    home->count++;
+    pump_init(&v->pump, &home->room, c, &error_visitor_gone, LINGER_US, on_done, v);
+}
+
 void visit_open(struct visits *home, const struct wish *wish, int fd, const char *from,
                 void (*done)(void *ctx, const struct error *reason), void *ctx)
 {
@@ -127,15 +147,48 @@ void visit_open(struct visits *home, const struct wish *wish, int fd, const char
             done(ctx, why);
         return;
     }
-    v->home = home;
-    v->wish = wish;
-    v->number = conduit_number(c);
+    visit_begin(v, home, wish, c);
     v->done = done;
     v->ctx = ctx;
-    list_append(&home->all, &v->node);
-    home->count++;
-    pump_init(&v->pump, &home->room, c, &error_visitor_gone, LINGER_US, on_done, v);
     pump_start(&v->pump, fd);
+}
+
+/* -- the way back -------------------------------------------------------------------------------------------------- */
+
+static void on_dialled(void *ctx, int fd, const struct error *error, const char *why)
+{
+    struct visit *v = visit_of(ctx);
+    char subject[440];
+    if (fd >= 0) {
+        v->accepted = true;
+        conduit_accept(v->pump.conduit);
+        pump_start(&v->pump, fd);
+        return;
+    }
+    subject_text(subject, sizeof(subject), v->wish, v->number);
+    log_warning(subject, "refused: %s: %s", v->wish->here, why);
+    conduit_refuse(&v->pump.conduit, error);
+    visit_free(v);
+}
+
+void visit_open_back(struct visits *home, const struct wish *wish, struct conduit *c, const struct open_head *head,
+                     struct lookups *lookups)
+{
+    struct target target;
+    struct config_error why;
+    struct visit *v;
+    ALLOC_OBJECT(v, VISIT_MAGIC);
+    if (v == NULL || home->count >= VISITS_PER_WORKER_MAX || target_parse(wish->here, &target, &why) != 0) {
+        free(v);
+        conduit_refuse(&c, &error_limit);
+        return;
+    }
+    conduit_set_events(c, &visit_conduit_events, v);
+    visit_begin(v, home, wish, c);
+    char subject[440];
+    subject_text(subject, sizeof(subject), wish, v->number);
+    log_info(subject, "opened there by %s", head->visitor);
+    dial_start(&v->dial, home->room.worker, lookups, &target, on_dialled, v);
 }
 
 /* -- all of a worker ----------------------------------------------------------------------------------------------- */

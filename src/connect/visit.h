@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Visit: one local connection and its stream to the device, with a pump between the two (relay/pump.h). It frees itself
+ * Visit: one local connection and its stream to the device, or from it, with a pump between the two (relay/pump.h). It frees itself
  * when both ends are done. Everything is on its worker.
  */
 #ifndef CONNECT_VISIT_H
@@ -10,6 +10,7 @@
 
 #include "connect/wish.h"
 #include "peer/hub.h"
+#include "relay/lookup.h"
 #include "relay/pump.h"
 
 /* What one worker has. */
@@ -27,6 +28,9 @@ void visits_init(struct visits *v, struct worker *worker);
  */
 void visit_open(struct visits *v, const struct wish *wish, int fd, const char *from,
                 void (*done)(void *ctx, const struct error *reason), void *ctx);
+/* The other way: a stream that the device has opened leads to `target`, which is dialled. Takes the conduit over. */
+void visit_open_back(struct visits *v, const struct wish *wish, struct conduit *c, const struct open_head *head,
+                     struct lookups *lookups);
 /* Cuts every one, both ways. */
 void visits_cut(struct visits *v, const struct error *reason);
 

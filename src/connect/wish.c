@@ -71,7 +71,7 @@ static int text_of(const struct field *f, char *out, size_t size, struct config_
     return 0;
 }
 
-static int target_set(struct wish *w, const struct field *host, const struct field *port, struct config_error *err)
+static int target_set(char *out, size_t size, const struct field *host, const struct field *port, struct config_error *err)
 {
     char text[300];
     struct target target;
@@ -84,7 +84,7 @@ static int target_set(struct wish *w, const struct field *host, const struct fie
                  (int)(port->len < 20 ? port->len : 20), port->text);
     if (target_parse(text, &target, &why) != 0 || target.kind != TARGET_TCP)
         return config_error_set(err, "'%.128s' is not PORT or HOST:PORT", text);
-    target_text(&target, w->target, sizeof(w->target));
+    target_text(&target, out, size);
     return 0;
 }
 
@@ -99,19 +99,36 @@ static int listen_set(struct wish *w, const char *text, struct config_error *err
     return port_of(&f[count - 1], 0, &w->port, err);
 }
 
-static int forward_set(struct wish *w, const char *line, size_t len, struct config_error *err)
+/* The lists of ways, and how their lines are read. */
+struct way_list {
+    enum wish_kind kind;
+    const char *option, *form;
+};
+
+static const struct way_list forward_list = {WISH_TCP, "--forward", "LPORT:RPORT or LPORT:HOST:RPORT"};
+static const struct way_list datagram_list = {WISH_UDP, "--udp", "LPORT:RPORT or LPORT:HOST:RPORT"};
+static const struct way_list back_list = {WISH_BACK, "--back", "RPORT:LPORT or RPORT:HOST:LPORT"};
+
+/* [ADDRESS:]PORT and [HOST:]PORT, which are a listening end and its target. */
+static int line_set(struct wish *w, const struct way_list *list, const char *line, size_t len, struct config_error *err)
 {
     struct field f[FIELDS_MAX];
     unsigned count = fields_split(line, len, f);
     if (count < 2)
-        return config_error_set(err, "--forward: '%.*s' is not LPORT:RPORT or LPORT:HOST:RPORT", (int)(len < 128 ? len : 128),
-                                line);
-    unsigned local = count == 4 ? 1 : 0;
-    if (local == 1 && text_of(&f[0], w->address, sizeof(w->address), err) != 0)
+        return config_error_set(err, "%s: '%.*s' is not %s", list->option, (int)(len < 128 ? len : 128), line, list->form);
+    unsigned first = count == 4 ? 1 : 0;
+    const struct field *host = count == 2 ? NULL : &f[count - 2];
+    w->kind = list->kind;
+    if (list->kind == WISH_BACK) {
+        if (target_set(w->here, sizeof(w->here), host, &f[count - 1], err) != 0)
+            return -1;
+        return target_set(w->target, sizeof(w->target), first == 1 ? &f[0] : NULL, &f[first], err);
+    }
+    if (first == 1 && text_of(&f[0], w->address, sizeof(w->address), err) != 0)
         return -1;
-    if (port_of(&f[local], 0, &w->port, err) != 0)
+    if (port_of(&f[first], 0, &w->port, err) != 0)
         return -1;
-    return target_set(w, count == 2 ? NULL : &f[count - 2], &f[count - 1], err);
+    return target_set(w->target, sizeof(w->target), host, &f[count - 1], err);
 }
 
 /* -- all of them --------------------------------------------------------------------------------------------------- */
@@ -134,7 +151,7 @@ static int public_set(struct wish *w, const char *text, struct config_error *err
         return config_error_set(err, "--for: %s", why.text);
     if (us > 0 && us < US_PER_S)
         return config_error_set(err, "--for: %.64s is less than a second", text);
-    w->public = true;
+    w->kind = WISH_PUBLIC;
     w->public_s = (uint32_t)(us / US_PER_S);
     return 0;
 }
@@ -150,11 +167,12 @@ static struct wish *wish_add(struct wishes *all, struct config_error *err)
     return w;
 }
 
-static int forwards_add(struct wishes *all, const char *device, const char *lines, struct config_error *err)
+static int lines_add(struct wishes *all, const struct way_list *list, const char *device, const char *lines,
+                     struct config_error *err)
 {
-    for (const char *end; (end = strchr(lines, '\n')) != NULL; lines = end + 1) {
+    for (const char *end; lines != NULL && (end = strchr(lines, '\n')) != NULL; lines = end + 1) {
         struct wish *w = wish_add(all, err);
-        if (w == NULL || forward_set(w, lines, (size_t)(end - lines), err) != 0)
+        if (w == NULL || line_set(w, list, lines, (size_t)(end - lines), err) != 0)
             return -1;
         snprintf(w->device, sizeof(w->device), "%s", device);
     }
@@ -169,7 +187,7 @@ static int device_add(struct wishes *all, const char *text, const struct wish_op
         return -1;
     if (o->remote != NULL && w->service[0] != '\0')
         return config_error_set(err, "%.128s: a service and --remote are two targets", text);
-    w->stdio = o->stdio;
+    w->kind = o->stdio ? WISH_STDIO : WISH_TCP;
     if (o->public_for != NULL && public_set(w, o->public_for, err) != 0)
         return -1;
     if (o->listen != NULL && listen_set(w, o->listen, err) != 0)
@@ -179,7 +197,7 @@ static int device_add(struct wishes *all, const char *text, const struct wish_op
         unsigned count = fields_split(o->remote, strlen(o->remote), f);
         if (count != 1 && count != 2)
             return config_error_set(err, "--remote: '%.128s' is not PORT or HOST:PORT", o->remote);
-        return target_set(w, count == 2 ? &f[0] : NULL, &f[count - 1], err);
+        return target_set(w->target, sizeof(w->target), count == 2 ? &f[0] : NULL, &f[count - 1], err);
     }
     return 0;
 }
@@ -187,24 +205,30 @@ static int device_add(struct wishes *all, const char *text, const struct wish_op
 int wishes_parse(char *const *devices, int count, const struct wish_options *o, struct wishes *out,
                  struct config_error *err)
 {
-    bool single = o->listen != NULL || o->remote != NULL || o->forwards != NULL || o->stdio;
+    bool lines = o->forwards != NULL || o->datagrams != NULL || o->backs != NULL;
+    bool single = o->listen != NULL || o->remote != NULL || lines || o->stdio;
     out->count = 0;
     if (count == 0)
         return config_error_set(err, "which device? Say its name: mdm-tunnel-connect DEVICE");
     if (single && count > 1)
-        return config_error_set(err, "%s goes with one device", o->stdio ? "--stdio" : "--listen, --remote or --forward");
+        return config_error_set(err, "%s goes with one device",
+                                o->stdio ? "--stdio" : "--listen, --remote, --forward, --udp or --back");
     if (o->public_for != NULL && single)
-        return config_error_set(err, "--public opens no way: --listen, --remote, --forward and --stdio do not go with it");
-    if (o->stdio && (o->listen != NULL || o->forwards != NULL))
+        return config_error_set(err, "--public opens no way: --listen, --remote, --forward, --udp, --back and --stdio do not go "
+                                     "with it");
+    if (o->stdio && (o->listen != NULL || lines))
         return config_error_set(err, "--stdio listens nowhere");
     for (int i = 0; i < count; i++)
         if (device_add(out, devices[i], o, err) != 0)
             return -1;
     struct wish *first = &out->list[0];
-    bool only_forwards = o->forwards != NULL && o->listen == NULL && o->remote == NULL && first->service[0] == '\0';
+    bool only_lines = lines && o->listen == NULL && o->remote == NULL && first->service[0] == '\0';
     char device[sizeof(first->device)];
     memcpy(device, first->device, sizeof(device));
-    if (only_forwards)
+    if (only_lines)
         out->count = 0;
-    return o->forwards == NULL ? 0 : forwards_add(out, device, o->forwards, err);
+    if (lines_add(out, &forward_list, device, o->forwards, err) != 0 ||
+        lines_add(out, &datagram_list, device, o->datagrams, err) != 0)
+        return -1;
+    return lines_add(out, &back_list, device, o->backs, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Wishes: what a command line of mdm-tunnel-connect asks for, one for each way through a device: from a local port (or
- * standard input and output) to a service of the device, or to a port that it reaches. Pure.
+ * standard input and output) to a service of the device, or to a port that it reaches; or back, from a port of the device to
+ * one that this workstation reaches. Pure.
  */
 #ifndef CONNECT_WISH_H
 #define CONNECT_WISH_H
@@ -13,15 +14,23 @@
 #include "config/error.h"
 #include "mdm-tunnel/limits.h"
 
+enum wish_kind {
+    WISH_TCP,    /* from a local port */
+    WISH_UDP,    /* likewise, datagrams */
+    WISH_STDIO,  /* from standard input and output */
+    WISH_BACK,   /* from a port of the device */
+    WISH_PUBLIC, /* no way: the service is made public */
+};
+
 struct wish {
+    enum wish_kind kind;
     char device[NAME_MAX_BYTES + 1];
     char service[NAME_MAX_BYTES + 1]; /* "": the default one, or `target` says */
-    char target[264];                 /* "host:port"; "": a service */
+    char target[264];                 /* "host:port" that the device reaches, or listens at; "": a service */
+    char here[264];                   /* WISH_BACK: "host:port" that this workstation reaches */
     char address[256];                /* where it listens: a name or an address */
     uint16_t port;                    /* 0: a free one */
-    bool stdio;                       /* standard input and output instead */
-    bool public;                      /* no way: the service is made public for a while */
-    uint32_t public_s;                /* so many seconds; 0: that is taken back */
+    uint32_t public_s;                /* WISH_PUBLIC: for so many seconds; 0: that is taken back */
 };
 
 struct wishes {
@@ -32,7 +41,8 @@ struct wishes {
 struct wish_options {
     const char *listen;   /* "[ADDR:]PORT"; NULL: 127.0.0.1 and a free port */
     const char *remote;   /* "PORT" or "HOST:PORT" that the device reaches; NULL: a service */
-    const char *forwards; /* lines "[ADDR:]LPORT:RPORT", "[ADDR:]LPORT:HOST:RPORT"; NULL: none */
+    /* Lines "[ADDR:]LPORT:RPORT", "[ADDR:]LPORT:HOST:RPORT"; NULL: none. `backs`: the device's port comes first. */
+    const char *forwards, *datagrams, *backs;
     bool stdio;
     const char *public_for; /* "1h": the services are made public for so long; NULL: ways */
 };

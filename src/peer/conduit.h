@@ -15,6 +15,7 @@
 #include "base/chunk.h"
 #include "base/fingerprint.h"
 #include "base/psk.h"
+#include "mdm-tunnel/limits.h"
 #include "wire/error.h"
 #include "wire/frame.h"
 
@@ -25,6 +26,11 @@ struct conduit_peer {
     struct fingerprint key;       /* all zero: the session is not encrypted, or by a pre-shared key */
     char psk[PSK_NAME_BYTES + 1]; /* that key's name; "": not by one */
     bool guest;                   /* a workstation, not a server */
+    char name[NAME_MAX_BYTES + 1]; /* its client id, or its instance where none is known */
+    /* The session that it came through, for hub_open_back(). */
+    char instance[INSTANCE_TEXT_BYTES + 1];
+    uint32_t session;
+    unsigned owner; /* the session's worker */
 };
 
 struct conduit_events {

@@ -89,6 +89,8 @@ struct hub_config {
     unsigned opens_max; /* streams that one session's peer may open in a second; 0: any number */
     uint64_t grace_us, idle_us;
     uint64_t up_us; /* how long a session may take to come up; 0: 10 s */
+    uint64_t linger_us; /* a session that was begun here ends (session_idle) after so long without a stream, and comes again
+                           with the next one; 0: never */
 };
 
 struct hub *hub_create(const struct hub_config *config);
@@ -153,6 +155,14 @@ struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, c
 void hub_say_public(struct hub_shard *s, const char *instance, const struct public_port *p);
 /* Whether what some instance of `id` offers `is` so, as far as it is known on this worker. */
 bool hub_offers(struct hub_shard *s, const char *id, bool (*is)(void *ctx, const struct offering *o), void *ctx);
+/* Opens a stream to the peer that opened another one to us, through the same session. Likewise; `head` has its service. */
+struct conduit *hub_open_back(struct hub_shard *s, const struct conduit_peer *to, const struct open_head *head,
+                              const struct conduit_events *events, void *ctx, const struct error **why);
+
+/* Calls for each peer whose session, begun by it or here, is up and owned by this worker. */
+void hub_peers(struct hub_shard *s, void (*each)(void *ctx, const struct conduit_peer *peer), void *ctx);
+/* The lowest round-trip time lately of the sessions with `id` that this worker owns; 0: there is none. */
+uint64_t hub_round_trip_us(struct hub_shard *s, const char *id);
 
 /* Whether the chosen instance is still there, as far as this worker knows. */
 bool hub_is_there(struct hub_shard *s, const struct hub_choice *of);

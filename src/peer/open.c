@@ -3,6 +3,7 @@
  * How a stream gets its two ends. Opened here: the tap travels to the session's owner. Opened by a peer: the conduit
  * travels to its user. Either way the mail that carries the new end goes before anything that is said to it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -35,9 +36,20 @@ struct opening {
     struct mail mail;
     struct tap *tap;
     struct open_head head;
+    uint32_t session; /* through this one only; 0: any with the instance, made if there is none */
     char id[NAME_MAX_BYTES + 1];
     char instance[INSTANCE_TEXT_BYTES + 1];
 };
+
+static struct peer_session *opening_session(const struct opening *o, const struct error **why)
+{
+    struct hub_shard *s = o->tap->shard;
+    if (o->session == 0)
+        return peer_session_open(s, o->id, o->instance, why);
+    const struct route *r = routes_find(&s->routes, o->instance, o->session);
+    *why = &error_session_unknown;
+    return r == NULL || r->here == NULL || !r->here->up ? NULL : r->here;
+}
 
 static void opening_deliver(struct worker *self, struct mail *m)
 {
@@ -46,7 +58,7 @@ static void opening_deliver(struct worker *self, struct mail *m)
     const struct error *why = NULL;
     (void)self;
     tap_settle(t);
-    struct peer_session *ps = peer_session_open(t->shard, o->id, o->instance, &why);
+    struct peer_session *ps = opening_session(o, &why);
     if (ps != NULL)
         t->stream = mux_open(ps->mux, &o->head, &tap_stream_events, t, &why);
     if (t->stream == NULL)
@@ -61,7 +73,7 @@ static void opening_discard(struct mail *m)
     free(o);
 }
 
-static struct opening *opening_create(const struct directory_instance *to, const struct open_head *head)
+static struct opening *opening_create(const char *id, const char *instance, const struct open_head *head)
 {
     struct opening *o = calloc(1, sizeof(*o));
     if (o == NULL)
@@ -69,8 +81,8 @@ static struct opening *opening_create(const struct directory_instance *to, const
     o->mail = (struct mail){.deliver = opening_deliver, .discard = opening_discard};
     list_init(&o->mail.node);
     o->head = *head;
-    memcpy(o->id, to->id, strlen(to->id) + 1);
-    memcpy(o->instance, to->text, sizeof(o->instance));
+    snprintf(o->id, sizeof(o->id), "%s", id);
+    memcpy(o->instance, instance, sizeof(o->instance));
     return o;
 }
 
@@ -134,19 +146,12 @@ struct offering *hub_offering(struct hub_shard *s, const struct hub_choice *of)
     return to == NULL ? NULL : to->offering;
 }
 
-struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
-                         const struct conduit_events *events, void *ctx, const struct error **why)
+/* Takes the opening, which may be NULL; sends it with the stream's tap to the session's owner. */
+static struct conduit *opening_send(struct hub_shard *s, struct hub_shard *owner, struct opening *o,
+                                    const struct conduit_events *events, void *ctx, const struct error **why)
 {
     struct conduit *c;
     struct tap *t;
-    CHECK_OBJECT(s, SHARD_MAGIC);
-    const struct directory_instance *to = directory_find(s->directory, choice->instance);
-    if (to == NULL || s->closing) {
-        *why = to == NULL ? &error_client_offline : &error_shutting_down;
-        return NULL;
-    }
-    struct hub_shard *owner = shard_owner(s, to);
-    struct opening *o = opening_create(to, head);
     if (o == NULL || !stream_ends_create(s, s, owner, &c, &t)) {
         free(o);
         *why = &error_no_memory;
@@ -162,6 +167,32 @@ struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, c
     conduit_set_events(c, events, ctx);
     conduit_settle(c);
     return c;
+}
+
+struct conduit *hub_open(struct hub_shard *s, const struct hub_choice *choice, const struct open_head *head,
+                         const struct conduit_events *events, void *ctx, const struct error **why)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    const struct directory_instance *to = directory_find(s->directory, choice->instance);
+    if (to == NULL || s->closing) {
+        *why = to == NULL ? &error_client_offline : &error_shutting_down;
+        return NULL;
+    }
+    return opening_send(s, shard_owner(s, to), opening_create(to->id, to->text, head), events, ctx, why);
+}
+
+struct conduit *hub_open_back(struct hub_shard *s, const struct conduit_peer *to, const struct open_head *head,
+                              const struct conduit_events *events, void *ctx, const struct error **why)
+{
+    CHECK_OBJECT(s, SHARD_MAGIC);
+    if (s->closing) {
+        *why = &error_shutting_down;
+        return NULL;
+    }
+    struct opening *o = opening_create(to->name, to->instance, head);
+    if (o != NULL)
+        o->session = to->session;
+    return opening_send(s, s->hub->shards[to->owner], o, events, ctx, why);
 }
 
 /* -- opened by a peer ---------------------------------------------------------------------------------------------- */

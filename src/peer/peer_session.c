@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "peer/peers.h"
 #include "peer/query.h"
 #include "peer/stream_ends.h"
 
@@ -132,14 +133,7 @@ static void on_mux_wake(void *ctx) { session_wake(session_of(ctx)->session); }
 static void on_opened(void *ctx, struct mux_stream *stream, const struct open_head *head)
 {
     struct peer_session *ps = session_of(ctx);
-    const struct seal_peer *proof = ps->seal != NULL ? ps->proof : NULL;
-    struct conduit_peer peer = {.guest = false};
-    if (proof != NULL) {
-        peer.key = proof->key;
-        peer.guest = proof->other;
-    }
-    if (proof != NULL && proof->psk != NULL)
-        snprintf(peer.psk, sizeof(peer.psk), "%s", proof->psk->name);
+    struct conduit_peer peer = peer_of(ps);
     stream_arrived(ps->shard, stream, head, &peer);
 }
 
@@ -203,6 +197,8 @@ static void timer_arm(struct peer_session *ps)
         at = ps->up_until_us;
     if (ps->former_until_us < at)
         at = ps->former_until_us;
+    if (ps->idle_until_us < at)
+        at = ps->idle_until_us;
     if (at >= ps->timer_us)
         return; /* too early does no harm: it is set again then */
     uint64_t now = now_us(ps), delay = at > now ? at - now : 0;
@@ -220,13 +216,30 @@ static void enter(struct peer_session *ps)
 
 static void finish(struct peer_session *ps);
 
+static bool is_idle(const struct peer_session *ps)
+{
+    return ps->up && ps->first && mux_stream_count(ps->mux) == 0 && list_empty(&ps->questions);
+}
+
+/* Nobody needs it: it ends in a while, and comes again with the next stream. */
+static void idle_watch(struct peer_session *ps)
+{
+    uint64_t linger_us = ps->shard->hub->config.linger_us;
+    if (linger_us == 0 || !is_idle(ps))
+        ps->idle_until_us = CLOCK_NEVER;
+    else if (ps->idle_until_us == CLOCK_NEVER)
+        ps->idle_until_us = now_us(ps) + linger_us;
+}
+
 static void leave(struct peer_session *ps)
 {
     ps->inside = false;
-    if (ps->ended != NULL)
+    if (ps->ended != NULL) {
         finish(ps);
-    else
-        timer_arm(ps);
+        return;
+    }
+    idle_watch(ps);
+    timer_arm(ps);
 }
 
 static void on_flush(struct turn *t)
@@ -263,6 +276,8 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         session_close(ps->session, &error_client_offline, now);
     else if (now >= ps->former_until_us)
         former_due(ps, now);
+    else if (now >= ps->idle_until_us && is_idle(ps))
+        session_close(ps->session, &error_session_idle, now);
     else if (now >= session_deadline(ps->session))
         session_tick(ps->session, now);
     leave(ps);
@@ -430,7 +445,7 @@ static struct peer_session *peer_session_alloc(struct hub_shard *s, const char *
         return NULL;
     ps->shard = s;
     ps->carried = true;
-    ps->timer_us = ps->former_until_us = CLOCK_NEVER;
+    ps->timer_us = ps->former_until_us = ps->idle_until_us = CLOCK_NEVER;
     list_init(&ps->node);
     list_init(&ps->waiting_node);
     list_init(&ps->questions);

@@ -29,6 +29,7 @@ struct peer_session {
     uint64_t timer_us;    /* when the timer is set to; CLOCK_NEVER: it is not */
     uint64_t up_until_us; /* the handshake must be done by then */
     uint64_t former_until_us; /* another process runs in the peer's place: it must be up then; CLOCK_NEVER: none does */
+    uint64_t idle_until_us;   /* without a stream it ends then (hub_config.linger_us); CLOCK_NEVER: it is needed */
     const struct error *ended;
     bool first;            /* we have said HELLO */
     bool named;            /* `name` is a client id */

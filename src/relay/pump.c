@@ -133,6 +133,8 @@ static bool read_once(struct pump *p)
         return false;
     }
     p->bytes_from += (size_t)n;
+    if (p->meter != NULL)
+        atomic_fetch_add_explicit(&p->meter->from, (unsigned long long)n, memory_order_relaxed);
     pump_moved(p, true);
     conduit_write(p->conduit, bytes, false);
     return (size_t)n == want;
@@ -209,6 +211,8 @@ static bool write_once(struct pump *p)
     slice_queue_skip(q, (size_t)n);
     conduit_consumed(p->conduit, (size_t)n);
     p->bytes_to += (size_t)n;
+    if (p->meter != NULL)
+        atomic_fetch_add_explicit(&p->meter->to, (unsigned long long)n, memory_order_relaxed);
     pump_moved(p, false);
     return true;
 }

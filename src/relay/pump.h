@@ -19,6 +19,7 @@
 #define RELAY_PUMP_H
 
 #include <event2/event_struct.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +36,11 @@ struct pump_room {
     struct chunk *scratch; /* LOCAL_READ_BYTES to read into; NULL: made when needed; the owner releases it */
 };
 
+/* What has passed, for other threads to read. */
+struct pump_meter {
+    atomic_ullong to, from; /* the socket */
+};
+
 struct pump {
     OBJECT_MAGIC;
     struct pump_room *room;
@@ -45,6 +51,7 @@ struct pump {
     uint64_t linger_us; /* the socket takes no more, though more comes: how long its own bytes are still passed on */
     int fd;             /* -1: not yet, or done with */
     uint64_t bytes_to, bytes_from; /* the socket */
+    struct pump_meter *meter;      /* NULL: none; set after pump_init() */
     uint64_t moved_us;             /* when the last byte moved */
     bool started;      /* there is, or was, a socket */
     bool answering;    /* that was from the socket */

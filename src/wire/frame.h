@@ -43,7 +43,16 @@ const char *frame_type_name(uint8_t type);
 
 /* -- payloads ------------------------------------------------------------------------------------------------------ */
 
-enum stream_kind { STREAM_KIND_HTTP = 1, STREAM_KIND_WS = 2, STREAM_KIND_TCP = 3, STREAM_KIND_TLS = 4, STREAM_KIND_PUBLISH = 8 };
+enum stream_kind {
+    STREAM_KIND_HTTP = 1,
+    STREAM_KIND_WS = 2,
+    STREAM_KIND_TCP = 3,
+    STREAM_KIND_TLS = 4,
+    STREAM_KIND_UDP = 5,     /* datagrams, each behind its length u16 */
+    STREAM_KIND_LISTEN = 6,  /* the device listens at the target for as long as the stream lives */
+    STREAM_KIND_CONTROL = 7, /* a question about a device's tunnels: the service's name is the question */
+    STREAM_KIND_PUBLISH = 8, /* have a service made public */
+};
 /* "http"; NULL for what is none. */
 const char *stream_kind_name(enum stream_kind kind);
 

@@ -23,6 +23,12 @@ const char *stream_kind_name(enum stream_kind kind)
         return "tcp";
     case STREAM_KIND_TLS:
         return "tls";
+    case STREAM_KIND_UDP:
+        return "udp";
+    case STREAM_KIND_LISTEN:
+        return "listen";
+    case STREAM_KIND_CONTROL:
+        return "control";
     case STREAM_KIND_PUBLISH:
         return "publish";
     }

@@ -3,6 +3,7 @@
 """Settings that other tools' users have already."""
 import json
 import pathlib
+import re
 import subprocess
 
 from lib import check, main, same, seconds, story
@@ -85,7 +86,8 @@ def _(t):
 
     def listing(site, *arguments):
         done = subprocess.run(site.command("--list", *arguments), capture_output=True, text=True, timeout=seconds(20), check=False)
-        return done.returncode, [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+        lines = [re.fullmatch(r"(\S+) +(?:-|\S+ \S+) +(?:-|[\d.]+ ms)  (.*)", line) for line in done.stdout.splitlines()]
+        return done.returncode, [list(line.groups()) for line in lines]
 
     refused = "(the device does not let this workstation in)"
     same(listing(s), (0, [["gateway", "ssh web"], ["other", refused]]), "at mosquitto")

@@ -89,7 +89,8 @@ static void pre_shared(const char *text)
 
 static void peers(const char *text)
 {
-    const struct peer_wish in = {.service = NULL}, port = {.host = "localhost", .port = 22}, ssh = {.service = "ssh"};
+    const struct peer_wish in = {.kind = PEER_WISH_IN}, port = {PEER_WISH_PORT, .host = "localhost", .port = 22};
+    const struct peer_wish ssh = {PEER_WISH_SERVICE, .service = "ssh"};
     const struct authorized_peer *line;
     struct authorized_peers a;
     struct config_error err;
@@ -109,7 +110,7 @@ static void ports(const char *text)
     struct config_error err;
     size_t len = strlen(text);
     if (port_list_check(text, len, &err) == 0)
-        port_list_has(text, len, "localhost", 22);
+        port_list_has(text, len, "localhost", 22, PORT_TCP);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -33,6 +33,8 @@ ERROR(kind_not_offered, 24, STREAM, 502, INFO, "the service does not take this k
 ERROR(no_memory, 25, STREAM, 503, ERROR, "out of memory")
 ERROR(peer_not_allowed, 30, STREAM, 403, WARNING, "the device does not let this key use the service")
 ERROR(port_not_allowed, 31, STREAM, 403, WARNING, "the device does not let this key use the port")
+ERROR(listen_not_allowed, 32, STREAM, 403, WARNING, "the device does not let this key listen there")
+ERROR(listen_failed, 33, STREAM, 502, WARNING, "the device cannot listen there")
 /* why a service has no public TCP port */
 ERROR(ports_not_given, 50, STREAM, 503, WARNING, "the server gives no public ports")
 ERROR(port_outside, 51, STREAM, 403, WARNING, "the port is none of those that the server gives")
@@ -51,6 +53,7 @@ ERROR(window_overrun, 45, SESSION, 502, WARNING, "the peer sent more than it was
 ERROR(frame_too_large, 46, SESSION, 502, WARNING, "the peer sent a frame over the maximum")
 ERROR(frame_unknown, 47, SESSION, 502, WARNING, "the peer sent a critical frame that is not known here")
 ERROR(session_limit, 48, SESSION, 503, WARNING, "too many sessions")
+ERROR(session_idle, 49, SESSION, 502, DEBUG, "nothing was to be done for long")
 /* whom a session is with */
 ERROR(encryption_mismatch, 60, SESSION, 502, WARNING, "one end encrypts and the other does not")
 ERROR(encryption_failed, 61, SESSION, 502, WARNING, "the encrypted bytes are not what the peer sent, or it has no key")
@@ -61,3 +64,4 @@ ERROR(psk_refused, 65, SESSION, 502, WARNING, "the pre-shared key is not the one
 ERROR(certificate_refused, 66, SESSION, 502, WARNING, "the certificate is not of the authority, not valid, or not for this name")
 ERROR(device_key_unknown, 70, SESSION, 502, WARNING, "the device's key is not the one that the workstation knows")
 ERROR(workstation_refused, 71, SESSION, 502, WARNING, "the device does not let this workstation in")
+ERROR(disconnected, 72, SESSION, 502, WARNING, "the device was told to end the tunnel")

@@ -174,7 +174,7 @@ static inline bool stage_open(struct stage *s, const char *const *targets)
     s->shard.id = "tim";
     s->shard.streams = &s->streams;
     s->shard.idle = on_idle;
-    s->shard.idle_ctx = s;
+    s->shard.ctx = s;
     locals_init(&s->shard);
     s->front = stage_hub(s, NULL, "11111111111111111111111111111111", &front_events);
     s->home = stage_hub(s, "tim", "22222222222222222222222222222222", &home_events);

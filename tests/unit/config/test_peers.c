@@ -14,7 +14,7 @@ static bool has(const char *list, const char *host, unsigned port)
 {
     struct config_error err;
     OK_INT(port_list_check(list, strlen(list), &err), 0);
-    return port_list_has(list, strlen(list), host, (uint16_t)port);
+    return port_list_has(list, strlen(list), host, (uint16_t)port, PORT_TCP);
 }
 
 static void test_port_list(void)
@@ -26,12 +26,14 @@ static void test_port_list(void)
     OK(has("printer:631", "Printer", 631) && !has("printer:631", "localhost", 631) && !has("printer:631", "printers", 631));
     OK(has("[fd00::2]:80-90", "fd00::2", 85) && has("*:443", "anything", 443) && has("*:443", "localhost", 443));
     OK(has("1-65535", "localhost", 65535));
+    OK(!has("53/udp", "localhost", 53) && has("53/udp,53", "localhost", 53) && !has("dns:53-54/udp", "dns", 53));
+    OK(port_list_has("dns:53-54/udp", 13, "dns", 54, PORT_UDP) && !port_list_has("53", 2, "localhost", 53, PORT_UDP));
 }
 
 static void test_port_list_bad(void)
 {
     static const char *const wrong[] = {"",     ",",   "0",     "65536",  "22,",  "90-80", "-",       "1-",     "a",
-                                        "a:",   ":80", "a b:1", "::1:80", "[]:1", "*",     "fd00::1", "22-23-24", "+22"};
+                                        "a:",   ":80", "a b:1", "::1:80", "[]:1", "*",     "fd00::1", "22-23-24", "+22", "/udp", "53/tcp", "53/udp/udp"};
     struct config_error err;
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (!OK(port_list_check(wrong[i], strlen(wrong[i]), &err) != 0))
@@ -58,9 +60,17 @@ static void test_peers(void)
                                "guest " KEY_B " services=ssh,web ports=22,80-90 expires=2030-01-02 # for a while\n"
                                "guest-2 " KEY_B " services=db public expires=2031-01-01\n";
     const int64_t day = INT64_C(1893542400); /* 2030-01-02 */
-    const struct peer_wish in = {0}, ssh = {.service = "ssh"}, web = {.service = "we"}, db = {.service = "db"};
-    const struct peer_wish port = {.host = "localhost", .port = 85}, other = {.host = "localhost", .port = 91};
-    const struct peer_wish public_db = {.service = "db", .public = true}, public_ssh = {.service = "ssh", .public = true};
+    const struct peer_wish in = {0}, ssh = {PEER_WISH_SERVICE, .service = "ssh"};
+    const struct peer_wish web = {PEER_WISH_SERVICE, .service = "we"}, db = {PEER_WISH_SERVICE, .service = "db"};
+    const struct peer_wish port = {PEER_WISH_PORT, .host = "localhost", .port = 85};
+    const struct peer_wish other = {PEER_WISH_PORT, .host = "localhost", .port = 91};
+    const struct peer_wish listen = {PEER_WISH_LISTEN, .host = "localhost", .port = 91}, end = {.kind = PEER_WISH_END};
+    OK_INT(ask("x " KEY_A " disconnect listen=90-91", &a, 0, &end), PEER_YES);
+    OK_INT(ask("x " KEY_A " disconnect listen=90-91", &a, 0, &listen), PEER_YES);
+    OK_INT(ask("x " KEY_A " listen=90", &a, 0, &listen), PEER_NOT_THIS);
+    OK_INT(ask("x " KEY_A, &a, 0, &listen), PEER_YES);
+    OK_INT(ask("x " KEY_A, &a, 0, &end), PEER_NOT_THIS);
+    const struct peer_wish public_db = {PEER_WISH_PUBLIC, .service = "db"}, public_ssh = {PEER_WISH_PUBLIC, .service = "ssh"};
     OK_INT(ask(text, &a, 0, &public_db), PEER_NOT_THIS); /* all services, and none for everybody */
     OK_INT(ask(text, &b, 0, &public_db), PEER_YES);
     OK_INT(ask(text, &b, 0, &public_ssh), PEER_NOT_THIS);

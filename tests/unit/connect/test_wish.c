@@ -71,7 +71,7 @@ static void test_forwards(void)
 static void test_stdio(void)
 {
     OK_INT(parse(&(struct wish_options){.stdio = true}, 1, "a/ssh", NULL), 0);
-    OK(wishes.list[0].stdio);
+    OK_INT(wishes.list[0].kind, WISH_STDIO);
     OK_INT(parse(&(struct wish_options){.stdio = true}, 2, "a", "b"), -1);
     OK_INT(parse(&(struct wish_options){.stdio = true, .listen = "1"}, 1, "a", NULL), -1);
 }
@@ -79,7 +79,7 @@ static void test_stdio(void)
 static void test_public(void)
 {
     OK_INT(parse(&(struct wish_options){.public_for = "90"}, 2, "a/ssh", "b"), 0);
-    OK(wishes.count == 2 && wishes.list[0].public && wishes.list[0].public_s == 90 && wishes.list[1].public_s == 90);
+    OK(wishes.count == 2 && wishes.list[0].kind == WISH_PUBLIC && wishes.list[0].public_s == 90 && wishes.list[1].public_s == 90);
     static const struct {
         const char *text;
         unsigned seconds;

@@ -10,6 +10,7 @@ static struct fingerprint wanted; /* the key that the server admits as tim */
 static pthread_mutex_t wanted_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint asked, refused, asked_again;
 static uint64_t patience_us; /* 0: the usual times */
+static uint64_t linger_us;   /* the server's; 0: for ever */
 
 static void want(const struct seal_context *key)
 {
@@ -41,6 +42,8 @@ static void start(struct program *p, const char *id, unsigned workers, struct se
     program_make_workers(p, workers);
     struct hub_config config = program_config(p, id);
     config.admit = admit;
+    if (id == NULL)
+        config.linger_us = linger_us;
     if (patience_us > 0)
         config.idle_us = config.grace_us = patience_us;
     p->hub = hub_create(&config);
@@ -217,6 +220,23 @@ static void guest(void)
     program_free(&station);
 }
 
+/* What nobody needs ends, and comes again with the next stream; its client stays known. */
+static void lingers(void)
+{
+    linger_us = 200 * US_PER_MS;
+    begin();
+    linger_us = 0;
+    start(&tim, "tim", 1, tim_key, NULL);
+    server_sees(1);
+    for (unsigned i = 1; i <= 2; i++) {
+        echo_works(i - 1);
+        WAIT(atomic_load(&server.sessions_ended) == i && atomic_load(&tim.sessions_ended) == i);
+        OK_TEXT(atomic_load(&tim.session_reason)->name, "session-idle");
+    }
+    OK_INT(atomic_load(&server.downs), 0);
+    finish(&tim, NULL);
+}
+
 static void one_side_only(void)
 {
     begin();
@@ -285,6 +305,7 @@ int main(void)
         {"who is admitted changes", reviewed},
         {"a client that does not know the server", client_refuses},
         {"a guest is told from a server", guest},
+        {"a session that nobody needs ends, and comes again", lingers},
         {"one side without encryption", one_side_only},
         {"no second handshake after a cut", resumes},
         {"who vanishes without a will", vanishes},
