@@ -101,7 +101,9 @@ static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64
     (void)s;
     if (atomic_load(&c->ending))
         return;
-    if (!c->reached) {
+    if (!c->reached && retry_us == 0) /* there is another broker, or another version of MQTT */
+        log_info(PROGRAM, "cannot connect: %s", why);
+    else if (!c->reached) {
         log_fatal(PROGRAM, "cannot connect to %s: %s", c->config.way_text, why);
         connect_say_over(c, CONNECT_FAILED);
     } else if (retry_us != CLOCK_NEVER)

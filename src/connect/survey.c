@@ -19,8 +19,10 @@
 #include "peer/hub.h"
 #include "peer/offering.h"
 
-/* So long after the last news there is no more to come: retained presence arrives at once. */
-#define QUIET_US (1 * US_PER_S)
+/* So long after the last news there is no more to come: retained presence arrives at once; at a broker that does not
+ * remember, answers to the question who is there do within two seconds (peer/roll.h). */
+#define QUIET_US         (1 * US_PER_S)
+#define QUIET_FOREIGN_US (2500 * US_PER_MS)
 /* To reach the broker, and to take leave. */
 #define REACH_MS 15000
 #define END_US (2 * US_PER_S)
@@ -86,7 +88,10 @@ static void wait_for(struct survey *v, uint64_t us)
     event_add(&v->timer, &(struct timeval){(time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S)});
 }
 
-static void wait_for_more(struct survey *v) { wait_for(v, QUIET_US); }
+static void wait_for_more(struct survey *v)
+{
+    wait_for(v, v->config->way->brokers != NULL ? QUIET_FOREIGN_US : QUIET_US);
+}
 
 static unsigned waiting_count(const struct survey *v)
 {
@@ -249,8 +254,7 @@ static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64
 {
     struct survey *v = survey_of(ctx);
     (void)s;
-    (void)retry_us;
-    if (v->reached || v->why[0] != '\0')
+    if (v->reached || v->why[0] != '\0' || retry_us == 0)
         return;
     snprintf(v->why, sizeof(v->why), "%s", why);
     survey_over(v);

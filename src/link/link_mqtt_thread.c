@@ -237,7 +237,7 @@ static uint32_t random_u32(void)
 /* The next broker of a round is tried at once; a whole round without success counts as one failure. */
 static uint64_t retry_next(struct link_mqtt *l, uint64_t lived_us, bool was_reluctant)
 {
-    if (lived_us == 0 && l->reluctant && !was_reluctant && l->url_count > 1)
+    if (lived_us == 0 && l->reluctant && !was_reluctant)
         return 0; /* the same one, with the other version */
     if (lived_us == 0) {
         l->url_at = (l->url_at + 1) % l->url_count;

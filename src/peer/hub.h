@@ -62,6 +62,7 @@ struct hub_config {
     const char *id;       /* client id whose presence this program publishes; NULL: none (a server) */
     bool watch_presence;  /* know who is there (a server) */
     const char *const *watch_ids; /* know of these ids only (a workstation), NULL-terminated, at most HUB_IDS_MAX; NULL: none */
+    bool asks;            /* who is there, whatever the broker remembers (peer/roll.h); with watch_presence it always does */
     bool guest;           /* comes as a guest wherever it says HELLO: it wants services and is no server (a workstation) */
     unsigned weight;      /* our share of the streams of `id`, WEIGHT_MAX at most; 0: only where no other is there */
     const struct hub_events *events;

@@ -22,7 +22,7 @@ static void wait_for(struct event *e, uint64_t us)
 
 static void ask(struct hub_shard *s)
 {
-    if (s->index == s->hub->feeder && s->hub->config.watch_presence)
+    if (s->index == s->hub->feeder && (s->hub->config.watch_presence || s->hub->config.asks))
         link_publish(s->link, s->hub->who, slice_static(PRESENCE_TEXT, sizeof(PRESENCE_TEXT) - 1));
 }
 

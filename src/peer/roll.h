@@ -5,7 +5,8 @@
  * where an instance has come back through another node, the will of its old connection may be heard after its new
  * presence.
  *
- * So a program that watches presence asks (PREFIX/who) when its link is up, and once more, for those who came while a
+ * So a program that watches presence asks (PREFIX/who) when its link is up (a workstation only at a foreign broker: ours does
+ * not let it, and remembers), and once more, for those who came while a
  * cluster was still telling its nodes; who is there says its presence again, at a random moment of ANSWER_US. What was not
  * said again by then is gone. Who sees his own presence taken back says it again. Private to this layer; pure timing.
  */

@@ -26,6 +26,7 @@ void way_fill_hub(const struct way *w, struct hub_config *out)
     out->envelopes_max = SESSION_ENVELOPES_BROKER;
     out->grace_us = w->grace_us;
     out->idle_us = IDLE_US;
+    out->asks = foreign && out->guest;
 }
 
 bool way_make_link(const struct way *w, struct hub *h, const char *instance)

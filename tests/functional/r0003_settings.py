@@ -9,6 +9,7 @@ import subprocess
 from lib import check, main, same, seconds, story
 from lib.mosquitto import Authority, Mosquitto
 from lib.program import Program
+from lib.rabbitmq import RabbitMQ
 from lib.workstation import CONNECT, Site, dial, echo, fingerprint
 
 
@@ -97,6 +98,17 @@ def _(t):
     same(listing(server)[0], 1, "nobody is known at the server: exit status")
     same(listing(server, "gateway"), (0, [["gateway", "ssh"]]), "one by its name at the server")
     same(listing(server), (0, [["gateway", "ssh"]]), "it is known now")
+
+
+@story("at RabbitMQ, which tells no wildcard what it remembers: who is there is asked, and a device is found", only="plain", slow=True)
+def _(t):
+    s = Site(t, t.keep(RabbitMQ(t.directory)), {"ssh": t.origin(echo)})
+    _, port = s.way()
+    with dial(port) as peer:
+        peer.send(b"x")
+        same(peer.read_exact(1), b"x", "echo")
+    done = subprocess.run(s.command("--list"), capture_output=True, text=True, timeout=seconds(20), check=False)
+    check(done.stdout.startswith("gateway ") and done.stdout.rstrip().endswith(" ssh"), done.stdout + done.stderr)
 
 
 main()
