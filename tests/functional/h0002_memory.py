@@ -7,12 +7,13 @@ import time
 
 from lib import check, main, same, seconds, story, wait_until
 from lib.example import example
+from lib.load import BIG
 from lib.program import raise_limits, sanitized
 from lib.websocket import HANDSHAKE, Apart, BareEcho
 
 COUNT = 1000 if sanitized() else 10000
 SERVER_KIB, CLIENT_KIB = 40, 20
-REQUESTS = 300000
+REQUESTS = 1_000_000 if BIG else 300_000
 
 
 @story(

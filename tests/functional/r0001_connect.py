@@ -10,6 +10,7 @@ import threading
 import time
 
 from lib import Closed, check, main, same, seconds, story, wait_until
+from lib.load import BIG
 from lib.mosquitto import Mosquitto
 from lib.workstation import Site, dial, echo, is_turned_away
 
@@ -143,7 +144,7 @@ def _(t):
 @story("through mosquitto without any server: 100 MiB each way at once, equal, nothing dropped; two workstations", only="plain",
        slow=True)
 def _(t):
-    sizes = [(1024 if os.environ.get("MDM_TEST_BIG") == "1" else 100) << 20, 1 << 20]
+    sizes = [(1024 if BIG else 100) << 20, 1 << 20]
     block = os.urandom(1 << 20)
     s = site(t, {"ssh": t.origin(echo)}, broker=True, authorized=("oli", "eva"))
     ways = [s.way(name=name)[1] for name in ("oli", "eva")]

@@ -11,11 +11,10 @@ import threading
 import time
 
 from lib import check, main, same, seconds, skip, story
+from lib.load import BIG
 from lib.mosquitto import Mosquitto, free_port
 from lib.sshd import Sshd
 from lib.workstation import Site, dial, echo
-
-BIG = os.environ.get("MDM_TEST_BIG") == "1"
 
 
 def site(t, services, **rest):
