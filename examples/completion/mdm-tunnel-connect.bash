@@ -16,7 +16,7 @@ _mdm_tunnel_connect() {
         mapfile -t COMPREPLY < <(compgen -W "10m 1h 1d" -- "$word")
         return
         ;;
-    --state-dir)
+    --state-dir | --certs)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;

@@ -18,7 +18,7 @@ end
 
 complete -c mdm-tunnel-connect -f -a '(__mdm_tunnel_connect_devices)'
 complete -c mdm-tunnel-connect -f -n 'string match -q -- "-*" (commandline -ct)' -a '(__mdm_tunnel_connect_options)'
-for option in settings ca-cert client-cert private-key password-file ca identity identity-key psk-file state-dir
+for option in settings ca-cert client-cert private-key password-file ca identity identity-key psk-file state-dir certs
     complete -c mdm-tunnel-connect -l $option -r -F
 end
 complete -c mdm-tunnel-connect -l for -x -a '10m 1h 1d'

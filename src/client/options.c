@@ -37,7 +37,7 @@ static const struct setting rows[] = {
      .help = "where the id, this client's key and its servers' keys are kept"},
     {.name = "server-key", .kind = SETTING_TEXT, .offset = AT(server_keys), .argument = "KEY[,KEY...]",
      .help = "fingerprints that the server's key may have (default: known_servers, or the first one seen); none: no server"},
-    CREDENTIAL_SETTINGS(struct options, credentials),
+    CREDENTIAL_SETTINGS(struct options, credentials, PSK_OR_CRYPT_VARIABLES),
     {.name = "server-name", .kind = SETTING_TEXT, .offset = AT(server_name), .argument = "NAME",
      .help = "with --ca: the name in the server's certificate (default: the host)"},
     {.name = "allow-ports", .kind = SETTING_TEXT, .offset = AT(allow_ports), .argument = "LIST",

@@ -340,6 +340,7 @@ int client_program(int argc, char **argv)
     struct config_error err;
     int first;
     memset(&o, 0, sizeof(o));
+    o.credentials.crypt_key = true;
     switch (settings_read(&options_table, argc, argv, &o, &first, stdout, &err)) {
     case SETTINGS_SHOWN:
         return 0;

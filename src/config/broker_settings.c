@@ -65,10 +65,30 @@ static bool fits(const struct broker_settings *b, struct config_error *err)
     return false;
 }
 
+/* The folder's file, where another one was not said. */
+static bool cert_take(char **value, const char *folder, const char *name, struct config_error *err)
+{
+    if (*value == NULL && asprintf(value, "%s/%s", folder, name) < 0) {
+        *value = NULL;
+        config_error_set(err, "out of memory");
+    }
+    return *value != NULL;
+}
+
+/* A certificate and its key are a pair. */
+static bool certs_take(struct broker_settings *b, struct config_error *err)
+{
+    if (b->certs == NULL)
+        return true;
+    bool pair = b->client_cert == NULL;
+    return cert_take(&b->ca_cert, b->certs, CERTS_CA, err) && cert_take(&b->client_cert, b->certs, CERTS_CERT, err) &&
+           (!pair || cert_take(&b->private_key, b->certs, CERTS_PRIVATE_KEY, err));
+}
+
 /* Without a broker, its user name and password are nobody's. */
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err)
 {
-    if (!from_file(b, err))
+    if (!certs_take(b, err) || !from_file(b, err))
         return false;
     environment_wipe();
     return fits(b, err);
@@ -91,7 +111,7 @@ static bool text_take(char **value, char *made, struct config_error *err)
 
 static char *url_make(const struct broker_settings *b, const char *host, unsigned port)
 {
-    bool tls = b->ca_cert != NULL || b->client_cert != NULL || port == MQTTS_PORT;
+    bool tls = b->certs != NULL || b->ca_cert != NULL || b->client_cert != NULL || port == MQTTS_PORT;
     char *url = NULL;
     if (asprintf(&url, strchr(host, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "mqtts" : "mqtt", host, port) < 0)
         return NULL;

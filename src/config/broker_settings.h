@@ -13,12 +13,18 @@ struct broker_settings {
     char *url; /* NULL: the server's own broker */
     char *username, *password, *password_file;
     char *ca_cert, *client_cert, *private_key; /* files, PEM */
+    char *certs;                               /* folder that has them by the names below */
     char *alpn;
     char *prefix;
     char *proxy; /* NULL: as the environment says */
     unsigned max_payload;
     char *control, *client_id; /* of mqtunnel's settings; NULL: none */
 };
+
+/* As gotthard's users have them. */
+#define CERTS_CA          "ca.crt"
+#define CERTS_CERT        "cert.pem"
+#define CERTS_PRIVATE_KEY "private.key"
 
 /* Rows for `member`, a struct broker_settings in the program's `type`. */
 #define BROKER_SETTINGS(type, member)                                                                                  \
@@ -32,13 +38,17 @@ struct broker_settings {
      .environment = "MDM_TUNNEL_BROKER_PASSWORD",                                                                      \
      .help = "for the broker; better in a file or $MDM_TUNNEL_BROKER_PASSWORD"},                                       \
     {.name = "password-file", .kind = SETTING_PATH, .offset = offsetof(type, member.password_file),                    \
-     .argument = "FILE", .help = "its first line is the password"},                                                    \
+     .instead = "MDM_TUNNEL_BROKER_PASSWORD", .argument = "FILE",                                                      \
+     .help = "its first line is the password"},                                                                        \
     {.name = "ca-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.ca_cert), .argument = "FILE",            \
      .help = "whom the broker's certificate must come from (default: the system's authorities)"},                      \
     {.name = "client-cert", .kind = SETTING_PATH, .offset = offsetof(type, member.client_cert), .argument = "FILE",    \
      .help = "certificate to show to the broker"},                                                                     \
     {.name = "private-key", .kind = SETTING_PATH, .offset = offsetof(type, member.private_key), .argument = "FILE",    \
      .help = "its key (default: in the certificate's file)"},                                                          \
+    {.name = "certs", .kind = SETTING_PATH, .offset = offsetof(type, member.certs), .argument = "DIR",                 \
+     .environment = "MDM_TUNNEL_BROKER_CERTS",                                                                         \
+     .help = "folder with all three: " CERTS_CA ", " CERTS_CERT " and " CERTS_PRIVATE_KEY},                            \
     {.name = "alpn", .kind = SETTING_TEXT, .offset = offsetof(type, member.alpn), .argument = "NAME",                  \
      .help = "protocol to ask the broker's TLS for"},                                                                  \
     {.name = "proxy", .kind = SETTING_SECRET, .offset = offsetof(type, member.proxy), .argument = "URL",                \
@@ -64,8 +74,8 @@ bool broker_settings_adopt(struct broker_settings *b, const char *host, unsigned
                            struct config_error *err);
 
 /*
- * After the settings were read: the password comes from its file, and is wiped in the environment. False and *err when the
- * values do not fit together; the URL itself is the link's to read.
+ * After the settings were read: what is in the folder `certs` stands for what was not said; the password comes from its file,
+ * and is wiped in the environment. False and *err when the values do not fit together; the URL itself is the link's to read.
  */
 bool broker_settings_finish(struct broker_settings *b, struct config_error *err);
 

@@ -11,17 +11,19 @@
 #include "config/psk_file.h"
 #include "config/secret_file.h"
 
-#define PSK_ENVIRONMENT "MDM_TUNNEL_PSK"
-
-static const char *psk_environment(void)
+/* NULL: not set, or empty. */
+static const char *variable(const char *name)
 {
-    const char *text = getenv(PSK_ENVIRONMENT);
+    const char *text = getenv(name);
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
+static const char *crypt_key(const struct credential_settings *c) { return c->crypt_key ? variable(CRYPT_KEY_VARIABLE) : NULL; }
+
 bool credential_settings_any(const struct credential_settings *c)
 {
-    return c->ca != NULL || c->identity != NULL || c->psk_file != NULL || psk_environment() != NULL;
+    return c->ca != NULL || c->identity != NULL || c->psk_file != NULL || variable(PSK_VARIABLE) != NULL ||
+           crypt_key(c) != NULL;
 }
 
 bool credential_settings_check(const struct credential_settings *c, struct config_error *err)
@@ -68,15 +70,9 @@ static int identity_read(struct state *s, const char *key_file, const struct cre
     return out->pem != NULL ? 0 : -1;
 }
 
-static int psks_read(const char *file, struct credentials *out, struct config_error *err)
+static int psks_take(char *text, const char *where, struct credentials *out, struct config_error *err)
 {
     struct config_error why;
-    const char *from_environment = psk_environment(), *where = file != NULL ? file : PSK_ENVIRONMENT;
-    if (file == NULL && from_environment == NULL)
-        return 0;
-    char *text = file != NULL ? secret_read(file, SECRET_PRIVATE, err) : strdup(from_environment);
-    if (text == NULL)
-        return file != NULL ? -1 : config_error_set(err, "out of memory");
     int result = psks_parse(text, &out->psks, &out->psk_count, &why);
     if (result != 0)
         config_error_set(err, "%.256s: %s", where, why.text);
@@ -84,13 +80,52 @@ static int psks_read(const char *file, struct credentials *out, struct config_er
     return result;
 }
 
-static void environment_wipe(void)
+static int crypt_key_take(const char *text, struct credentials *out, struct config_error *err)
 {
-    char *text = getenv(PSK_ENVIRONMENT);
+    size_t len = strlen(text);
+    if (len < PSK_BYTES_MIN || len > PSK_BYTES_MAX)
+        return config_error_set(err, CRYPT_KEY_VARIABLE ": has not %d to %d bytes", PSK_BYTES_MIN, PSK_BYTES_MAX);
+    struct psk *psk = calloc(1, sizeof(*psk));
+    if (psk == NULL)
+        return config_error_set(err, "out of memory");
+    *psk = (struct psk){.name = CRYPT_KEY_NAME, .pattern = "*", .len = len};
+    memcpy(psk->bytes, text, len);
+    out->psks = psk;
+    out->psk_count = 1;
+    out->from_crypt_key = true;
+    out->crypt_iv = variable(CRYPT_IV_VARIABLE) != NULL;
+    return 0;
+}
+
+static int psks_read(const struct credential_settings *settings, struct credentials *out, struct config_error *err)
+{
+    const char *ours = variable(PSK_VARIABLE), *gotthards = crypt_key(settings);
+    if (settings->psk_file == NULL && ours == NULL)
+        return gotthards != NULL ? crypt_key_take(gotthards, out, err) : 0;
+    bool file = settings->psk_file != NULL;
+    char *text = file ? secret_read(settings->psk_file, SECRET_PRIVATE, err) : strdup(ours);
+    if (text == NULL)
+        return file ? -1 : config_error_set(err, "out of memory");
+    return psks_take(text, file ? settings->psk_file : PSK_VARIABLE, out, err);
+}
+
+static void variable_wipe(const char *name)
+{
+    char *text = getenv(name);
     if (text == NULL)
         return;
     explicit_bzero(text, strlen(text));
-    unsetenv(PSK_ENVIRONMENT);
+    unsetenv(name);
+}
+
+/* What is not ours is left alone. */
+static void environment_wipe(const struct credential_settings *settings)
+{
+    variable_wipe(PSK_VARIABLE);
+    if (!settings->crypt_key)
+        return;
+    variable_wipe(CRYPT_KEY_VARIABLE);
+    variable_wipe(CRYPT_IV_VARIABLE);
 }
 
 int credentials_load(struct state *s, const char *key_file, const struct credential_settings *settings,
@@ -103,8 +138,8 @@ int credentials_load(struct state *s, const char *key_file, const struct credent
         result = c.authorities != NULL ? 0 : -1;
     }
     if (result == 0)
-        result = psks_read(settings->psk_file, &c, err);
-    environment_wipe();
+        result = psks_read(settings, &c, err);
+    environment_wipe(settings);
     if (result == 0)
         *out = c;
     else

@@ -251,10 +251,26 @@ static bool files_apply(const struct settings_table *t, const struct command_lin
 
 /* -- the environment ----------------------------------------------------------------------------------------------- */
 
+/* Whether one of `names` is set. */
+static bool environment_has(const char *names)
+{
+    char name[64];
+    for (size_t len; *names != '\0'; names += len + (names[len] == ' ')) {
+        len = strcspn(names, " ");
+        snprintf(name, sizeof(name), "%.*s", (int)len, names);
+        const char *text = getenv(name);
+        if (text != NULL && text[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
 static bool environment_apply(const struct settings_table *t, void *values, struct config_error *err)
 {
     struct config_error reason;
     for (const struct setting *row = t->rows; row->name != NULL; row++) {
+        if (row->instead != NULL && environment_has(row->instead))
+            setting_clear(row, values);
         const char *text = row->environment != NULL ? getenv(row->environment) : NULL;
         if (text == NULL || text[0] == '\0' || setting_set_text(row, values, text, &reason) == 0)
             continue;

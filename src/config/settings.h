@@ -38,6 +38,8 @@ struct setting {
     unsigned min, max;   /* SETTING_NUMBER, SETTING_SECONDS; max 0: no maximum but the type's (seconds: ten years) */
     const char *default_text; /* parsed as if given; NULL: zero */
     const char *environment;  /* variable that says it, where the command line does not; NULL: none */
+    const char *instead;      /* variables, with ' ' between them, that say the same in another way: where one is set, what the
+                                 file says does not count; NULL: none */
     const char *argument;     /* "PORT" in --help */
     const char *help;
 };

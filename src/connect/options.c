@@ -36,7 +36,7 @@ static const struct setting rows[] = {
      .argument = "SECONDS", .help = "the session with a device ends after so long without a tunnel; 0: never"},
     {.name = "device-key", .kind = SETTING_TEXT, .offset = AT(device_keys), .argument = "KEY[,KEY...]",
      .help = "fingerprints that devices' keys may have (default: known_devices, or the first one seen)"},
-    CREDENTIAL_SETTINGS(struct options, credentials),
+    CREDENTIAL_SETTINGS(struct options, credentials, PSK_OR_CRYPT_VARIABLES),
     {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
      .help = "where this workstation's key and the devices' keys are kept"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/object.h"
 #include "config/known_servers.h"
 
@@ -68,6 +69,9 @@ static bool trust_init(struct trust *t, const struct trust_config *config, struc
     t->seal = seal_context_create(&of_seal, &why);
     if (t->seal == NULL)
         config_error_set(err, "identity and authorities: %s", why);
+    if (c.from_crypt_key)
+        log_info(CRYPT_KEY_VARIABLE, "of the environment is the pre-shared key %s%s", CRYPT_KEY_NAME,
+                 c.crypt_iv ? "; " CRYPT_IV_VARIABLE " is not used, TLS makes its own" : "");
     credentials_done(&c);
     return t->seal != NULL;
 }

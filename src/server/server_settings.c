@@ -65,7 +65,7 @@ static const struct setting rows[] = {
      .help = "connections from here begin with a PROXY protocol head (1 or 2), no others"},
     {.name = "auth", .kind = SETTING_TEXT, .offset = AT(auth_text), .default_text = "first-use",
      .argument = "MODE", .help = "whose client ids are: first-use, listed or open"},
-    CREDENTIAL_SETTINGS(struct server_settings, credentials),
+    CREDENTIAL_SETTINGS(struct server_settings, credentials, PSK_VARIABLE),
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt sessions; clients have to say the same, and ids are anybody's"},
     {.name = "client-streams", .kind = SETTING_NUMBER, .offset = AT(client_streams), .max = STREAMS_PER_SESSION_MAX,

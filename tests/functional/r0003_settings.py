@@ -5,8 +5,10 @@ import json
 import pathlib
 import re
 import subprocess
+import threading
 
 from lib import check, main, same, seconds, story
+from lib.cloud import ALPN, PAYLOAD_MAX, Cloud
 from lib.mosquitto import Authority, Mosquitto
 from lib.program import Program
 from lib.rabbitmq import RabbitMQ
@@ -59,7 +61,7 @@ def _(t):
     passwords.write_text("oli:secret\n")
     subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
     broker = t.keep(Mosquitto(t.directory, f"password_file {passwords}", f"acl_file {EXAMPLES}/connect/mosquitto.acl",
-                              anonymous=False))
+                              "log_type all", anonymous=False))
     settings = t.directory / "settings.json"
     settings.write_text(json.dumps({"username": "oli", "password": "secret"}))
     s = Site(t, broker, {"ssh": t.origin(echo)}, options=["--settings", settings])
@@ -67,6 +69,8 @@ def _(t):
     with dial(port) as peer:
         peer.send(b"x")
         same(peer.read_exact(1), b"x", "echo")
+    log = (t.directory / "mosquitto.log").read_text()
+    check("PUBLISH" in log and "'mdm/who'" in log and "enied" not in log, "the ACL forbids nothing that the programs do")
     wrong = s.workstation("--username", "oli", "gateway", environment={"MDM_TUNNEL_BROKER_PASSWORD": "guess"}, label="wrong")
     same(wrong.wait_exit(), 1, "exit status")
     check("cannot connect to" in wrong.log and "guess" not in wrong.log, wrong.log)
@@ -75,6 +79,50 @@ def _(t):
               f"COMP_WORDS[3]=--forw; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     same(done.stdout, "gateway\n--forward\n", "what the shell completes")
+
+
+@story("as at AWS IoT Core: ALPN, client certificates by gotthard's names, its CRYPT_KEY; within the example's policy and the bounds",
+       only="plain")
+def _(t):
+    authority = Authority(t.directory)
+    cloud = t.keep(Cloud(t.directory, authority.sign("broker", "DNS:localhost"), authority.cert))
+    certs = t.directory / "certs"
+    certs.mkdir()
+    for path, name in zip((*authority.sign("device", "DNS:device"), authority.cert), ("cert.pem", "private.key", "ca.crt")):
+        (certs / name).write_bytes(path.read_bytes())
+    environment = {"CRYPT_KEY": "0123456789abcdefghijklmnopqrstuv", "CRYPT_IV": "00ff" * 8, "MDM_TUNNEL_BROKER_CERTS": str(certs)}
+    settings = t.directory / "settings.json"
+    settings.write_text(json.dumps({"broker": f"mqtts://localhost:{cloud.port}", "alpn": ALPN, "max_payload": PAYLOAD_MAX,
+                                    "prefix": "mdm", "psk_file": "/not/here"}))
+
+    def start(name, label, *arguments, **variables):
+        program = Program(name, ["-v", "--settings", settings, "--state-dir", t.directory / f"{label}.state", *arguments], t.directory,
+                          label, environment={**environment, **variables})
+        t.programs.append(program)
+        return program
+
+    device = start("mdm-tunnel-client", "device", "-i", "gateway", "--server-key", "none", "--drain", "1", f"ssh={t.origin(echo).port}")
+    device.wait_log("identified as gateway")
+    program = start(CONNECT, "oli", "gateway")
+    port = int(program.wait_log(r"gateway/ssh is at .*:\d+$").rsplit(":", 1)[1])
+    for each in (device, program):
+        check("CRYPT_KEY: of the environment is the pre-shared key crypt-key; CRYPT_IV is not used" in each.log, each.log)
+        left = pathlib.Path(f"/proc/{each.process.pid}/environ").read_bytes()
+        check(b"0123456789abc" not in left and b"00ff00ff" not in left and b"0123456789abc" not in each.log.encode(), "it is wiped")
+    with dial(port, 20) as peer:
+        data = bytes(range(256)) * 16384
+        threading.Thread(target=peer.send, args=(data,)).start()
+        same(peer.read_exact(len(data)), data, "echo")
+    check(any(size > 100 << 10 for *_, size in cloud.deeds()), "messages are as large as they may be")
+    same(cloud.check(EXAMPLES / "connect" / "aws-iot-policy.json"),
+         {"iot:Subscribe", "iot:Receive", "iot:Publish", "iot:RetainPublish"}, "what was done")
+    for label, arguments, variables, word in (
+            ("other-key", (), {"CRYPT_KEY": "another key of sixteen bytes, too"}, "pre-shared"),
+            ("no-key", (), {"CRYPT_KEY": "short"}, "CRYPT_KEY: has not 16 to 64 bytes"),
+            ("other-alpn", ("--alpn", "mqtt"), {}, "cannot connect to")):
+        wrong = start(CONNECT, label, "--timeout", "1", *arguments, "gateway", **variables)
+        same(wrong.wait_exit(), 1, f"{label}: exit status")
+        check(word in wrong.log, wrong.log)
 
 
 @story("who is there: at any broker all devices with their services, at a server's those that are known or named")

@@ -64,7 +64,7 @@ static bool settings_run(void)
     static const struct setting rows[] = {
         {.name = "text", .letter = 't', .kind = SETTING_TEXT, .offset = offsetof(struct values, text), .default_text = "x"},
         {.name = "settings", .kind = SETTING_FILE, .offset = offsetof(struct values, file), .argument = "FILE"},
-        CREDENTIAL_SETTINGS(struct values, credentials),
+        CREDENTIAL_SETTINGS(struct values, credentials, PSK_VARIABLE),
         BROKER_SETTINGS(struct values, broker),
         {.name = NULL},
     };

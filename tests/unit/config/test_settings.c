@@ -272,7 +272,8 @@ static void environment_and_lists(void)
 {
     static const struct setting few[] = {
         {.name = "domain", .kind = SETTING_TEXT, .offset = AT(domain), .environment = "MDM_TEST_DOMAIN", .argument = "D"},
-        {.name = "list", .letter = 'L', .kind = SETTING_LIST, .offset = AT(id), .argument = "L"},
+        {.name = "list", .letter = 'L', .kind = SETTING_LIST, .offset = AT(id), .instead = "MDM_TEST_OTHER MDM_TEST_LIST",
+         .argument = "L"},
         {.name = "config", .letter = 'c', .kind = SETTING_FILE, .offset = AT(file), .argument = "F"},
         {0},
     };
@@ -296,6 +297,11 @@ static void environment_and_lists(void)
     OK_INT(read_line(&t, line), SETTINGS_RUN);
     OK_TEXT(values.domain, "said");
     settings_done(&t, &values);
+    setenv("MDM_TEST_LIST", "said in another way", 1);
+    OK_INT(read_line(&t, line), SETTINGS_RUN);
+    OK_TEXT(values.id, "1\n2:3\n");
+    settings_done(&t, &values);
+    unsetenv("MDM_TEST_LIST");
     setenv("MDM_TEST_DOMAIN", "", 1);
     OK_INT(read_line(&t, line), SETTINGS_RUN);
     settings_done(&t, &values);

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "config/authorized_clients.h"
+#include "config/broker_settings.h"
+#include "config/credentials.h"
 #include "config/identity.h"
 #include "config/known_servers.h"
 #include "config/psk_file.h"
@@ -277,7 +279,89 @@ static void test_psks(void)
     psks_free(psks, count);
 }
 
+/* -- what gotthard's users have ------------------------------------------------------------------------------------------ */
+
+#define CRYPT_TEXT "0123456789abcdefghijklmnopqrstuv"
+
+/* Loads with the environment's variables set to these, NULL: not set. The result; *c is filled in with 0. */
+static int load_with(const char *key, const char *iv, const char *ours, bool takes, struct credentials *c, struct config_error *err)
+{
+    static const char *const files[] = {"key.pem", ".lock", NULL};
+    const struct credential_settings settings = {.crypt_key = takes};
+    const char *const names[] = {CRYPT_KEY_VARIABLE, CRYPT_IV_VARIABLE, PSK_VARIABLE}, *const texts[] = {key, iv, ours};
+    struct state *s;
+    const char *dir = directory();
+    for (size_t i = 0; i < 3; i++) {
+        if (texts[i] == NULL)
+            unsetenv(names[i]);
+        else
+            setenv(names[i], texts[i], 1);
+    }
+    OK_INT(state_open(dir, &s, err), 0);
+    int result = credentials_load(s, "key.pem", &settings, c, err);
+    state_free(&s);
+    directory_remove(dir, files);
+    return result;
+}
+
+static void test_crypt_key(void)
+{
+    struct credentials c = {0};
+    struct config_error err;
+    OK_INT(load_with(CRYPT_TEXT, "00ff", NULL, true, &c, &err), 0);
+    OK_INT(c.psk_count, 1);
+    OK_TEXT(c.psks[0].name, "crypt-key");
+    OK_TEXT(c.psks[0].pattern, "*");
+    OK_INT(c.psks[0].len, 32);
+    OK(memcmp(c.psks[0].bytes, CRYPT_TEXT, 32) == 0);
+    OK(c.from_crypt_key && c.crypt_iv);
+    OK(getenv(CRYPT_KEY_VARIABLE) == NULL && getenv(CRYPT_IV_VARIABLE) == NULL);
+    credentials_done(&c);
+    OK_INT(load_with(CRYPT_TEXT, NULL, "tim 00112233445566778899aabbccddeeff", true, &c, &err), 0);
+    OK_TEXT(c.psks[0].name, "tim");
+    OK(!c.from_crypt_key && getenv(CRYPT_KEY_VARIABLE) == NULL && getenv(PSK_VARIABLE) == NULL);
+    credentials_done(&c);
+    OK_INT(load_with(CRYPT_TEXT, NULL, NULL, false, &c, &err), 0);
+    OK(c.psk_count == 0 && getenv(CRYPT_KEY_VARIABLE) != NULL);
+    credentials_done(&c);
+    OK_INT(load_with("too short", NULL, NULL, true, &c, &err), -1);
+    OK_TEXT(err.text, "CRYPT_KEY: has not 16 to 64 bytes");
+    unsetenv(CRYPT_KEY_VARIABLE);
+}
+
+/* A member of broker_settings on the heap, as the table makes it. */
+static char *heap(const char *text) { return text != NULL ? strdup(text) : NULL; }
+
+static void test_certs(void)
+{
+    static const struct {
+        const char *ca, *cert, *key; /* what was said */
+        const char *want_ca, *want_cert, *want_key;
+    } cases[] = {
+        {NULL, NULL, NULL, "/c/ca.crt", "/c/cert.pem", "/c/private.key"},
+        {"/ca", NULL, NULL, "/ca", "/c/cert.pem", "/c/private.key"},
+        {NULL, NULL, "/key", "/c/ca.crt", "/c/cert.pem", "/key"},
+        {NULL, "/both", NULL, "/c/ca.crt", "/both", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct broker_settings b = {.certs = heap("/c"), .prefix = heap("mdm"), .ca_cert = heap(cases[i].ca),
+                                    .client_cert = heap(cases[i].cert), .private_key = heap(cases[i].key)};
+        struct config_error err;
+        OK(broker_settings_finish(&b, &err));
+        OK_TEXT(b.ca_cert, cases[i].want_ca);
+        OK_TEXT(b.client_cert, cases[i].want_cert);
+        OK_TEXT(b.private_key != NULL ? b.private_key : "", cases[i].want_key);
+        free(b.certs);
+        free(b.prefix);
+        free(b.ca_cert);
+        free(b.client_cert);
+        free(b.private_key);
+    }
+}
+
 static const struct tap_case cases[] = {
+    {"gotthard's CRYPT_KEY", test_crypt_key},
+    {"gotthard's names of certificates", test_certs},
     {"pre-shared keys", test_psks},
     {"fingerprints as text", test_fingerprint},
     {"an identity is made once", test_identity},
