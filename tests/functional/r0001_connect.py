@@ -205,13 +205,22 @@ def _(t):
     def closes(peer, _origin):
         peer.read_exact(1)
 
-    s = site(t, {"ssh": t.origin(closes), "echo": t.origin(echo)})
-    program, port = s.way()
+    there = t.origin(echo)
+    s = site(t, {"ssh": t.origin(closes), "echo": there})
+    _program, port = s.way()
     with dial(port) as peer:
         peer.send(b"x")
         began = time.monotonic()
         same(peer.read_rest(), b"", "the end")
         check(time.monotonic() - began < seconds(1), "seen here")
+    _program, port = s.way("gateway/echo", label="echo")
+    with dial(port) as peer:
+        peer.send(b"x")
+        same(peer.read_exact(1), b"x", "echo")
+        same(there.open_connections, 1, "open there")
+        began = time.monotonic()
+    wait_until(lambda: there.open_connections == 0, "closed there")
+    check(time.monotonic() - began < seconds(1), "seen there")
 
 
 def suppressed(deed, *arguments):
