@@ -257,6 +257,7 @@ def _(t):
         program.wait_log("refused: the client is not connected now")
         program.signal(signal.SIGINT)  # the transfer waits for the device, up to --grace; its user does not
         sender.join()
+    same(program.wait_exit(), 0, "exit status")
 
 
 main()
