@@ -54,7 +54,7 @@ def _(t):
                 inner.send(response(200, block))
 
     services = {"vault": {"target": t.origin(serve).port, "kind": "tls"}, "hello": t.origin()}
-    tunnel = t.tunnel(services, server=ours.options)
+    tunnel = t.tunnel(services, server=[*ours.options, "--hold", "0"])
     port = tunnel.server.https
     for name in ("vault.tim.example.com", "VAULT--tim.example.com"):
         made = context(home) if name[0] == "v" else context()

@@ -55,7 +55,7 @@ static void authorized(const char *text)
     for (size_t i = 1; i < a.ids; i++)
         assert(strcmp(a.list[i - 1].pattern, a.list[i].pattern) <= 0);
     for (size_t i = 0; i < a.ids && i < 16; i++)
-        assert(authorized_clients_find(&a, a.list[i].pattern, &other, 0) != AUTHORIZED_UNKNOWN);
+        assert(a.list[i].any || authorized_clients_find(&a, a.list[i].pattern, &other, 0) != AUTHORIZED_UNKNOWN);
     authorized_clients_done(&a);
     edits(text, "tim");
 }
