@@ -181,6 +181,7 @@ class MdmTunnel(Column):
     name = "mdm-tunnel"
     build = pathlib.Path(os.environ.get("MDM_BUILDDIR", pathlib.Path(__file__).resolve().parents[2]))
     broker = ()  # options of both programs
+    both = ()  # likewise
 
     def start(self):
         ports_file = self.directory / "ports.json"
@@ -200,6 +201,7 @@ class MdmTunnel(Column):
             "--state-dir",
             self.directory / "server",
             *self.broker,
+            *self.both,
         )
         wait_for(lambda: ports_file.exists() and ports_file.read_text().strip(), "the server writes its ports")
         ports = json.loads(ports_file.read_text())
@@ -212,6 +214,7 @@ class MdmTunnel(Column):
             *(self.broker or ("-H", "127.0.0.1", "-p", ports["client_port"])),
             "--state-dir",
             self.directory / "client",
+            *self.both,
             *(f"{s}={self.origin.ports[s]}" for s in SERVICES),
         )
         wait_for(self.serves, "a request passes")
@@ -225,6 +228,13 @@ class MdmTunnel(Column):
     @staticmethod
     def available():
         return (MdmTunnel.build / "mdm-tunnel-server").exists()
+
+
+class Unencrypted(MdmTunnel):
+    """What encryption from end to end costs."""
+
+    name = "mdm-tunnel, unencrypted"
+    both = ("--no-encryption",)
 
 
 class ThroughBroker(MdmTunnel):
@@ -379,7 +389,10 @@ class Ssh(PortTunnel):
         return shutil.which("ssh") is not None and bool(sshd)
 
 
-ALL = (Direct, Nginx, NginxTwice, MdmTunnel, ThroughMosquitto, ThroughRabbitMQ, ThroughNats, Frp, Rathole, Chisel, Bore, Ssh)
+ALL = (
+    Direct, Nginx, NginxTwice, MdmTunnel, Unencrypted, ThroughMosquitto, ThroughRabbitMQ, ThroughNats, Frp, Rathole, Chisel, Bore,
+    Ssh,
+)
 
 
 class Origin(Column):
