@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options of TCP sockets. */
+/* Options and addresses of TCP sockets. */
 #include "base/tcp.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -19,4 +21,23 @@ void tcp_suit_way(int fd)
     memset(&info, 0, sizeof(info));
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_rtt >= WAY_LONG_US)
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr, sizeof(bbr) - 1);
+}
+
+void tcp_address_text(const struct sockaddr *peer, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+    if (peer->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(text, size, "%s:%u", host, ntohs(v4->sin_port));
+    } else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof(host));
+        snprintf(text, size, "%s:%u", host, ntohs(v6->sin6_port));
+    } else if (peer->sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(text, size, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        snprintf(text, size, "?");
+    }
 }

@@ -2,7 +2,6 @@
 /* A connection's life: accepted, open, lingering, ended. */
 #include "broker/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,26 +18,6 @@
 #define OUTPUT_RESERVE (64 * KIB)
 
 /* -- who it is ----------------------------------------------------------------------------------------------------- */
-
-/* "192.0.2.1:4711", "[2001:db8::1]:4711"; an IPv4 address in an IPv6 one is shown as IPv4. */
-static void address_write(const struct sockaddr *peer, char *text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-    if (peer->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(text, size, "%s:%u", host, ntohs(v4->sin_port));
-    } else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof(host));
-        snprintf(text, size, "%s:%u", host, ntohs(v6->sin6_port));
-    } else if (peer->sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(text, size, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        snprintf(text, size, "?");
-    }
-}
 
 const char *conn_client_id(const struct conn *c) { return c->claim == NULL ? "" : c->claim->id; }
 
@@ -127,7 +106,7 @@ static struct conn *conn_create(struct broker_shard *s, const struct sockaddr *p
     }
     c->handle = handle;
     c->stranger = stranger;
-    address_write(peer, c->address, sizeof(c->address));
+    tcp_address_text(peer, c->address, sizeof(c->address));
     conn_init(c, s);
     return c;
 }

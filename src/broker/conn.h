@@ -6,6 +6,7 @@
 #ifndef BROKER_CONN_H
 #define BROKER_CONN_H
 
+#include "base/tcp.h"
 #include "broker/shard.h"
 
 struct sockaddr;
@@ -43,7 +44,7 @@ struct conn {
     struct list at_shard; /* conns or ended */
     struct event timer;
     uint32_t stranger; /* a place among the strangers, until CONNECT is taken; 0: none */
-    char address[56];
+    char address[TCP_ADDRESS_TEXT];
 
     /* what CONNECT said */
     struct claim *claim; /* has the client id; NULL unless open */

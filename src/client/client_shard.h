@@ -10,7 +10,7 @@
 #include "client/catalog.h"
 #include "client/gate.h"
 #include "client/tunnel.h"
-#include "relay/lookup.h"
+#include "dial/lookup.h"
 #include "relay/pump.h"
 
 struct client_shard {

@@ -15,7 +15,7 @@
 #include "client/greeting.h"
 #include "client/guest.h"
 #include "config/target.h"
-#include "relay/dial.h"
+#include "dial/dial.h"
 #include "relay/pump.h"
 
 /* A connection whose answer has been silent for so long waits for the next request. */

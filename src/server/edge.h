@@ -17,7 +17,7 @@
 #include "server/admission.h"
 #include "server/meter.h"
 #include "server/rates.h"
-#include "server/verifier.h"
+#include "hook/verifier.h"
 #include "wire/error.h"
 #include "wire/frame.h"
 #include "wire/http_head_edit.h"

@@ -25,10 +25,11 @@ LAYERS = {
     "link": {"broker", "tls", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "hook": {"broker", "mqtt", "base"},
-    "relay": {"config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "dial": {"config", "wire", "base"},
+    "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "connect": {"relay", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "client": {"relay", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "connect": {"relay", "dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "client": {"relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
 # Headers of libraries that only some layers may include.

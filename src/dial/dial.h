@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dial: from a target to a connected socket, one address after the other, within DIAL_TIMEOUT_US. Never blocks. */
-#ifndef RELAY_DIAL_H
-#define RELAY_DIAL_H
+#ifndef DIAL_DIAL_H
+#define DIAL_DIAL_H
 
 #include "base/clock.h"
-#include "relay/lookup.h"
+#include "dial/lookup.h"
 #include "config/services.h"
 #include "wire/error.h"
 

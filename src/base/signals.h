@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SIGTERM, SIGINT and SIGHUP as something that the main thread waits for; SIGPIPE is ignored. */
-#ifndef SERVER_SIGNALS_H
-#define SERVER_SIGNALS_H
+#ifndef BASE_SIGNALS_H
+#define BASE_SIGNALS_H
 
 #include <stdint.h>
 

@@ -4,8 +4,8 @@
  * while under a keyed hash, and who asks the same while it is being found waits for the same answer: a browser's hundred
  * requests cost one. Bounded in all and for each client, so that nobody's guesses keep others' visitors waiting.
  */
-#ifndef SERVER_VERIFIER_H
-#define SERVER_VERIFIER_H
+#ifndef HOOK_VERIFIER_H
+#define HOOK_VERIFIER_H
 
 #include <stdbool.h>
 

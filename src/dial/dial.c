@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a target to a connected socket. */
-#include "relay/dial.h"
+#include "dial/dial.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "relay/dial.h"
+#include "dial/dial.h"
 #include "tap.h"
 
 static void numeric_addresses(void)

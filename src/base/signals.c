@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals through a descriptor: no handler, nothing to get wrong in it. */
-#include "server/signals.h"
+#include "base/signals.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names to addresses: getaddrinfo(3) waits, so it runs on a thread of its own, one question after the other. */
-#ifndef RELAY_LOOKUP_H
-#define RELAY_LOOKUP_H
+#ifndef DIAL_LOOKUP_H
+#define DIAL_LOOKUP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names to addresses, on a thread of its own. */
-#include "relay/lookup.h"
+#include "dial/lookup.h"
 
 #include <errno.h>
 #include <netdb.h>

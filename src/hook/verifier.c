@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Helper threads, a queue, and a table of what is known. The lock is never held while a hash is computed. */
-#include "server/verifier.h"
+#include "hook/verifier.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
