@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/object.h"
+#include "base/table.h"
 #include "gate/internal.h"
 
 /* -- what the socket tells ------------------------------------------------------------------------------------------- */
@@ -14,10 +16,22 @@
 static void sock_is_readable(void *ctx)
 {
     struct transport *t = ctx;
-    if (t->websocket != NULL && !t->websocket->open && t->websocket->why == NULL)
-        websocket_request_readable(t);
-    else
+    if (t->websocket == NULL || t->websocket->open || t->websocket->why != NULL)
         t->events->readable(t->ctx);
+    else if (t->target != NULL)
+        websocket_answer_readable(t);
+    else
+        websocket_request_readable(t);
+}
+
+static void sock_is_established(void *ctx)
+{
+    struct transport *t = ctx;
+    if (t->target == NULL || t->websocket != NULL)
+        return;
+    transport_reading(t, false);
+    if (t->events->opened != NULL)
+        t->events->opened(t->ctx);
 }
 
 static void sock_is_writable(void *ctx)
@@ -33,7 +47,11 @@ static void sock_has_failed(void *ctx, const char *why)
 }
 
 static const struct sock_events sock_events = {
-    .readable = sock_is_readable, .writable = sock_is_writable, .failed = sock_has_failed};
+    .established = sock_is_established,
+    .readable = sock_is_readable,
+    .writable = sock_is_writable,
+    .failed = sock_has_failed,
+};
 
 /* -- life ------------------------------------------------------------------------------------------------------------ */
 
@@ -43,15 +61,24 @@ static bool transport_failed(struct transport *t)
     return false;
 }
 
+static bool websocket_begin(struct transport *t, bool wanted, uint64_t frame_max)
+{
+    if (!wanted)
+        return true;
+    t->websocket = calloc(1, sizeof(*t->websocket));
+    if (t->websocket == NULL)
+        return false;
+    t->websocket->decoder.frame_max = frame_max;
+    t->websocket->decoder.from_server = t->target != NULL;
+    return true;
+}
+
 static bool transport_begin(struct transport *t, const struct transport_kind *kind, struct worker *w, int fd,
                             const struct transport_events *events, void *ctx)
 {
     *t = (struct transport){.kind = kind, .events = events, .ctx = ctx};
     sock_init(&t->sock, w, fd, &sock_events, t);
-    if (kind->path == NULL)
-        return true;
-    t->websocket = calloc(1, sizeof(*t->websocket));
-    return t->websocket != NULL;
+    return websocket_begin(t, kind->path != NULL, kind->frame_max);
 }
 
 bool transport_init(struct transport *t, const struct transport_kind *kind, struct worker *w, int fd,
@@ -74,8 +101,32 @@ bool transport_init_open(struct transport *t, const struct transport_kind *kind,
     return true;
 }
 
+static void plainly_opened(struct turn *turn)
+{
+    struct transport *t = CONTAINER_OF(turn, struct transport, begin);
+    sock_is_established(t);
+}
+
+bool transport_connect(struct transport *t, const struct transport_target *target, struct worker *w, int fd,
+                       const struct transport_events *events, void *ctx)
+{
+    *t = (struct transport){.target = target, .events = events, .ctx = ctx};
+    sock_init(&t->sock, w, fd, &sock_events, t);
+    turn_init(&t->begin, plainly_opened);
+    if (!websocket_begin(t, target->path != NULL, target->frame_max) ||
+        (target->tls != NULL && !sock_connect_tls(&t->sock, target->tls, target->host)) ||
+        (t->websocket != NULL && !websocket_ask(t)))
+        return transport_failed(t);
+    transport_reading(t, true);
+    if (target->tls == NULL && t->websocket == NULL)
+        worker_at_turn(w, TURN_WORK, &t->begin);
+    return true;
+}
+
 void transport_close(struct transport *t)
 {
+    if (t->target != NULL)
+        turn_cancel(&t->begin);
     sock_close(&t->sock);
     if (t->websocket != NULL)
         free(t->websocket->head);
@@ -109,12 +160,47 @@ size_t transport_head_write(const struct transport *t, size_t len, uint8_t out[s
     return t->websocket != NULL ? websocket_head_write(out, WEBSOCKET_BINARY, len) : 0;
 }
 
+bool transport_is_masked(const struct transport *t) { return t->target != NULL && t->websocket != NULL; }
+
+size_t transport_frame_size(const struct transport *t, size_t len)
+{
+    return len + (t->websocket != NULL ? websocket_head_size(len) : 0) + (transport_is_masked(t) ? 4 : 0);
+}
+
+/* A mask that nobody can foresee (RFC 6455 10.3). */
+static size_t masked_frame_write(struct websocket_end *w, enum websocket_opcode opcode, const void *bytes, size_t len,
+                                 uint8_t *out)
+{
+    uint64_t mask = table_hash(w->mask_key, &w->mask_count, sizeof(w->mask_count));
+    uint8_t mask_bytes[4] = {(uint8_t)mask, (uint8_t)(mask >> 8), (uint8_t)(mask >> 16), (uint8_t)(mask >> 24)};
+    w->mask_count++;
+    size_t head = websocket_head_masked_write(out, opcode, len, mask_bytes);
+    websocket_mask(mask_bytes, bytes, len, out + head);
+    return head + len;
+}
+
+void transport_frame_write(struct transport *t, const void *bytes, size_t len, uint8_t *out)
+{
+    if (transport_is_masked(t)) {
+        masked_frame_write(t->websocket, WEBSOCKET_BINARY, bytes, len, out);
+        return;
+    }
+    size_t head = transport_head_write(t, len, out);
+    memcpy(out + head, bytes, len);
+}
+
 static void control_say(struct transport *t, enum websocket_opcode opcode, const void *payload, size_t len)
 {
-    uint8_t frame[WEBSOCKET_HEAD_OURS_MAX + WEBSOCKET_CONTROL_MAX];
-    size_t head = websocket_head_write(frame, opcode, len);
-    memcpy(frame + head, payload, len);
-    t->events->say(t->ctx, frame, head + len);
+    uint8_t frame[WEBSOCKET_HEAD_MASKED_MAX + WEBSOCKET_CONTROL_MAX];
+    size_t size;
+    if (transport_is_masked(t)) {
+        size = masked_frame_write(t->websocket, opcode, payload, len, frame);
+    } else {
+        size = websocket_head_write(frame, opcode, len);
+        memcpy(frame + size, payload, len);
+        size += len;
+    }
+    t->events->say(t->ctx, frame, size);
 }
 
 static void close_say(struct transport *t, unsigned status)
@@ -130,6 +216,16 @@ void transport_goodbye(struct transport *t)
 {
     if (t->websocket != NULL)
         close_say(t, WEBSOCKET_NORMAL);
+}
+
+char *transport_take_request(struct transport *t, size_t *len)
+{
+    char *head = t->websocket != NULL && t->websocket->open ? t->websocket->head : NULL;
+    if (head == NULL)
+        return NULL;
+    *len = t->websocket->head_len;
+    t->websocket->head = NULL;
+    return head;
 }
 
 /* -- in -------------------------------------------------------------------------------------------------------------- */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way that a client's bytes take: TCP, TLS, WebSocket, or WebSocket over TLS (RFC 6455; MQTT 5 6.0), with the same
- * calls for all. Handshakes happen inside. A transport is embedded in its user's object, belongs to one worker and holds
- * no bytes of its user; what the WebSocket itself has to say goes through the user's queue, so that there is one.
+ * The way that MQTT's bytes take: TCP, TLS, WebSocket, or WebSocket over TLS (RFC 6455; MQTT 5 6.0), with the same
+ * calls for all, whether the other end came to us or we went to it. Handshakes happen inside. A transport is embedded in
+ * its user's object, belongs to one worker and holds no bytes of its user; what the WebSocket itself has to say goes
+ * through the user's queue, so that there is one.
  *
- *     bytes out:  transport_head_write() in front of each packet, then transport_writev() whatever is queued
+ *     bytes out:  transport_head_write() in front of each packet, then transport_writev() whatever is queued;
+ *                 where transport_is_masked(), transport_frame_write() a packet at a time instead
  */
 #ifndef GATE_TRANSPORT_H
 #define GATE_TRANSPORT_H
@@ -18,12 +20,26 @@ struct transport_kind {
     const char *name;      /* "mqtts" */
     struct tls_store *tls; /* NULL: no TLS */
     const char *path;      /* of the WebSocket, "/mqtt"; NULL: no WebSocket */
+    bool below;            /* whatever begins with the path will do: "/" any */
+    bool keep_request;     /* for transport_take_request() */
+    uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */
 };
 
-/* All on the worker; readable, writable and failed never from inside a call below. */
+/* A server that we go to. Outlives its connections. */
+struct transport_target {
+    const struct tls_client *tls; /* NULL: no TLS */
+    const char *host;             /* whose certificate it must be */
+    const char *authority;        /* of the WebSocket's request: "broker.example.com:8000" */
+    const char *path;             /* of the WebSocket; NULL: no WebSocket */
+    uint64_t frame_max;
+};
+
+/* All on the worker; readable, writable, opened and failed never from inside a call below. */
 struct transport_events {
     void (*readable)(void *ctx);
     void (*writable)(void *ctx);
+    /* After transport_connect(): all handshakes are over; only now may something be queued. NULL: not wanted. */
+    void (*opened)(void *ctx);
     /* Queue these bytes behind what is queued; also from inside transport_readv() and transport_goodbye(). */
     void (*say)(void *ctx, const void *bytes, size_t len);
     /* A handshake has failed; what was said before should still leave. */
@@ -34,10 +50,12 @@ struct websocket_end;
 
 struct transport {
     struct sock sock;
-    const struct transport_kind *kind;
+    const struct transport_kind *kind;     /* NULL: we went to it */
+    const struct transport_target *target; /* NULL: it came to us */
     struct websocket_end *websocket; /* NULL: none */
     const struct transport_events *events;
     void *ctx;
+    struct turn begin; /* of one that has no handshake */
 };
 
 /* Takes the connected socket (non-blocking). Reading is off. False without memory; the socket is closed then. */
@@ -46,6 +64,9 @@ bool transport_init(struct transport *t, const struct transport_kind *kind, stru
 /* For a socket whose WebSocket was opened by somebody else, who has read these bytes behind the request. */
 bool transport_init_open(struct transport *t, const struct transport_kind *kind, struct worker *w, int fd,
                          const void *early, size_t len, const struct transport_events *events, void *ctx);
+/* The same for a connected socket to a server. Reading is on: it is off again when it has been `opened`. */
+bool transport_connect(struct transport *t, const struct transport_target *target, struct worker *w, int fd,
+                       const struct transport_events *events, void *ctx);
 void transport_reading(struct transport *t, bool on);
 /*
  * As sock_readv(). The last entry is also where raw bytes of a WebSocket are read to, and has some kilobytes. EPROTO:
@@ -58,6 +79,12 @@ const char *transport_why(const struct transport *t);
 /* What has to stand in front of a packet of `len` bytes: at most WEBSOCKET_HEAD_OURS_MAX bytes, none but with WebSocket. */
 size_t transport_head_size(const struct transport *t, size_t len);
 size_t transport_head_write(const struct transport *t, size_t len, uint8_t out[static WEBSOCKET_HEAD_OURS_MAX]);
+/* Whether packets have to be masked (RFC 6455 5.3), and how one becomes a frame: `out` has room for the size. */
+bool transport_is_masked(const struct transport *t);
+size_t transport_frame_size(const struct transport *t, size_t len);
+void transport_frame_write(struct transport *t, const void *bytes, size_t len, uint8_t *out);
+/* What the other end asked for its WebSocket with, as it came (keep_request): heap, the caller's; NULL: nothing. */
+char *transport_take_request(struct transport *t, size_t *len);
 /* Says that nothing will follow (WebSocket's CLOSE); transport_finish() when all has left. */
 void transport_goodbye(struct transport *t);
 void transport_finish(struct transport *t);

@@ -21,19 +21,22 @@ static const char *reason_of(unsigned status)
     return status == 404 ? "Not Found" : status == 405 ? "Method Not Allowed" : status == 426 ? "Upgrade Required" : "Bad Request";
 }
 
-static bool path_is(struct http_text target, const char *path)
+static bool path_is(struct http_text target, const struct transport_kind *kind)
 {
-    size_t len = strlen(path);
-    return target.len >= len && memcmp(target.at, path, len) == 0 && (target.len == len || target.at[len] == '?');
+    size_t len = strlen(kind->path);
+    bool begins = target.len >= len && memcmp(target.at, kind->path, len) == 0;
+    return begins && (target.len == len || target.at[len] == '?' ||
+                      (kind->below && (kind->path[len - 1] == '/' || target.at[len] == '/')));
 }
 
-static struct verdict request_judge(const struct http_request *r, const char *path, struct websocket_offer *offer)
+static struct verdict request_judge(const struct http_request *r, const struct transport_kind *kind,
+                                    struct websocket_offer *offer)
 {
     struct http_request_facts facts;
     struct verdict v = {400, "the request is not valid"};
     if (http_request_check(r, &facts, &v.why) != NULL)
         return v;
-    if (!path_is(facts.target.path, path))
+    if (!path_is(facts.target.path, kind))
         return (struct verdict){404, "there is no WebSocket at this path"};
     v.status = websocket_offer_check(r, &facts, "mqtt", offer, &v.why);
     return v;
@@ -50,7 +53,7 @@ static void refusal_say(struct transport *t, const struct verdict *v)
     t->events->say(t->ctx, text, (size_t)len);
 }
 
-static void request_failed(struct transport *t, const char *why)
+void websocket_failed(struct transport *t, const char *why)
 {
     t->websocket->why = why;
     t->websocket->told = true;
@@ -63,15 +66,15 @@ static void request_done(struct transport *t, const struct http_request *r, size
     struct websocket_end *w = t->websocket;
     struct websocket_offer offer;
     char accept[WEBSOCKET_ACCEPT_BYTES + 1], text[256];
-    struct verdict v = request_judge(r, t->kind->path, &offer);
+    struct verdict v = request_judge(r, t->kind, &offer);
     if (v.status == 0 && (!websocket_accept_key(offer.key, accept) ||
                           !sock_unread(&t->sock, w->head + used, w->head_len - used))) {
-        request_failed(t, "out of memory");
+        websocket_failed(t, "out of memory");
         return;
     }
     if (v.status != 0) {
         refusal_say(t, &v);
-        request_failed(t, v.why);
+        websocket_failed(t, v.why);
         return;
     }
     int len = snprintf(text, sizeof(text),
@@ -79,17 +82,38 @@ static void request_done(struct transport *t, const struct http_request *r, size
                        "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
                        accept);
     w->open = true;
-    free(w->head);
-    w->head = NULL;
+    if (!t->kind->keep_request) {
+        free(w->head);
+        w->head = NULL;
+    } else {
+        w->head_len = used;
+    }
     t->events->say(t->ctx, text, (size_t)len);
 }
 
-static void request_ended(struct transport *t, ssize_t got)
+static void head_ended(struct transport *t, ssize_t got)
 {
     if (got == 0)
-        request_failed(t, "the client closed the connection");
+        websocket_failed(t, "the other end closed the connection");
     else if (errno != EAGAIN && errno != EINTR)
-        request_failed(t, strerror(errno));
+        websocket_failed(t, strerror(errno));
+}
+
+bool websocket_head_read(struct transport *t, size_t max)
+{
+    struct websocket_end *w = t->websocket;
+    if (w->head == NULL && (w->head = malloc(max)) == NULL) {
+        websocket_failed(t, "out of memory");
+        return false;
+    }
+    const struct iovec room = {w->head + w->head_len, max - w->head_len};
+    ssize_t got = sock_readv(&t->sock, &room, 1);
+    if (got <= 0) {
+        head_ended(t, got);
+        return false;
+    }
+    w->head_len += (size_t)got;
+    return true;
 }
 
 void websocket_request_readable(struct transport *t)
@@ -99,23 +123,14 @@ void websocket_request_readable(struct transport *t)
     struct http_request r;
     size_t used = 0;
     struct verdict v = {400, NULL};
-    if (w->head == NULL && (w->head = malloc(WEBSOCKET_REQUEST_MAX)) == NULL) {
-        request_failed(t, "out of memory");
+    if (!websocket_head_read(t, WEBSOCKET_REQUEST_MAX))
         return;
-    }
-    const struct iovec room = {w->head + w->head_len, WEBSOCKET_REQUEST_MAX - w->head_len};
-    ssize_t got = sock_readv(&t->sock, &room, 1);
-    if (got <= 0) {
-        request_ended(t, got);
-        return;
-    }
-    w->head_len += (size_t)got;
     enum http_parse end = http_request_parse(&r, fields, WEBSOCKET_REQUEST_FIELDS_MAX, w->head, w->head_len,
                                              WEBSOCKET_REQUEST_MAX, &w->head_scanned, &used, &v.why);
     if (end == HTTP_PARSE_DONE) {
         request_done(t, &r, used);
     } else if (end == HTTP_PARSE_BAD) {
         refusal_say(t, &v);
-        request_failed(t, v.why);
+        websocket_failed(t, v.why);
     }
 }

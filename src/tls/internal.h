@@ -8,9 +8,11 @@
 
 #include "base/object.h"
 #include "mdm-tunnel/limits.h"
+#include "tls/client.h"
 #include "tls/set.h"
 
 #define TLS_SET_MAGIC 0x7e15e700u
+#define TLS_CLIENT_MAGIC 0x7e15c11eu
 
 /* A name of a certificate: lower case, without a final dot; a wildcard without its "*." */
 struct tls_name {
@@ -27,6 +29,11 @@ struct tls_set {
     struct tls_name *names;           /* sorted: text, exact first, valid first, pair */
     size_t name_count, name_capacity;
     struct tls_tickets tickets;
+};
+
+struct tls_client {
+    OBJECT_MAGIC;
+    SSL_CTX *context;
 };
 
 /* -- certificate.c: one pair of files -------------------------------------------------------------------------------- */

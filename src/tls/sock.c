@@ -206,13 +206,43 @@ bool sock_start_tls(struct sock *s, struct tls_set *set, const char *alpn)
     return true;
 }
 
+static bool name_demand(SSL *tls, const char *name)
+{
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), name) == 1)
+        return true;
+    ERR_clear_error();
+    return SSL_set1_host(tls, name) == 1 && SSL_set_tlsext_host_name(tls, name) == 1;
+}
+
+bool sock_connect_tls(struct sock *s, const struct tls_client *client, const char *name)
+{
+    CHECK_OBJECT(client, TLS_CLIENT_MAGIC);
+    assert(s->tls == NULL && s->fd >= 0);
+    s->tls = SSL_new(client->context);
+    BIO *b = s->tls == NULL ? NULL : socket_bio_create(s);
+    if (b != NULL)
+        SSL_set_bio(s->tls, b, b);
+    if (b == NULL || !name_demand(s->tls, name)) {
+        SSL_free(s->tls);
+        s->tls = NULL;
+        return false;
+    }
+    SSL_set_app_data(s->tls, s);
+    SSL_set_connect_state(s->tls);
+    s->handshaking = true;
+    read_event_set(s);
+    sock_again(s); /* we speak first */
+    return true;
+}
+
 static void handshake_failed(struct sock *s, int result, int error)
 {
     char words[128];
     const char *why = "the connection ended during the TLS handshake";
     if (result < 0 && error == SSL_ERROR_SSL &&
         ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        why = tls_reason(words, sizeof(words));
+        why = SSL_get_verify_result(s->tls) != X509_V_OK ? X509_verify_cert_error_string(SSL_get_verify_result(s->tls))
+                                                         : tls_reason(words, sizeof(words));
     ERR_clear_error();
     event_del(&s->read_event);
     s->events->failed(s->ctx, why);
@@ -361,41 +391,4 @@ ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count)
     if (sent < 0 && errno == EAGAIN)
         write_event_set(s);
     return sent;
-}
-
-/* -- what is known ------------------------------------------------------------------------------------------------- */
-
-const char *sock_tls_version(const struct sock *s) { return s->tls != NULL ? SSL_get_version(s->tls) : NULL; }
-
-const char *sock_server_name(const struct sock *s)
-{
-    return s->tls != NULL ? SSL_get_servername(s->tls, TLSEXT_NAMETYPE_host_name) : NULL;
-}
-
-void sock_protocol(const struct sock *s, char name[static 256])
-{
-    const unsigned char *protocol = NULL;
-    unsigned len = 0;
-    if (s->tls != NULL)
-        SSL_get0_alpn_selected(s->tls, &protocol, &len);
-    if (len > 0)
-        memcpy(name, protocol, len);
-    name[len] = '\0';
-}
-
-bool sock_resumed(const struct sock *s) { return s->tls != NULL && SSL_session_reused(s->tls) == 1; }
-
-bool sock_client_subject(const struct sock *s, char *subject, size_t size)
-{
-    X509 *cert = s->tls != NULL ? SSL_get0_peer_certificate(s->tls) : NULL;
-    BIO *text = cert != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    const char *data;
-    if (text == NULL)
-        return false;
-    bool shown = X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0;
-    long len = BIO_get_mem_data(text, &data);
-    if (shown)
-        snprintf(subject, size, "%.*s", (int)len, data);
-    BIO_free(text);
-    return shown;
 }

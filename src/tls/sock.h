@@ -6,6 +6,7 @@
  *
  *     sock_init                          a connected socket: plain
  *     sock_start_tls ... established     before the first sock_readv(); a server's side
+ *     sock_connect_tls ... established   the same, a client's side
  *     sock_readv, sock_writev            until readv returns 0 or either fails
  *     sock_finish                        no more is written: FIN, with TLS a close_notify before
  *     sock_close                         any time, also from inside the events
@@ -19,7 +20,9 @@
 #include <sys/types.h>
 
 #include "base/chunk.h"
+#include "base/fingerprint.h"
 #include "base/worker.h"
+#include "tls/client.h"
 #include "tls/set.h"
 
 struct iovec;
@@ -62,6 +65,12 @@ bool sock_unread(struct sock *s, const void *bytes, size_t len);
  */
 bool sock_start_tls(struct sock *s, struct tls_set *set, const char *alpn);
 
+/*
+ * We begin TLS with a server that must have a certificate for `name` (a DNS name, or an address in digits), which is also
+ * what it is asked for (SNI). False: no memory.
+ */
+bool sock_connect_tls(struct sock *s, const struct tls_client *client, const char *name);
+
 void sock_reading(struct sock *s, bool on);
 /*
  * As readv(2) and writev(2): how many bytes; 0: the other end has finished; -1 and errno, EAGAIN: not now (`readable` or
@@ -89,5 +98,11 @@ void sock_protocol(const struct sock *s, char name[static 256]);
 bool sock_resumed(const struct sock *s);
 /* Who the client's certificate says it is (RFC 4514: "CN=tim,O=home"), cut to `size`; false: it has shown none. */
 bool sock_client_subject(const struct sock *s, char *subject, size_t size);
+/* Its first common name; false: none, or it does not fit, or has a NUL in it. */
+bool sock_client_common_name(const struct sock *s, char *name, size_t size);
+/* Its alternative names ("DNS:tim.example.com,IP Address:192.0.2.1"), as many as fit; "": none. False: no certificate. */
+bool sock_client_names(const struct sock *s, char *names, size_t size);
+/* SHA-256 of the whole certificate; false: no certificate. */
+bool sock_client_fingerprint(const struct sock *s, struct fingerprint *out);
 
 #endif

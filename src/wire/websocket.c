@@ -28,7 +28,7 @@ static size_t head_size(const struct websocket_decoder *d)
     if (d->head_len < 2)
         return 2;
     uint8_t length = d->head[1] & 0x7f;
-    return 2u + (length == 127 ? 8 : length == 126 ? 2 : 0) + 4;
+    return 2u + (length == 127 ? 8 : length == 126 ? 2 : 0) + (d->from_server ? 0 : 4);
 }
 
 /* The first two bytes say most of what can be wrong. */
@@ -38,8 +38,8 @@ static enum websocket_event start_check(struct websocket_decoder *d)
     bool final = (d->head[0] & FIN) != 0;
     if ((d->head[0] & RESERVED) != 0)
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, "a reserved bit is set");
-    if ((d->head[1] & MASKED) == 0)
-        return bad(d, WEBSOCKET_PROTOCOL_ERROR, "a frame without a mask");
+    if (((d->head[1] & MASKED) == 0) != d->from_server)
+        return bad(d, WEBSOCKET_PROTOCOL_ERROR, d->from_server ? "a frame with a mask" : "a frame without a mask");
     if (is_control(opcode)) {
         if (opcode > WEBSOCKET_PONG)
             return bad(d, WEBSOCKET_PROTOCOL_ERROR, "an unknown opcode");
@@ -65,10 +65,11 @@ static enum websocket_event length_take(struct websocket_decoder *d)
         value = (i == 0 ? 0 : value << 8) | d->head[2 + i];
     if ((bytes == 2 && value < 126) || (bytes == 8 && (value <= UINT16_MAX || value > INT64_MAX)))
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, "a length that is not in its shortest form");
-    if (value > WEBSOCKET_FRAME_MAX)
+    if (value > (d->frame_max > 0 ? d->frame_max : WEBSOCKET_FRAME_MAX))
         return bad(d, WEBSOCKET_TOO_BIG, "a frame that is too large");
     d->left = value;
-    memcpy(d->mask, d->head + 2 + bytes, sizeof(d->mask));
+    if (!d->from_server)
+        memcpy(d->mask, d->head + 2 + bytes, sizeof(d->mask));
     d->mask_at = 0;
     return WEBSOCKET_MORE;
 }
@@ -100,14 +101,14 @@ static enum websocket_event head_take(struct websocket_decoder *d, const uint8_t
 
 /* -- the payload ----------------------------------------------------------------------------------------------------- */
 
-/* From the front to the back, so that `out` may be `in`, or before it. */
-static void unmask(struct websocket_decoder *d, const uint8_t *in, size_t len, uint8_t *out)
+/* From the front to the back, so that `out` may be `in`, or before it. `at`: how far the mask is turned. */
+static void mask_apply(const uint8_t mask_bytes[static 4], unsigned at, const uint8_t *in, size_t len, uint8_t *out)
 {
     uint8_t turned[8];
     uint64_t mask, word;
     size_t i = 0;
     for (unsigned k = 0; k < sizeof(turned); k++)
-        turned[k] = d->mask[(d->mask_at + k) & 3];
+        turned[k] = mask_bytes[(at + k) & 3];
     memcpy(&mask, turned, sizeof(mask));
     for (; i + sizeof(word) <= len; i += sizeof(word)) {
         memcpy(&word, in + i, sizeof(word));
@@ -116,6 +117,14 @@ static void unmask(struct websocket_decoder *d, const uint8_t *in, size_t len, u
     }
     for (; i < len; i++)
         out[i] = in[i] ^ turned[i & 7];
+}
+
+static void unmask(struct websocket_decoder *d, const uint8_t *in, size_t len, uint8_t *out)
+{
+    if (!d->from_server)
+        mask_apply(d->mask, d->mask_at, in, len, out);
+    else if (out != in)
+        memmove(out, in, len);
     d->mask_at = (uint8_t)((d->mask_at + len) & 3);
 }
 
@@ -178,4 +187,18 @@ size_t websocket_head_write(uint8_t out[static WEBSOCKET_HEAD_OURS_MAX], enum we
     for (size_t i = size; i-- > 2; value >>= 8)
         out[i] = (uint8_t)value;
     return size;
+}
+
+size_t websocket_head_masked_write(uint8_t out[static WEBSOCKET_HEAD_MASKED_MAX], enum websocket_opcode opcode,
+                                   size_t payload, const uint8_t mask[static 4])
+{
+    size_t size = websocket_head_write(out, opcode, payload);
+    out[1] |= MASKED;
+    memcpy(out + size, mask, 4);
+    return size + 4;
+}
+
+void websocket_mask(const uint8_t mask[static 4], const uint8_t *in, size_t len, uint8_t *out)
+{
+    mask_apply(mask, 0, in, len, out);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WebSocket, the server's end (RFC 6455, version 13): frames as bytes <-> events, and what a request must say to get
- * one. Binary messages only, as a stream of bytes (as MQTT wants it, MQTT 5 6.0): where messages and frames begin is not
+ * WebSocket (RFC 6455, version 13), the server's end and the client's: frames as bytes <-> events, and what a request and its
+ * answer must say. Binary messages only, as a stream of bytes (as MQTT wants it, MQTT 5 6.0): where messages and frames begin is not
  * told. Strict: reserved bits and opcodes, a missing mask, lengths that could be shorter, fragments out of place end it.
  * No extensions. Pure.
  */
@@ -35,7 +35,7 @@ enum websocket_status {
 #define WEBSOCKET_CONTROL_MAX 125
 #define WEBSOCKET_HEAD_MAX 14
 
-/* -- what a client sends -------------------------------------------------------------------------------------------- */
+/* -- what the other end sends ----------------------------------------------------------------------------------------- */
 
 enum websocket_event {
     WEBSOCKET_MORE,    /* all was taken; only bytes of messages were in it */
@@ -43,8 +43,10 @@ enum websocket_event {
     WEBSOCKET_BAD,     /* close with `status`; `why` for the log */
 };
 
-/* Zeroed at the start. */
+/* Zeroed at the start, but for the first two. */
 struct websocket_decoder {
+    bool from_server;   /* frames come without a mask */
+    uint64_t frame_max; /* 0: WEBSOCKET_FRAME_MAX */
     uint8_t head[WEBSOCKET_HEAD_MAX];
     uint8_t head_len; /* bytes of a head that is not complete; of the current frame while `left` > 0 */
     bool in_frame, in_message;
@@ -74,6 +76,13 @@ unsigned websocket_close_status(const struct websocket_decoder *d);
 size_t websocket_head_size(size_t payload);
 size_t websocket_head_write(uint8_t out[static WEBSOCKET_HEAD_OURS_MAX], enum websocket_opcode opcode, size_t payload);
 
+/* The same with a mask, for a client: 6, 8 or 14 bytes. The payload follows, written with websocket_mask(). */
+#define WEBSOCKET_HEAD_MASKED_MAX WEBSOCKET_HEAD_MAX
+size_t websocket_head_masked_write(uint8_t out[static WEBSOCKET_HEAD_MASKED_MAX], enum websocket_opcode opcode,
+                                   size_t payload, const uint8_t mask[static 4]);
+/* Writes `len` bytes of a frame's payload with their mask to `out`, from the frame's start; `out` may be `in`. */
+void websocket_mask(const uint8_t mask[static 4], const uint8_t *in, size_t len, uint8_t *out);
+
 /* -- the request ------------------------------------------------------------------------------------------------------ */
 
 /* What a request says about the WebSocket that it wants. */
@@ -90,6 +99,12 @@ bool websocket_wanted(const struct http_request *r, const struct http_request_fa
  */
 unsigned websocket_offer_check(const struct http_request *r, const struct http_request_facts *facts,
                                const char *protocol, struct websocket_offer *offer, const char **why);
+
+/*
+ * What is wrong with a server's answer to our request for a WebSocket, as words (constant); NULL: it is one. `accept`: what
+ * Sec-WebSocket-Accept has to say. A server that chooses no protocol is taken at its 101.
+ */
+const char *websocket_answer_wrong(const struct http_response *r, const char *accept, const char *protocol);
 
 /* What Sec-WebSocket-Accept is the SHA-1 of, in base64: the key and this. */
 #define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request for a WebSocket (RFC 6455 4.2.1). */
+/* The request for a WebSocket (RFC 6455 4.2.1), and its answer (4.1). */
 #include "wire/websocket.h"
 
 #include <string.h>
 
 /* The only field of this name; with none or several .at is NULL. */
-static struct http_text only_field(const struct http_request *r, const char *name)
+static struct http_text only_of(const struct http_field *fields, size_t field_count, const char *name)
 {
     struct http_text value = {NULL, 0};
     unsigned count = 0;
-    for (size_t i = 0; i < r->field_count; i++)
-        if (http_text_is(r->fields[i].name, name) && ++count == 1)
-            value = r->fields[i].value;
+    for (size_t i = 0; i < field_count; i++)
+        if (http_text_is(fields[i].name, name) && ++count == 1)
+            value = fields[i].value;
     return count == 1 ? value : (struct http_text){NULL, 0};
+}
+
+static struct http_text only_field(const struct http_request *r, const char *name)
+{
+    return only_of(r->fields, r->field_count, name);
 }
 
 static bool any_field_has(const struct http_request *r, const char *name, const char *element)
@@ -69,4 +74,24 @@ unsigned websocket_offer_check(const struct http_request *r, const struct http_r
         return 0;
     *why = "the WebSocket does not offer our protocol";
     return 400;
+}
+
+static bool text_is_exactly(struct http_text t, const char *text)
+{
+    return t.at != NULL && t.len == strlen(text) && memcmp(t.at, text, t.len) == 0;
+}
+
+const char *websocket_answer_wrong(const struct http_response *r, const char *accept, const char *protocol)
+{
+    bool named = false;
+    if (r->status != 101)
+        return "the server refuses the WebSocket";
+    for (size_t i = 0; i < r->field_count; i++)
+        named |= http_text_is(r->fields[i].name, "sec-websocket-protocol");
+    if (!http_text_is(only_of(r->fields, r->field_count, "upgrade"), "websocket") || !r->hops.upgrade ||
+        !text_is_exactly(only_of(r->fields, r->field_count, "sec-websocket-accept"), accept))
+        return "the server's answer is none to a request for a WebSocket";
+    if (named && !text_is_exactly(only_of(r->fields, r->field_count, "sec-websocket-protocol"), protocol))
+        return "the server chose another protocol for the WebSocket";
+    return NULL;
 }
