@@ -233,6 +233,11 @@
 /* User and password as they come, and hash and password together. */
 #define PASSWORD_TEXTS_MAX 900
 
+/* -- hooks --------------------------------------------------------------------------------------------------------- */
+
+/* Hooks of one program: each packet passes all of them. */
+#define HOOKS_MAX 16
+
 /* -- link -------------------------------------------------------------------------------------------------------- */
 
 /* Brokers that are tried in turn: the nodes of a cluster, and more than anybody names one by one. */
@@ -253,7 +258,8 @@
 #define MQTT_RETAINED_MAX 131072
 #define MQTT_RETAINED_PAYLOAD_MAX (16 * KIB)
 #define MQTT_TOPIC_ALIASES_MAX 16
-#define MQTT_USER_PROPERTIES_MAX 32
+/* User properties of one packet, also of what a proxy passes on: far more than anybody sends, few enough to look at each. */
+#define MQTT_USER_PROPERTIES_MAX 1024
 /* Ways in for clients beside the MQTT port: four kinds for IPv4 and IPv6 on some interfaces. */
 #define CLIENT_LISTENERS_MAX 16
 /* Connections that have not said who they are, as it comes: in all (with TLS 50 KiB each), and from one address (a network
@@ -275,8 +281,27 @@
 #define MQTT_RETAINED_GRAVES_MAX 4096
 /* Direct lines of one worker: the program's own participants. */
 #define MQTT_LINES_PER_WORKER_MAX 16
-/* Connections taken in one turn before others are looked at again. */
-#define MQTT_ACCEPTS_PER_TURN 64
+
+/* -- proxy --------------------------------------------------------------------------------------------------------- */
+
+/* Listeners of one program: three kinds of three protocols, some times over. */
+#define PROXY_LISTENERS_MAX 64
+/* One packet either way, unless the settings say otherwise (up to MQTT's own maximum); it is collected before it goes on. */
+#define PROXY_PACKET_MAX (1 * MIB)
+/* CONNECT comes from strangers: all its fields may be as long as MQTT has them, in theory; certificates as passwords are some KiB. */
+#define PROXY_CONNECT_MAX (64 * KIB)
+/* Clients at one time, and from one address, unless the settings say otherwise; a place among others of 4 KiB each. */
+#define PROXY_CLIENTS_MAX 65536
+/* Output that waits for one side before the other one is no longer read. */
+#define PROXY_OUTPUT_HIGH (128 * KIB)
+/* Answers of our own (to what was denied) that wait for a client before it is no longer read. */
+#define PROXY_ANSWERS_MAX (1 * MIB)
+/* SUBSCRIBEs of one client with a denied filter that wait for the broker's answer. */
+#define PROXY_SUBSCRIBES_MAX 64
+/* Topic aliases of one client (MQTT 5) where hooks have to know what they stand for; brokers have 10 to 20. */
+#define PROXY_TOPIC_ALIASES_MAX 16
+/* One read takes at most this much; one such chunk a worker, more only while packets in it are under way. */
+#define PROXY_INPUT_CHUNK (128 * KIB)
 
 /* -- client ------------------------------------------------------------------------------------------------------ */
 

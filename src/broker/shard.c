@@ -4,22 +4,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker/conn.h"
+#include "gate/listener.h"
 
 #define SLOTS_FIRST 64
 #define SLOT_NONE UINT32_MAX
 #define OUTPUT_CHUNK (16 * KIB)
-#define ACCEPT_PAUSE_US (100 * US_PER_MS)
 
-struct listener {
+struct entry {
     struct list node;
     struct broker_shard *shard;
     const struct transport_kind *kind;
-    int fd;
-    struct event ready, pause;
+    struct listener listener;
 };
 
 /* -- handles ------------------------------------------------------------------------------------------------------- */
@@ -78,60 +76,35 @@ static void sweep_run(struct turn *t)
 
 /* -- listeners ----------------------------------------------------------------------------------------------------- */
 
-static void listener_ready(evutil_socket_t fd, short what, void *arg)
+static void entry_accepted(void *ctx, int fd, const struct sockaddr *peer)
 {
-    (void)what;
-    struct listener *l = arg;
-    for (unsigned i = 0; i < MQTT_ACCEPTS_PER_TURN; i++) {
-        struct sockaddr_storage peer;
-        socklen_t len = sizeof(peer);
-        int client = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client >= 0) {
-            conn_accept(l->shard, l->kind, client, (struct sockaddr *)&peer);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The connection stays in the backlog: look again when some have been closed. */
-            counter_add(counters_self(), COUNTER_limits_hit, 1);
-            event_del(&l->ready);
-            event_add(&l->pause, &(struct timeval){.tv_usec = ACCEPT_PAUSE_US});
-            return;
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            return;
-        }
-    }
-}
-
-static void listener_again(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    event_add(&((struct listener *)arg)->ready, NULL);
+    struct entry *e = ctx;
+    conn_accept(e->shard, e->kind, fd, peer);
 }
 
 int shard_listen(struct broker_shard *s, const struct transport_kind *kind, int fd)
 {
-    struct listener *l = calloc(1, sizeof(*l));
-    if (l == NULL) {
+    struct entry *e = calloc(1, sizeof(*e));
+    if (e == NULL) {
         close(fd);
         return ENOMEM;
     }
-    l->shard = s;
-    l->kind = kind;
-    l->fd = fd;
-    struct event_base *base = worker_events(s->worker);
-    event_assign(&l->ready, base, fd, EV_READ | EV_PERSIST, listener_ready, l);
-    event_assign(&l->pause, base, -1, 0, listener_again, l);
-    list_append(&s->listeners, &l->node);
-    return event_add(&l->ready, NULL) == 0 ? 0 : ENOMEM;
+    e->shard = s;
+    e->kind = kind;
+    if (!listener_start(&e->listener, s->worker, fd, entry_accepted, e)) {
+        free(e);
+        return ENOMEM;
+    }
+    list_append(&s->entries, &e->node);
+    return 0;
 }
 
 void shard_close_listeners(struct broker_shard *s)
 {
-    for (struct list *node; (node = list_shift(&s->listeners)) != NULL;) {
-        struct listener *l = CONTAINER_OF(node, struct listener, node);
-        event_del(&l->ready);
-        event_del(&l->pause);
-        close(l->fd);
-        free(l);
+    for (struct list *node; (node = list_shift(&s->entries)) != NULL;) {
+        struct entry *e = CONTAINER_OF(node, struct entry, node);
+        listener_stop(&e->listener);
+        free(e);
     }
 }
 
@@ -147,7 +120,7 @@ static void close_arrived(struct worker *self, struct mail *m)
 
 static void shard_init(struct broker_shard *s)
 {
-    list_init(&s->listeners);
+    list_init(&s->entries);
     list_init(&s->conns);
     list_init(&s->ended);
     list_init(&s->lines);

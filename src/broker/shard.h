@@ -48,7 +48,7 @@ struct broker_shard {
     struct worker *worker;
     struct broker *broker;
 
-    struct list listeners;
+    struct list entries; /* where it listens */
     struct mail close_mail;
 
     struct list conns; /* of any state but ended */

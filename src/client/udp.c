@@ -12,7 +12,7 @@
 #include "client/guest.h"
 #include "config/target.h"
 #include "relay/datagram.h"
-#include "relay/dial.h"
+#include "dial/dial.h"
 
 /* The workstation ends what is idle, and earlier; this is for one that does not. */
 #define IDLE_US (300 * US_PER_S)

@@ -13,7 +13,7 @@
 #include "connect/udp.h"
 #include "peer/hub.h"
 #include "relay/crew.h"
-#include "relay/lookup.h"
+#include "dial/lookup.h"
 
 #define CONNECT_MAGIC 0x636f6e6e
 #define PROGRAM       "mdm-tunnel-connect"

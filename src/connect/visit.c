@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/object.h"
 #include "config/target.h"
-#include "relay/dial.h"
+#include "dial/dial.h"
 
 /* The local end takes no more: what comes is of no use to anybody, but its own bytes may still be under way. */
 #define LINGER_US (250 * US_PER_MS)

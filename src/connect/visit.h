@@ -10,7 +10,7 @@
 
 #include "connect/wish.h"
 #include "peer/hub.h"
-#include "relay/lookup.h"
+#include "dial/lookup.h"
 #include "relay/pump.h"
 
 /* What one worker has. */

@@ -11,6 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/counters.h"
+#include "base/worker.h"
+#include "mdm-tunnel/limits.h"
+
 union listener_address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -107,4 +111,59 @@ int listener_open(const char *address, uint16_t *port, bool first)
     if (fd >= 0)
         *port = socket_port(fd);
     return fd;
+}
+
+/* -- who comes ----------------------------------------------------------------------------------------------------- */
+
+static const struct timeval accept_pause = {.tv_usec = 100000};
+
+static void listener_ready(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct listener *l = arg;
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof(peer);
+        int client = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0) {
+            l->accepted(l->ctx, client, (struct sockaddr *)&peer);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* The connection stays in the backlog: look again when some have been closed. */
+            counter_add(counters_self(), COUNTER_limits_hit, 1);
+            event_del(&l->ready);
+            event_add(&l->pause, &accept_pause);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+static void listener_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    event_add(&((struct listener *)arg)->ready, NULL);
+}
+
+bool listener_start(struct listener *l, struct worker *w, int fd, listener_accepted_fn *accepted, void *ctx)
+{
+    struct event_base *base = worker_events(w);
+    *l = (struct listener){.fd = fd, .accepted = accepted, .ctx = ctx};
+    event_assign(&l->ready, base, fd, EV_READ | EV_PERSIST, listener_ready, l);
+    event_assign(&l->pause, base, -1, 0, listener_again, l);
+    if (event_add(&l->ready, NULL) == 0)
+        return true;
+    listener_stop(l);
+    return false;
+}
+
+void listener_stop(struct listener *l)
+{
+    if (l->fd < 0)
+        return;
+    event_del(&l->ready);
+    event_del(&l->pause);
+    close(l->fd);
+    l->fd = -1;
 }

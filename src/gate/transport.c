@@ -225,7 +225,8 @@ char *transport_take_request(struct transport *t, size_t *len)
         return NULL;
     *len = t->websocket->head_len;
     t->websocket->head = NULL;
-    return head;
+    char *fitting = realloc(head, *len);
+    return fitting != NULL ? fitting : head;
 }
 
 /* -- in -------------------------------------------------------------------------------------------------------------- */

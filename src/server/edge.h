@@ -16,7 +16,7 @@
 #include "gate/crowd.h"
 #include "server/admission.h"
 #include "server/meter.h"
-#include "server/rates.h"
+#include "base/rates.h"
 #include "hook/verifier.h"
 #include "wire/error.h"
 #include "wire/frame.h"

@@ -12,7 +12,7 @@
 #include "base/worker.h"
 #include "config/state.h"
 #include "peer/hub.h"
-#include "server/rates.h"
+#include "base/rates.h"
 #include "server/server_settings.h"
 
 #define PORTS_FILE "tcp_ports"

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "server/certificates.h"
 #include "server/server_inner.h"
-#include "server/signals.h"
+#include "base/signals.h"
 
 #define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */

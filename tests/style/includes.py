@@ -24,7 +24,7 @@ LAYERS = {
     "broker": {"gate", "tls", "mqtt", "wire", "base"},
     "link": {"broker", "tls", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "hook": {"broker", "mqtt", "base"},
+    "hook": {"config", "broker", "mqtt", "wire", "base"},
     "dial": {"config", "wire", "base"},
     "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},

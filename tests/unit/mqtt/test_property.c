@@ -5,7 +5,7 @@
 #include "mdm-tunnel/limits.h"
 #include "tap.h"
 
-static uint8_t space[4096];
+static uint8_t space[8192];
 
 static struct bytes_writer writer(void)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "server/rates.h"
+#include "base/rates.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rates in sets of eight places. */
-#include "server/rates.h"
+#include "base/rates.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * up what it may (GCRA). When a set is full the one that has least to wait for is forgotten: a flood of keys makes the
  * limit looser for those that share a set with it, and never stricter.
  */
-#ifndef SERVER_RATES_H
-#define SERVER_RATES_H
+#ifndef BASE_RATES_H
+#define BASE_RATES_H
 
 #include <stddef.h>
 #include <stdint.h>
