@@ -5,7 +5,7 @@
 
 #include "base/counters.h"
 #include "server/edge.h"
-#include "server/text.h"
+#include "base/text.h"
 #include "wire/error.h"
 #include "wire/http.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A growing text with a maximum and a sticky error, and escaping for the two formats that our pages have. */
-#ifndef SERVER_TEXT_H
-#define SERVER_TEXT_H
+/* A growing text with a maximum and a sticky error, and escaping for what our pages and their interfaces are written in. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,5 +20,9 @@ void text_format(struct text *t, const char *format, ...) __attribute__((format(
 void text_add_html(struct text *t, const char *s);
 /* The inside of a JSON string. Bytes above 0x7f are taken as they are. */
 void text_add_json(struct text *t, const char *s);
+/* The same of any bytes: those that are not UTF-8 are written as the characters of ISO 8859-1. */
+void text_add_json_bytes(struct text *t, const void *bytes, size_t len);
+/* With padding (RFC 4648 4). */
+void text_add_base64(struct text *t, const void *bytes, size_t len);
 
 #endif
