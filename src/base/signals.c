@@ -20,6 +20,7 @@ int signals_open(struct signals *s)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     signal(SIGPIPE, SIG_IGN);
     int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
     if (failure != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGTERM, SIGINT and SIGHUP as something that the main thread waits for; SIGPIPE is ignored. */
+/* SIGTERM, SIGINT, SIGHUP and SIGUSR1 as something that the main thread waits for; SIGPIPE is ignored. */
 #ifndef BASE_SIGNALS_H
 #define BASE_SIGNALS_H
 

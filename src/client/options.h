@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/credentials.h"
+#include "config/log_settings.h"
 #include "config/services.h"
 #include "config/settings.h"
 #include "relay/way_settings.h"
@@ -26,7 +27,7 @@ struct options {
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;
-    bool verbose;
+    struct log_settings log;
     char *settings_file;
 };
 

@@ -52,9 +52,9 @@ static void drain(struct wait *w)
 }
 
 /* What the log's keeper has moved away is begun anew. */
-static void reload(const struct wait *w)
+static void rotate(const struct wait *w)
 {
-    client_reload(w->client);
+    log_rotate();
     audit_reopen(w->audit);
 }
 
@@ -63,8 +63,12 @@ static void take_signal(struct wait *w)
     struct signalfd_siginfo info;
     if (read(w->signals, &info, sizeof(info)) != sizeof(info))
         return;
+    if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR1)
+        rotate(w);
     if (info.ssi_signo == SIGHUP)
-        reload(w);
+        client_reload(w->client);
+    else if (info.ssi_signo == SIGUSR1)
+        return;
     else if (is_draining(w))
         _exit(EXIT_FAILED);
     else
@@ -319,9 +323,9 @@ static int run_options(struct options *o, char *const *positionals, int count)
     }
     if (!lists_valid(o))
         return EXIT_USAGE;
-    log_set_level(o->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
+    int log = log_settings_open(&o->log, PROGRAM, LOG_LEVEL_NONE, &err);
     crew_raise_descriptor_limit();
-    int status = options_finish(o, &err);
+    int status = log == 0 ? options_finish(o, &err) : log == LOG_SETTINGS_WRONG ? EXIT_USAGE : EXIT_FAILED;
     if (status == 0)
         status = options_id(o, &id, &err);
     if (status == 0)
@@ -331,6 +335,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
     else
         status = run_trusting(o, id, &services);
     free(id);
+    log_close();
     return status;
 }
 

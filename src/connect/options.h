@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/credentials.h"
+#include "config/log_settings.h"
 #include "config/settings.h"
 #include "relay/way_settings.h"
 
@@ -22,7 +23,8 @@ struct options {
     bool public;
     char *period; /* of public */
     bool fingerprint, list, status, disconnect;
-    bool quiet, verbose;
+    bool quiet;
+    struct log_settings log;
     char *settings_file;
 };
 

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/label.h"
@@ -34,6 +36,16 @@ static const struct trust_kind device_trust = {
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
 
+/* Takes a signal: whether that was all it asked for. */
+static bool signal_rotates(int signals)
+{
+    struct signalfd_siginfo info;
+    if (read(signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo != SIGUSR1)
+        return false;
+    log_rotate();
+    return true;
+}
+
 /* Returns the exit status. */
 static int wait_for_end(const struct connect *c, int signals)
 {
@@ -43,7 +55,7 @@ static int wait_for_end(const struct connect *c, int signals)
             return FAILED;
         if (connect_over(c) != CONNECT_GOES_ON)
             return connect_over(c) == CONNECT_DONE ? 0 : FAILED;
-        if (polled[0].revents != 0) {
+        if (polled[0].revents != 0 && !signal_rotates(signals)) {
             say("ending");
             return 0;
         }
@@ -202,8 +214,12 @@ static int run_options(struct options *o, char *const *devices, int count)
         log_fatal(PROGRAM, "%s", err.text);
         return WRONG_USAGE;
     }
-    log_set_level(o->verbose ? LOG_LEVEL_INFO : o->quiet ? LOG_LEVEL_NONE : LOG_LEVEL_WARNING);
-    say_start(o->quiet || (o->stdio && !o->verbose));
+    int log = log_settings_open(&o->log, PROGRAM, o->quiet ? LOG_LEVEL_NONE : LOG_LEVEL_WARNING, &err);
+    if (log != 0) {
+        log_fatal(PROGRAM, "%s", err.text);
+        return log == LOG_SETTINGS_WRONG ? WRONG_USAGE : FAILED;
+    }
+    say_start(o->quiet || (o->stdio && !o->log.verbose));
     crew_raise_descriptor_limit();
     const struct trust_config config = {
         .kind = &device_trust, .state_dir = o->state_dir, .keys = o->device_keys, .credentials = &o->credentials};

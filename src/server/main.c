@@ -65,10 +65,11 @@ int main(int argc, char **argv)
         server_settings_done(&settings);
         return done;
     }
-    log_set_level(settings.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_NONE);
-    int status = serve(&settings, &err);
+    int log = log_settings_open(&settings.log, PROGRAM, LOG_LEVEL_NONE, &err);
+    int status = log == 0 ? serve(&settings, &err) : log == LOG_SETTINGS_WRONG ? 2 : 1;
     if (status != 0)
         log_fatal(PROGRAM, "%s", err.text);
+    log_close();
     server_settings_done(&settings);
     return status;
 }

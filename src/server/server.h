@@ -10,7 +10,7 @@ struct server;
 /* Opens the ports and makes everything; nothing runs yet. NULL and *err. `settings` outlives the server. */
 struct server *server_create(const struct server_settings *settings, struct config_error *err);
 /*
- * Runs until SIGTERM or SIGINT (SIGHUP: reads certificates again), then takes nothing new and finishes what is in flight, `drain` at most. A second signal
+ * Runs until SIGTERM or SIGINT (SIGUSR1: the log is opened again; SIGHUP: certificates are read again, too), then takes nothing new and finishes what is in flight, `drain` at most. A second signal
  * ends the program at once with exit status 1. Called from main() with no other thread running. The exit status.
  */
 int server_run(struct server *s, struct config_error *err);

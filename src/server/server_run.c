@@ -39,6 +39,13 @@ static void remember_write(struct server *s)
         admission_write(s->admission);
 }
 
+static void server_reload(struct server *s)
+{
+    if (s->certificates != NULL)
+        tls_store_reload(s->certificates);
+    broker_side_reload(&s->clients);
+}
+
 /* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
 static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
                         uint64_t limit_us)
@@ -58,13 +65,12 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         if (pending && left > REMEMBER_US)
             left = REMEMBER_US;
         int number = signals_wait(signals, s->wake_fd, left);
-        if (number == SIGHUP) {
-            if (s->certificates != NULL)
-                tls_store_reload(s->certificates);
-            broker_side_reload(&s->clients);
-        } else if (number != 0) {
+        if (number == SIGHUP || number == SIGUSR1)
+            log_rotate();
+        if (number == SIGHUP)
+            server_reload(s);
+        else if (number != 0 && number != SIGUSR1)
             return true;
-        }
         if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             return false;
     }

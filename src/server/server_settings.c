@@ -112,7 +112,7 @@ static const struct setting rows[] = {
      .default_text = TEXT_OF(MQTT_STRANGERS_PER_ADDRESS_MAX), .argument = "N", .help = "those from one address; 0: any"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N,\"tls_port\":N} there once ready"},
-    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
+    LOG_SETTINGS(struct server_settings, log),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
     {.name = NULL},

@@ -9,6 +9,7 @@
 #include "base/cidr.h"
 #include "config/broker_settings.h"
 #include "config/credentials.h"
+#include "config/log_settings.h"
 #include "config/settings.h"
 #include "gate/listen_url.h"
 #include "link/proxy.h"
@@ -66,7 +67,8 @@ struct server_settings {
     struct credential_settings credentials;
     char *auth_text;
     enum admission_mode auth;
-    bool no_encryption, no_listing, verbose;
+    bool no_encryption, no_listing;
+    struct log_settings log;
     uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };
 

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """With -v the programs tell what happens, a line an event, and no stranger can forge one."""
+import json
 import re
+import signal
 
-from lib import check, main, same, story
+from lib import check, main, same, story, wait_until
 
 
 @story("the server tells its ports, who comes and goes, and each request with its outcome")
@@ -52,6 +54,26 @@ def _(t):
             re.match(r"\S*\d\d:\d\d:\d\d\S* \w+ \S.*?: ", line) or re.match(r"\S+ \S+ \S+.*: ", line),
             f"form of {line!r}",
         )
+
+
+@story("a log in a file is JSON where that is wanted, and is begun anew after somebody has moved it away; stderr stays silent",
+       only="plain")
+def _(t):
+    logs = {name: t.directory / f"{name}.log" for name in ("server", "client")}
+    tunnel = t.tunnel({"hello": t.origin()}, verbose=False, server=["--log", logs["server"], "--log-format", "json"],
+                      client=["--log", logs["client"], "--log-level", "info"])
+    for program, number in ((tunnel.server, signal.SIGUSR1), (tunnel.client, signal.SIGHUP)):
+        logs[program.label.split("-")[0]].rename(t.directory / f"{program.label}.moved")
+        program.signal(number)
+        wait_until(logs[program.label.split("-")[0]].exists, "a new file")
+    tunnel.ask(target='/"\\%22')
+    wait_until(lambda: "%22" in logs["server"].read_text(), "the request's line")
+    lines = [json.loads(line) for line in logs["server"].read_text().splitlines()]
+    check([line for line in lines if line["subject"].startswith("tim/hello#") and '/"\\%22 -> 200' in line["text"]], f"{lines}")
+    tunnel.client.stop()
+    check(re.search(r"^\d{4}-\d\d-\d\dT\S+Z info tim: closing", logs["client"].read_text(), re.M), "the client's end")
+    check("connected" in (t.directory / "client-tim.moved").read_text(), "what was moved away stays")
+    same(tunnel.server.log + tunnel.client.log, "", "stderr")
 
 
 main()

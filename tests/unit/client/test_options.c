@@ -38,7 +38,7 @@ static void defaults(void)
     OK_INT(o.max_attempts, 0);
     OK_INT(o.drain_us, 10000000);
     OK_INT(o.workers, 1);
-    OK(!o.verbose);
+    OK(!o.log.verbose);
     settings_done(&options_table, &o);
 }
 
@@ -52,7 +52,7 @@ static void letters_and_aliases(void)
     OK_TEXT(o.services_file, "/x");
     OK_TEXT(o.way.host, "h");
     OK_INT(o.way.port, 1);
-    OK(o.verbose);
+    OK(o.log.verbose);
     settings_done(&options_table, &o);
     OK(READ(&o, &first, W("--services"), W("/y"), W("--drain"), W("0.5"), W("a=1")) == SETTINGS_RUN);
     OK_TEXT(o.services_file, "/y");

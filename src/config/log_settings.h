@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every program can be told about its log: rows for their tables of settings, and the log from them. */
+#ifndef CONFIG_LOG_SETTINGS_H
+#define CONFIG_LOG_SETTINGS_H
+
+#include "base/log.h"
+#include "config/settings.h"
+
+struct log_settings {
+    char *where;  /* NULL: stderr */
+    char *format; /* "text" or "json" */
+    char *level;  /* NULL: as `verbose` and `where` say */
+    bool verbose;
+};
+
+/* Rows for `member`, a struct log_settings in the program's `type`. */
+#define LOG_SETTINGS(type, member)                                                                                     \
+    {.name = "log", .kind = SETTING_PATH, .offset = offsetof(type, member.where), .argument = "stderr|syslog|journal|FILE", \
+     .help = "where the log goes, and -v unless log-level says else (default: stderr)"},                               \
+    {.name = "log-format", .kind = SETTING_TEXT, .offset = offsetof(type, member.format), .default_text = "text",      \
+     .argument = "text|json", .help = "how a line is written"},                                                        \
+    {.name = "log-level", .kind = SETTING_TEXT, .offset = offsetof(type, member.level),                                \
+     .argument = "error|warning|info|debug", .help = "the least that is worth a line (default: none; info with -v)"},  \
+    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = offsetof(type, member.verbose),                 \
+     .help = "say what happens"}
+
+/*
+ * Opens the log and sets its level: log-level; else info where the log or -v was asked for; else `otherwise`. Before threads start.
+ * 0; LOG_SETTINGS_WRONG and *err: what was said is no such thing; or an errno and *err: it cannot be opened.
+ */
+#define LOG_SETTINGS_WRONG (-1)
+int log_settings_open(const struct log_settings *s, const char *program, enum log_level otherwise, struct config_error *err);
+/* The level again, after a reload. Any thread. False and *err: it is none; nothing has changed then. */
+bool log_settings_level(const struct log_settings *s, enum log_level otherwise, struct config_error *err);
+
+#endif
