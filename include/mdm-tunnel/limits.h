@@ -189,6 +189,16 @@
 /* Bytes of a request body that are read and dropped after the service has answered early. */
 #define HTTP_BODY_DROP_MAX (64 * MIB)
 
+/* What the inspector keeps: requests, and bytes of memory for all of them; the first bytes of a body, each way; the last frames
+ * of a WebSocket, and the first bytes of each. A page shows no more of them at once. */
+#define INSPECT_RECORDS_MAX 10000
+#define INSPECT_BYTES_MAX (64 * MIB)
+#define INSPECT_BODY_MAX (64 * KIB)
+#define INSPECT_FRAMES_MAX 1000
+#define INSPECT_FRAME_MAX (4 * KIB)
+/* Requests of one connection whose answers have not come: a server that tunnels sends one at a time. */
+#define INSPECT_PIPELINE_MAX 16
+
 /* Public TCP ports that one client has and that are kept for it: each is a socket on each worker. */
 #define PORTS_PER_CLIENT_MAX 64
 /* Seconds for which a port is kept for a service that does not use it: a client may be away for its holidays. */
