@@ -118,6 +118,38 @@
 #define TLS_SESSION_S 7200
 #define TLS_TICKET_KEY_S 43200
 
+/* -- revoked certificates ------------------------------------------------------------------------------------------ */
+
+/* Threads that ask: each waits for one server at a time. */
+#define REVOKE_THREADS 4
+/* Chains that wait for a thread; more are refused at once. */
+#define REVOKE_WAITING_MAX 256
+/* Certificates whose state is kept: some 200 bytes each. */
+#define REVOKE_KNOWN_MAX 16384
+/* From question to answer: below the ten seconds that a stranger has. */
+#define REVOKE_TIMEOUT_MS 5000
+/* Seconds: how long what is known is not asked again, if it does not end earlier itself. */
+#define REVOKE_MAX_AGE_S 3600
+/* How long a server that did not answer is left alone, and how many are remembered: who waits for it keeps a thread busy. */
+#define REVOKE_RETRY_MS 5000
+#define REVOKE_FAILURES_MAX 32
+/* Seconds that clocks may differ by (OCSP). */
+#define REVOKE_SKEW_S 300
+/* Seconds before a list is fetched again that has ended, or could not be fetched. */
+#define REVOKE_LISTS_REFRESH_S 60
+/* An OCSP answer: one certificate's state and the responder's own certificate, 2 KiB. */
+#define REVOKE_OCSP_BYTES_MAX (64 * KIB)
+/* A list: large authorities have lists of some megabytes. And how many are kept. */
+#define REVOKE_CRL_BYTES_MAX (16 * MIB)
+#define REVOKE_LISTS_MAX 64
+#define REVOKE_FILES_MAX 32
+/* Places that one certificate names, and a URL. */
+#define REVOKE_SOURCES_MAX 8
+#define REVOKE_URL_MAX 2048
+/* A question that goes into a URL (RFC 6960 A.1), and its nonce (RFC 8954 2.1: up to 32). */
+#define REVOKE_GET_MAX 255
+#define REVOKE_NONCE_BYTES 32
+
 /* -- mux --------------------------------------------------------------------------------------------------------- */
 
 /* Credit of a stream at its start, and the most it may grow to (1.3 Gbit/s at 100 ms). */

@@ -17,6 +17,7 @@ LAYERS = {
     "mqtt": {"base"},
     "config": {"wire", "base"},
     "tls": {"base"},
+    "revoke": {"tls", "base"},
     "gate": {"tls", "wire", "base"},
     "seal": {"wire", "base"},
     "session": {"wire", "base"},
@@ -39,6 +40,7 @@ OWNERS = [
     (r"microhttpd\.h", {"server"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
     (r"openssl/ssl\.h", {"seal", "tls"}),
+    (r"curl/curl\.h", {"revoke"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
 ]

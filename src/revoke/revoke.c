@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helper threads, a queue of chains, and what is known. The lock is never held while a source is asked. */
+#include "revoke/revoke.h"
+
+#include <curl/curl.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/object.h"
+#include "base/process.h"
+#include "base/watch.h"
+#include "revoke/internal.h"
+
+#define REVOKE_MAGIC 0x7e0c4edu
+
+enum { METHOD_OCSP = 1, METHOD_CRL = 2 };
+
+/* A chain that is asked about, for everybody who asks the same meanwhile. */
+struct job {
+    struct list node; /* in waiting or in running */
+    uint8_t key[KNOWN_KEY_BYTES];
+    STACK_OF(X509) * chain;
+    uint8_t *staple; /* NULL: none */
+    size_t staple_len;
+    uint64_t deadline_us;
+    struct list questions;
+};
+
+struct revoke {
+    OBJECT_MAGIC;
+    struct revoke_config config;
+    struct shelf *shelf;
+    struct fetch_failures *failures;
+    struct watch *watches[REVOKE_FILES_MAX];
+    unsigned watch_count;
+    pthread_t threads[REVOKE_THREADS];
+    unsigned thread_count;
+    atomic_bool stop;
+    bool curl;
+
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t news;
+    struct list waiting, running;
+    unsigned waiting_count;
+    struct known_set known;
+    uint64_t epoch; /* of the files: what was found out with older ones is not kept */
+};
+
+/* -- one certificate ------------------------------------------------------------------------------------------------- */
+
+/* What of this certificate is asked; the authority at the end never is. */
+static unsigned methods_for(const struct revoke_config *c, const STACK_OF(X509) * chain, int index)
+{
+    unsigned methods = 0;
+    if (index >= sk_X509_num(chain) - 1)
+        return 0;
+    if (c->ocsp && (c->ocsp_depth == 0 || (unsigned)index < c->ocsp_depth))
+        methods |= METHOD_OCSP;
+    if (c->crl && (c->crl_depth == 0 || (unsigned)index < c->crl_depth))
+        methods |= METHOD_CRL;
+    return methods;
+}
+
+static bool key_of(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES])
+{
+    return known_key(sk_X509_value(chain, index), sk_X509_value(chain, index + 1), methods, key);
+}
+
+/* Each method has to say that it is good; it holds as long as all of them do. */
+static void certificate_find_out(struct revoke *r, struct inquiry *q, unsigned methods, struct finding *out)
+{
+    struct finding by_list;
+    finding_set(out, REVOKE_GOOD, 0, "%s", "");
+    if ((methods & METHOD_OCSP) != 0)
+        ocsp_find_out(q, out);
+    if ((methods & METHOD_CRL) == 0 || out->status == REVOKE_REVOKED)
+        return;
+    crl_find_out(q, r->shelf, &by_list);
+    if (by_list.status == REVOKE_REVOKED || out->status == REVOKE_GOOD) {
+        if ((methods & METHOD_OCSP) != 0 && by_list.status == REVOKE_GOOD && out->until < by_list.until)
+            by_list.until = out->until;
+        *out = by_list;
+    }
+}
+
+/* -- a chain --------------------------------------------------------------------------------------------------------- */
+
+static void answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out)
+{
+    char name[96] = "a certificate without a name";
+    out->status = f->status;
+    out->allowed = f->status == REVOKE_GOOD || (f->status == REVOKE_ERROR && c->soft_fail);
+    out->why[0] = '\0';
+    if (f->status == REVOKE_GOOD)
+        return;
+    BIO *text = cert != NULL ? BIO_new(BIO_s_mem()) : NULL;
+    const char *data;
+    if (text != NULL && X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
+        long len = BIO_get_mem_data(text, &data);
+        if (len > 0)
+            snprintf(name, sizeof(name), "%.*s", (int)len, data);
+    }
+    BIO_free(text);
+    ERR_clear_error();
+    snprintf(out->why, sizeof(out->why), "%s: %s", name, f->why);
+}
+
+/* From what is known only: true when that is enough. With the lock. */
+static bool chain_is_known(struct revoke *r, STACK_OF(X509) * chain, struct revoke_answer *out)
+{
+    struct finding f;
+    uint8_t key[KNOWN_KEY_BYTES];
+    bool all = true;
+    finding_set(&f, REVOKE_GOOD, 0, "%s", "");
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        unsigned methods = methods_for(&r->config, chain, i);
+        if (methods == 0)
+            continue;
+        if (!key_of(chain, i, methods, key) || !known_find(&r->known, key, &f)) {
+            all = false;
+        } else if (f.status != REVOKE_GOOD) {
+            answer_make(&r->config, sk_X509_value(chain, i), &f, out);
+            return true;
+        }
+    }
+    if (all)
+        answer_make(&r->config, NULL, &f, out);
+    return all;
+}
+
+static bool is_known(struct revoke *r, const uint8_t key[static KNOWN_KEY_BYTES], struct finding *out, uint64_t *epoch)
+{
+    pthread_mutex_lock(&r->lock);
+    bool found = known_find(&r->known, key, out);
+    *epoch = r->epoch;
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+static void remember(struct revoke *r, const uint8_t key[static KNOWN_KEY_BYTES], const struct finding *f, uint64_t epoch)
+{
+    pthread_mutex_lock(&r->lock);
+    if (epoch == r->epoch)
+        known_add(&r->known, key, f);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* From the certificate in question on; the first that is revoked or unknown decides. */
+static void chain_find_out(struct revoke *r, struct fetcher *fetcher, const struct job *j, struct revoke_answer *out)
+{
+    struct finding f, worst;
+    uint8_t key[KNOWN_KEY_BYTES];
+    uint64_t epoch;
+    X509 *about = NULL;
+    finding_set(&worst, REVOKE_GOOD, 0, "%s", "");
+    for (int i = 0; i < sk_X509_num(j->chain); i++) {
+        unsigned methods = methods_for(&r->config, j->chain, i);
+        struct inquiry q = {
+            .fetcher = fetcher,
+            .config = &r->config,
+            .chain = j->chain,
+            .index = i,
+            .staple = i == 0 ? j->staple : NULL,
+            .staple_len = j->staple_len,
+            .deadline_us = j->deadline_us,
+        };
+        if (methods == 0)
+            continue;
+        if (!key_of(j->chain, i, methods, key)) {
+            finding_set(&f, REVOKE_ERROR, 0, "its serial number is too long");
+        } else if (!is_known(r, key, &f, &epoch)) {
+            certificate_find_out(r, &q, methods, &f);
+            remember(r, key, &f, epoch);
+        }
+        /* An error may hide that another certificate of the chain is revoked, which no soft_fail lets in. */
+        if (f.status != REVOKE_GOOD && (worst.status == REVOKE_GOOD || f.status != REVOKE_ERROR)) {
+            worst = f;
+            about = sk_X509_value(j->chain, i);
+        }
+        if (worst.status == REVOKE_REVOKED || worst.status == REVOKE_UNKNOWN)
+            break;
+    }
+    answer_make(&r->config, about, &worst, out);
+}
+
+/* -- jobs ------------------------------------------------------------------------------------------------------------ */
+
+static void job_free(struct job *j)
+{
+    list_remove(&j->node);
+    for (struct list *n; (n = list_shift(&j->questions)) != NULL;) {
+        struct mail *m = CONTAINER_OF(n, struct mail, node);
+        m->discard(m);
+    }
+    sk_X509_pop_free(j->chain, X509_free);
+    free(j->staple);
+    free(j);
+}
+
+static void job_answer(struct job *j, const struct revoke_answer *answer)
+{
+    for (struct list *n; (n = list_shift(&j->questions)) != NULL;) {
+        struct revoke_question *question = CONTAINER_OF(CONTAINER_OF(n, struct mail, node), struct revoke_question, mail);
+        question->answer = *answer;
+        worker_post(question->worker, &question->mail);
+    }
+    job_free(j);
+}
+
+/* What makes two questions the same: every certificate, and what was stapled. */
+static bool job_key(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static KNOWN_KEY_BYTES])
+{
+    uint8_t one[EVP_MAX_MD_SIZE];
+    unsigned len;
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
+    for (int i = 0; ok && i < sk_X509_num(chain); i++)
+        ok = X509_digest(sk_X509_value(chain, i), EVP_sha256(), one, &len) == 1 && EVP_DigestUpdate(md, one, len) == 1;
+    ok = ok && (staple_len == 0 || EVP_DigestUpdate(md, staple, staple_len) == 1) && EVP_DigestFinal_ex(md, key, &len) == 1;
+    EVP_MD_CTX_free(md);
+    return ok;
+}
+
+static struct job *job_find(const struct list *jobs, const uint8_t key[static KNOWN_KEY_BYTES])
+{
+    LIST_FOREACH(n, jobs) {
+        struct job *j = CONTAINER_OF(n, struct job, node);
+        if (memcmp(j->key, key, KNOWN_KEY_BYTES) == 0)
+            return j;
+    }
+    return NULL;
+}
+
+static struct job *job_create(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
+                              const uint8_t key[static KNOWN_KEY_BYTES])
+{
+    struct job *j = calloc(1, sizeof(*j));
+    if (j == NULL)
+        return NULL;
+    list_init(&j->node);
+    list_init(&j->questions);
+    memcpy(j->key, key, KNOWN_KEY_BYTES);
+    j->chain = X509_chain_up_ref(chain);
+    j->staple = staple_len > 0 ? malloc(staple_len) : NULL;
+    if (j->chain == NULL || (staple_len > 0 && j->staple == NULL)) {
+        job_free(j);
+        return NULL;
+    }
+    if (staple_len > 0)
+        memcpy(j->staple, staple, staple_len);
+    j->staple_len = staple_len;
+    j->deadline_us = clock_now_us() + r->config.timeout_ms * US_PER_MS;
+    list_append(&r->waiting, &j->node);
+    r->waiting_count++;
+    pthread_cond_signal(&r->news);
+    return j;
+}
+
+/* With the lock. NULL: it waits with others. */
+static const char *question_queue(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
+                                  const uint8_t key[static KNOWN_KEY_BYTES], struct revoke_question *question)
+{
+    struct job *j = job_find(&r->running, key);
+    if (j == NULL)
+        j = job_find(&r->waiting, key);
+    if (atomic_load(&r->stop))
+        return "the checks are ending";
+    if (j == NULL && r->waiting_count >= REVOKE_WAITING_MAX)
+        return "too many checks are waiting";
+    if (j == NULL && (j = job_create(r, chain, staple, staple_len, key)) == NULL)
+        return "out of memory";
+    list_append(&j->questions, &question->mail.node);
+    return NULL;
+}
+
+bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
+                struct revoke_question *question)
+{
+    uint8_t key[KNOWN_KEY_BYTES];
+    struct finding f;
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    staple_len = staple == NULL || staple_len > REVOKE_OCSP_BYTES_MAX ? 0 : staple_len;
+    bool digested = job_key(chain, staple, staple_len, key);
+    pthread_mutex_lock(&r->lock);
+    bool known = chain_is_known(r, chain, &question->answer);
+    const char *why = known || !digested ? "a certificate cannot be read"
+                                         : question_queue(r, chain, staple, staple_len, key, question);
+    pthread_mutex_unlock(&r->lock);
+    ERR_clear_error();
+    if (known || why == NULL)
+        return known;
+    finding_set(&f, REVOKE_ERROR, 0, "%s", why);
+    answer_make(&r->config, sk_X509_value(chain, 0), &f, &question->answer);
+    return true;
+}
+
+/* -- the threads ----------------------------------------------------------------------------------------------------- */
+
+/* With the lock: until there is a job, or the end (NULL). */
+static struct job *job_take(struct revoke *r)
+{
+    while (!atomic_load(&r->stop) && list_empty(&r->waiting))
+        pthread_cond_wait(&r->news, &r->lock);
+    struct list *n = atomic_load(&r->stop) ? NULL : list_shift(&r->waiting);
+    if (n == NULL)
+        return NULL;
+    r->waiting_count--;
+    list_append(&r->running, n);
+    return CONTAINER_OF(n, struct job, node);
+}
+
+static void *revoke_thread(void *ctx)
+{
+    struct revoke *r = ctx;
+    struct revoke_answer answer;
+    struct finding none;
+    process_settle(); /* it begins while the program still has what opening ports needs */
+    struct fetcher *fetcher = fetcher_create(r->failures, &r->stop);
+    finding_set(&none, REVOKE_ERROR, 0, "out of memory");
+    pthread_mutex_lock(&r->lock);
+    for (struct job *j; (j = job_take(r)) != NULL;) {
+        pthread_mutex_unlock(&r->lock);
+        if (fetcher != NULL)
+            chain_find_out(r, fetcher, j, &answer);
+        else
+            answer_make(&r->config, NULL, &none, &answer);
+        pthread_mutex_lock(&r->lock);
+        job_answer(j, &answer);
+    }
+    pthread_mutex_unlock(&r->lock);
+    fetcher_free(&fetcher);
+    OPENSSL_thread_stop();
+    return NULL;
+}
+
+/* Signals are not for them. */
+static bool threads_start(struct revoke *r)
+{
+    sigset_t all, before;
+    bool started = true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started && r->thread_count < REVOKE_THREADS) {
+        started = pthread_create(&r->threads[r->thread_count], NULL, revoke_thread, r) == 0;
+        r->thread_count += started;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+/* -- life ------------------------------------------------------------------------------------------------------------ */
+
+static void file_changed(void *ctx)
+{
+    struct revoke *r = ctx;
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    shelf_files_changed(r->shelf);
+    pthread_mutex_lock(&r->lock);
+    r->epoch++;
+    known_forget(&r->known);
+    pthread_mutex_unlock(&r->lock);
+    if (r->config.news != NULL)
+        r->config.news(r->config.ctx, "a file of revocation lists has changed: it is read again");
+}
+
+static bool files_watch(struct revoke *r)
+{
+    for (unsigned i = 0; r->config.worker != NULL && i < r->config.crl_file_count; i++) {
+        r->watches[i] = watch_create(r->config.worker, r->config.crl_files[i], file_changed, r);
+        if (r->watches[i] == NULL)
+            return false;
+        r->watch_count++;
+    }
+    return true;
+}
+
+static bool revoke_begin(struct revoke *r, const struct revoke_config *config, char error[static 512])
+{
+    if (config_wrong(config, error) != NULL)
+        return false;
+    snprintf(error, 512, "out of memory");
+    r->curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    if (!known_init(&r->known) || !r->curl || !config_copy(&r->config, config) ||
+        (r->failures = fetch_failures_create(r->config.retry_ms)) == NULL)
+        return false;
+    r->shelf = shelf_create(&r->config, error);
+    if (r->shelf == NULL)
+        return false;
+    snprintf(error, 512, "revocation checks cannot be started: %m");
+    return files_watch(r) && threads_start(r);
+}
+
+struct revoke *revoke_create(const struct revoke_config *config, char error[static 512])
+{
+    struct revoke *r;
+    ALLOC_OBJECT(r, REVOKE_MAGIC);
+    if (r == NULL) {
+        snprintf(error, 512, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->news, NULL);
+    list_init(&r->waiting);
+    list_init(&r->running);
+    list_init(&r->known.all);
+    if (!revoke_begin(r, config, error))
+        revoke_free(&r);
+    return r;
+}
+
+void revoke_stop(struct revoke *r)
+{
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    pthread_mutex_lock(&r->lock);
+    atomic_store(&r->stop, true);
+    pthread_cond_broadcast(&r->news);
+    pthread_mutex_unlock(&r->lock);
+    while (r->thread_count > 0)
+        pthread_join(r->threads[--r->thread_count], NULL);
+    LIST_FOREACH_SAFE(n, next, &r->waiting)
+        job_free(CONTAINER_OF(n, struct job, node));
+    r->waiting_count = 0;
+}
+
+void revoke_free(struct revoke **rp)
+{
+    struct revoke *r;
+    if (*rp == NULL)
+        return;
+    TAKE_OBJECT(r, rp, REVOKE_MAGIC);
+    revoke_stop(r);
+    for (unsigned i = 0; i < r->watch_count; i++)
+        watch_free(&r->watches[i]);
+    shelf_free(&r->shelf);
+    fetch_failures_free(&r->failures);
+    known_done(&r->known);
+    config_done(&r->config);
+    pthread_cond_destroy(&r->news);
+    pthread_mutex_destroy(&r->lock);
+    if (r->curl)
+        curl_global_cleanup();
+    FREE_OBJECT(r);
+}
