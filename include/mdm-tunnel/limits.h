@@ -257,6 +257,18 @@
 #define CLIENT_HELLO_MAX (16 * KIB)
 #define CLIENT_HELLO_PEEK_MAX (20 * KIB)
 
+/* -- a program's own pages ----------------------------------------------------------------------------------------- */
+
+/* Addresses that they are reached at: IPv4 and IPv6 of this machine and of a network. */
+#define WEB_ADDRESSES_MAX 4
+/* Connections to one address: browsers open six each, and who leaves them idle has them closed. Seconds without a byte. */
+#define WEB_CONNECTIONS_MAX 64
+#define WEB_TIMEOUT_S 15
+/* Head of a request, with what libmicrohttpd needs for it: browsers send some KiB of cookies for localhost. */
+#define WEB_HEAD_MAX (32 * KIB)
+/* Fields of an answer beside those that all answers have. */
+#define WEB_REPLY_FIELDS_MAX 4
+
 /* -- rules for visitors ------------------------------------------------------------------------------------------ */
 
 /* Addresses whose requests are counted, in all: 1 MiB. More make the limits looser, not stricter. */

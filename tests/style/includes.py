@@ -13,6 +13,7 @@ top = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(here
 # What a layer may include besides itself and include/mdm-tunnel: the libraries that it is linked with.
 LAYERS = {
     "base": set(),
+    "web": {"base"},
     "wire": {"base"},
     "mqtt": {"base"},
     "config": {"wire", "base"},
@@ -37,7 +38,7 @@ LAYERS = {
 # Headers of libraries that only some layers may include.
 OWNERS = [
     (r"MQTT(Client|Async|Properties|ReasonCodes|SubscribeOpts|ClientPersistence)\w*\.h", {"link"}),
-    (r"microhttpd\.h", {"server"}),
+    (r"microhttpd\.h", {"server", "web"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
     (r"openssl/ssl\.h", {"seal", "tls"}),
     (r"curl/curl\.h", {"revoke"}),
