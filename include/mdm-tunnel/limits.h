@@ -230,6 +230,14 @@
 #define INSPECT_FRAME_MAX (4 * KIB)
 /* Requests of one connection whose answers have not come: a server that tunnels sends one at a time. */
 #define INSPECT_PIPELINE_MAX 16
+/* What one answer of its interface has: lines of the list; bytes of an export, whose bodies take four times their size at most in
+ * JSON, and of a request that is sent again after an edit. */
+#define INSPECT_PAGE_MAX 1000
+#define INSPECT_EXPORT_MAX (512 * MIB)
+#define INSPECT_EDIT_MAX (1 * MIB)
+/* Requests that are sent again and have no answer yet, and seconds until they are given up. */
+#define INSPECT_RESENDS_MAX 64
+#define INSPECT_RESEND_S 60
 
 /* Public TCP ports that one client has and that are kept for it: each is a socket on each worker. */
 #define PORTS_PER_CLIENT_MAX 64

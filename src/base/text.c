@@ -48,6 +48,8 @@ void text_add(struct text *t, const char *bytes, size_t len)
     t->at[t->len] = '\0';
 }
 
+void text_put(struct text *t, const char *s) { text_add(t, s, strlen(s)); }
+
 void text_format(struct text *t, const char *format, ...)
 {
     char line[1024];

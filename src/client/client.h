@@ -20,6 +20,7 @@
 #include "relay/way.h"
 
 struct client;
+struct inspector;
 
 struct client_config {
     const char *id;
@@ -31,6 +32,7 @@ struct client_config {
     struct trust *trust;       /* outlives the client; NULL: no encryption */
     struct trust_whom server;  /* whom it is asked about */
     struct gate *gate;         /* outlives the client; NULL: no workstations, with trust NULL */
+    struct inspector *inspector; /* outlives the client; NULL: nobody looks at what passes */
     struct audit *audit;       /* outlives the client; NULL: nothing is written of tunnels */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };

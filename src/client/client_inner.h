@@ -44,6 +44,7 @@ struct client {
     struct trust *trust;
     struct trust_whom server;
     struct gate *gate;
+    struct inspector *inspector;
     bool trusted;                        /* a server with the right key has been there on this connection */
     struct fingerprint stranger;         /* the wrong key that the user was told of; all zero: none */
     bool limited;                        /* the attempts are */

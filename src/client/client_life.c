@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/client_inner.h"
+#include "client/inspector.h"
 #include "client/local.h"
 #include "mdm-tunnel/limits.h"
 
@@ -40,6 +41,7 @@ static bool shards_create(struct client *c, const struct client_config *config)
         s->worker = c->crew.workers[i];
         s->lookups = c->lookups;
         s->gate = c->gate;
+        s->inspector = config->inspector;
         s->catalog = catalog_ref(config->catalog);
         s->id = c->id;
         s->streams = &c->streams;
@@ -98,6 +100,7 @@ struct client *client_create(const struct client_config *config, struct config_e
     c->trust = config->trust;
     c->server = config->server;
     c->gate = config->gate;
+    c->inspector = config->inspector;
     c->limited = config->way->max_attempts != 0;
     c->news = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->lookups = lookups_create();
@@ -118,6 +121,9 @@ struct client *client_create(const struct client_config *config, struct config_e
 int client_start(struct client *c)
 {
     CHECK_OBJECT(c, CLIENT_MAGIC);
+    int error = c->inspector != NULL ? inspector_start(c->inspector, &c->crew, &c->shards[0]) : 0;
+    if (error != 0)
+        return error;
     client_publish_catalog(c, catalog_ref(c->shards[0].catalog));
     hub_start(c->hub);
     return crew_start(&c->crew);
@@ -154,6 +160,8 @@ void client_end(struct client *c)
 {
     CHECK_OBJECT(c, CLIENT_MAGIC);
     atomic_store(&c->ending, true);
+    if (c->inspector != NULL)
+        inspector_stop(c->inspector);
     crew_end(&c->crew, c->hub, cut_run, c);
 }
 
@@ -163,6 +171,8 @@ void client_free(struct client **cp)
     if (*cp == NULL)
         return;
     TAKE_OBJECT(c, cp, CLIENT_MAGIC);
+    if (c->inspector != NULL)
+        inspector_stop(c->inspector);
     crew_stop(&c->crew);
     watch_free(&c->watch);
     if (c->gate != NULL)

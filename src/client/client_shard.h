@@ -13,8 +13,11 @@
 #include "dial/lookup.h"
 #include "relay/pump.h"
 
+struct inspector;
+
 struct client_shard {
     struct worker *worker;
+    struct inspector *inspector; /* the client's; NULL: nobody looks */
     struct lookups *lookups; /* the client's */
     struct gate *gate;       /* the client's; NULL: no workstation may open anything */
     struct ledger *ledger;   /* likewise */
@@ -28,6 +31,7 @@ struct client_shard {
     void *ctx;
     int64_t since_s; /* when the program started, since 1970 */
     struct list locals;
+    struct list resends; /* of the inspector */
     struct list tunnels, controls; /* of workstations */
     unsigned listeners;
     struct pump_room room;

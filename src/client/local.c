@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "base/object.h"
 #include "client/greeting.h"
 #include "client/guest.h"
+#include "client/inspector.h"
 #include "config/target.h"
 #include "dial/dial.h"
 #include "relay/pump.h"
@@ -36,6 +38,7 @@ struct local {
     struct dial *dial;       /* until connected */
     unsigned number;         /* for log lines */
     uint64_t opened_us;
+    struct capture *capture; /* the inspector's; NULL: it does not look at this one */
     struct tunnel *tunnel;   /* a workstation's; NULL: a server has opened it */
     unsigned proxy_protocol; /* version of the head that the service gets first; 0: none */
     char visitor[64];
@@ -64,6 +67,7 @@ static void local_free(struct local *l, const char *why)
     struct client_shard *shard = l->shard;
     list_remove(&l->node);
     dial_cancel(&l->dial);
+    capture_end(&l->capture, why);
     tunnel_end(&l->tunnel, why);
     FREE_OBJECT(l);
     if (atomic_fetch_sub_explicit(shard->streams, 1, memory_order_acq_rel) == 1)
@@ -107,6 +111,36 @@ static void on_writable(void *ctx)
 static const struct conduit_events local_conduit_events = {
     .readable = on_readable, .writable = on_writable, .ended = on_ended};
 
+/* -- the inspector ------------------------------------------------------------------------------------------------- */
+
+static void on_tap_to(void *ctx, const void *bytes, size_t len) { capture_request(ctx, bytes, len); }
+static void on_tap_from(void *ctx, const void *bytes, size_t len) { capture_response(ctx, bytes, len); }
+static void on_tap_finished(void *ctx) { capture_finished(ctx); }
+
+static const struct pump_tap local_tap = {.to = on_tap_to, .from = on_tap_from, .from_finished = on_tap_finished};
+
+/* Without memory it goes on unseen. */
+static void local_inspect(struct local *l)
+{
+    l->capture = capture_create(inspector_book(l->shard->inspector), l->service, l->visitor);
+    l->pump.tap = l->capture != NULL ? &local_tap : NULL;
+    l->pump.tap_ctx = l->capture;
+}
+
+/* The service was not reached: what it would have got is still to be seen. */
+static void local_unsent(struct local *l, const struct error *error, const char *why)
+{
+    char text[160];
+    struct iovec iov[16];
+    if (l->capture == NULL)
+        return;
+    int count = slice_queue_iovec(conduit_input(l->pump.conduit), iov, 16);
+    for (int i = 0; i < count; i++)
+        capture_request(l->capture, iov[i].iov_base, iov[i].iov_len);
+    snprintf(text, sizeof(text), "%s%s%s", error->text, why[0] != '\0' ? ": " : "", why);
+    capture_refused(l->capture, text);
+}
+
 /* -- the beginning ------------------------------------------------------------------------------------------------- */
 
 static void refuse(const struct client_shard *shard, struct conduit **c, const char *service, const struct error *error,
@@ -123,6 +157,7 @@ static void on_dialled(void *ctx, int fd, const struct error *error, const char 
     struct local *l = ctx;
     CHECK_OBJECT(l, LOCAL_MAGIC);
     if (fd < 0) {
+        local_unsent(l, error, why);
         refuse(l->shard, &l->pump.conduit, l->service, error, why);
         local_free(l, error->text);
         return;
@@ -237,6 +272,8 @@ void local_open(struct client_shard *shard, struct conduit *c, const struct open
     l->pump.meter = guest ? &l->tunnel->meter : NULL;
     l->proxy_protocol = proxy_protocol_for(shard, head);
     snprintf(l->visitor, sizeof(l->visitor), "%s", head->visitor);
+    if (shard->inspector != NULL && (head->kind == STREAM_KIND_HTTP || head->kind == STREAM_KIND_WS))
+        local_inspect(l);
     local_say(l, "opened", head->target[0] != '\0' ? head->target : head->visitor);
     dial_start(&l->dial, shard->worker, shard->lookups, &target, on_dialled, l);
 }
@@ -252,6 +289,7 @@ void locals_cut(struct client_shard *shard, const struct error *reason)
         pump_cut(&local_at(node)->pump, reason);
     tunnels_cut(&shard->tunnels, &(struct tunnel_owner){.everybody = true}, reason);
     controls_cut(shard, reason);
+    resends_cut(shard, reason);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -272,6 +310,7 @@ void locals_init(struct client_shard *shard)
     list_init(&shard->locals);
     list_init(&shard->tunnels);
     list_init(&shard->controls);
+    list_init(&shard->resends);
     shard->room = (struct pump_room){.worker = shard->worker};
     event_assign(&shard->sweep, worker_events(shard->worker), -1, EV_PERSIST, on_sweep, shard);
 }

@@ -10,6 +10,7 @@
 
 #include "base/label.h"
 #include "base/log.h"
+#include "client/inspector.h"
 #include "config/path.h"
 #include "config/state.h"
 #include "mdm-tunnel/limits.h"
@@ -46,6 +47,10 @@ static const struct setting rows[] = {
      .help = "ports at which authorized_peers may have this device listen for them: 8080,*:9000 (default: none)"},
     {.name = "audit", .kind = SETTING_TEXT, .offset = AT(audit), .argument = "FILE|syslog|none",
      .help = "where a line is written for each tunnel of a workstation (default: audit.log in the state directory)"},
+    {.name = "inspect", .kind = SETTING_TEXT, .offset = AT(inspect), .bare_text = "4040", .argument = "[PORT]",
+     .help = "a page that shows the requests as they pass, at http://127.0.0.1:PORT/ (without PORT: 4040)"},
+    {.name = "inspect-secrets", .kind = SETTING_FLAG, .offset = AT(inspect_secrets),
+     .help = "the page and its exports show Authorization, cookies and the like at once"},
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt; the server has to say the same"},
     WAY_GRACE_SETTING(AT(way.grace_us)),
@@ -92,6 +97,8 @@ static bool credentials_fit(const struct options *o, struct config_error *err)
 int options_finish(struct options *o, struct config_error *err)
 {
     char device[LABEL_BYTES + 1];
+    if (o->inspect != NULL && !inspector_may_listen(o->inspect, err))
+        return EXIT_USAGE;
     if (!credentials_fit(o, err) || !way_settings_finish(&o->way, device, err))
         return EXIT_USAGE;
     if (o->id == NULL && device[0] != '\0' && (o->id = strdup(device)) == NULL) {

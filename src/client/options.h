@@ -24,6 +24,8 @@ struct options {
     char *server_name; /* in the server's certificate; NULL: the host */
     char *allow_ports, *allow_listen; /* NULL: none */
     char *audit;                      /* as audit_create() takes it */
+    char *inspect;                    /* where the inspector listens; NULL: there is none */
+    bool inspect_secrets;
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "client/client.h"
+#include "client/inspector.h"
 #include "client/options.h"
 #include "config/port_list.h"
 #include "config/state.h"
@@ -225,14 +226,39 @@ static int instance_make(const struct options *o, struct state **state, char out
     return state_open(o->state_dir, state, &why) == 0 ? instance_claim(*state, out) : instance_create(out);
 }
 
+/* In *out, NULL without --inspect. */
+static bool inspector_make(const struct options *o, const char *id, struct inspector **out)
+{
+    const struct inspector_config config = {.at = o->inspect, .client = id, .secrets = o->inspect_secrets};
+    struct config_error err;
+    char url[INSPECTOR_URL_BYTES];
+    *out = NULL;
+    if (o->inspect == NULL)
+        return true;
+    *out = inspector_create(&config, &err);
+    if (*out == NULL) {
+        log_fatal(PROGRAM, "%s", err.text);
+        return false;
+    }
+    inspector_url(*out, url);
+    log_info(id, "requests are shown at %s", url);
+    return true;
+}
+
 static int run_services(struct options *o, const char *id, struct services *services, const struct keys *keys)
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct state *state = NULL;
+    struct inspector *inspector;
     struct catalog *catalog = catalog_create(services);
     int error = catalog == NULL ? ENOMEM : instance_make(o, &state, instance);
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+        catalog_unref(catalog);
+        state_free(&state);
+        return EXIT_FAILED;
+    }
+    if (!inspector_make(o, id, &inspector)) {
         catalog_unref(catalog);
         state_free(&state);
         return EXIT_FAILED;
@@ -250,8 +276,10 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .server = {.address = keys->address, .name = o->server_name != NULL ? o->server_name : way_host(&way)},
         .gate = keys->gate,
         .audit = keys->audit,
+        .inspector = inspector,
     };
     int status = run(&config, o);
+    inspector_free(&inspector);
     catalog_unref(catalog);
     state_free(&state);
     return status;

@@ -140,6 +140,16 @@ int setting_set_text(const struct setting *row, void *values, const char *text, 
 int setting_set_json(const struct setting *row, void *values, const cJSON *value, struct config_error *err)
 {
     char number[JSON_NUMBER_TEXT];
+    if (row->bare_text != NULL && cJSON_IsTrue(value))
+        return setting_set_text(row, values, row->bare_text, err);
+    if (row->bare_text != NULL && cJSON_IsFalse(value)) {
+        setting_clear(row, values);
+        return 0;
+    }
+    if (row->bare_text != NULL && cJSON_IsNumber(value)) {
+        json_number_text(value, number);
+        return setting_set_text(row, values, number, err);
+    }
     switch (row->kind) {
     case SETTING_FLAG:
         if (!cJSON_IsBool(value))

@@ -54,8 +54,8 @@ static struct option *long_add(struct option *at, const char *name, const struct
 {
     if (name == NULL)
         return at;
-    *at = (struct option){name, setting_has_argument(row) ? required_argument : no_argument, NULL,
-                          (int)(LONG_FIRST + index)};
+    int argument = row->bare_text != NULL ? optional_argument : setting_has_argument(row) ? required_argument : no_argument;
+    *at = (struct option){name, argument, NULL, (int)(LONG_FIRST + index)};
     return at + 1;
 }
 
@@ -116,6 +116,18 @@ static void option_error(const struct settings_table *t, int answer, const char 
         config_error_set(err, "unknown option %.128s (--help shows all)", word);
 }
 
+/* The argument of an option that may stand alone. */
+static const char *argument_or_bare(const struct setting *row, int argc, char **argv)
+{
+    const char *next = optind < argc ? argv[optind] : "";
+    if (optarg != NULL)
+        return optarg;
+    if ((!isdigit((unsigned char)next[0]) && next[0] != '[') || strchr(next, '=') != NULL)
+        return row->bare_text;
+    optind++;
+    return next;
+}
+
 static enum settings_result options_collect(const struct settings_table *t, struct command_line *c, int argc,
                                             char **argv, FILE *out, struct config_error *err)
 {
@@ -135,7 +147,8 @@ static enum settings_result options_collect(const struct settings_table *t, stru
             fprintf(out, "%s %s\n", t->program, PACKAGE_VERSION);
             return SETTINGS_SHOWN;
         }
-        c->given[c->count++] = (struct given){row, setting_has_argument(row) ? optarg : "true"};
+        const char *text = row->bare_text != NULL ? argument_or_bare(row, argc, argv) : optarg;
+        c->given[c->count++] = (struct given){row, setting_has_argument(row) ? text : "true"};
     }
     if (optind < argc && !t->positionals) {
         config_error_set(err, "unexpected argument %.128s", argv[optind]);

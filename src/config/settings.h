@@ -37,6 +37,8 @@ struct setting {
     size_t offset;       /* of the value in the program's struct */
     unsigned min, max;   /* SETTING_NUMBER, SETTING_SECONDS; max 0: no maximum but the type's (seconds: ten years) */
     const char *default_text; /* parsed as if given; NULL: zero */
+    const char *bare_text;    /* the value where the option stands alone (and of true, in the file, where false is none); the next word is taken as
+                                 its argument when it begins with a digit or '[' and has no '='. NULL: the argument is needed */
     const char *environment;  /* variable that says it, where the command line does not; NULL: none */
     const char *instead;      /* variables, with ' ' between them, that say the same in another way: where one is set, what the
                                  file says does not count; NULL: none */

@@ -412,6 +412,21 @@ void capture_finished(struct capture *c)
     book_unlock(c->book);
 }
 
+/* Where no head has come, that somebody wanted to ask is all that is known. */
+void capture_refused(struct capture *c, const char *why)
+{
+    struct record *r;
+    CHECK_OBJECT(c, CAPTURE_MAGIC);
+    book_lock(c->book);
+    if (!c->stopped && c->expected == NULL && c->waiting_count == 0 &&
+        (r = book_add(c->book, c->service, c->visitor, 0)) != NULL) {
+        book_end(c->book, r, RECORD_CUT, why);
+        book_give_back(c->book, &r);
+    }
+    capture_stop(c, why);
+    book_unlock(c->book);
+}
+
 bool capture_idle(const struct capture *c) { return c->stopped || (c->expected == NULL && c->waiting_count == 0); }
 
 void capture_end(struct capture **cp, const char *why)

@@ -23,6 +23,9 @@ void capture_response(struct capture *c, const void *bytes, size_t len);
 void capture_finished(struct capture *c);
 /* Every request whose head has passed has its complete answer. */
 bool capture_idle(const struct capture *c);
+/* Nothing has been sent to the service, and nothing will be: what it would have got is given to capture_request() before, as far
+ * as it has come. */
+void capture_refused(struct capture *c, const char *why);
 /* The connection is over: what has no complete answer never will, because of `why`. *c becomes NULL; NULL is allowed. */
 void capture_end(struct capture **c, const char *why);
 

@@ -10,7 +10,7 @@ static void quoted(struct text *t, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (bytes[i] == '\'')
-            text_add(t, "'\\''", 4);
+            text_put(t, "'\\''");
         else
             text_add(t, bytes + i, 1);
     }
@@ -19,11 +19,11 @@ static void quoted(struct text *t, const char *bytes, size_t len)
 static void field_add(struct text *t, const struct http_field *f, const struct show *how)
 {
     struct http_text value = show_value(f, how);
-    text_add(t, " \\\n  -H '", 9);
+    text_put(t, " \\\n  -H '");
     quoted(t, f->name.at, f->name.len);
     text_add(t, value.len > 0 ? ": " : ";", value.len > 0 ? 2 : 1);
     quoted(t, value.at, value.len);
-    text_add(t, "'", 1);
+    text_put(t, "'");
 }
 
 /* A carriage return would become a newline where the line is pasted. */
@@ -36,19 +36,19 @@ static bool body_is_text(const struct record_message *m)
 static void body_add(struct text *t, const struct record_message *m)
 {
     if (body_is_text(m)) {
-        text_add(t, " \\\n  --data-raw '", 17);
+        text_put(t, " \\\n  --data-raw '");
         quoted(t, (const char *)m->body, m->body_len);
-        text_add(t, "'", 1);
+        text_put(t, "'");
     } else
-        text_add(t, " \\\n  --data-binary @-", 21);
+        text_put(t, " \\\n  --data-binary @-");
 }
 
 static void printf_add(struct text *t, const struct record_message *m)
 {
-    text_add(t, "printf '", 8);
+    text_put(t, "printf '");
     for (size_t i = 0; i < m->body_len; i++)
         text_format(t, "\\%03o", m->body[i]);
-    text_add(t, "' | ", 4);
+    text_put(t, "' | ");
 }
 
 /* A target may have any bytes above 0x7f. */
@@ -58,14 +58,14 @@ static void url_add(struct text *t, const struct record *r, const struct record_
     text_init(&url, 2 * HTTP_RESPONSE_HEAD_MAX);
     show_url(&url, r, fields);
     t->failed |= url.failed;
-    text_add(t, "'", 1);
+    text_put(t, "'");
     for (size_t i = 0; i < url.len; i++) {
         if ((unsigned char)url.at[i] >= 0x80)
             text_format(t, "%%%02X", (unsigned char)url.at[i]);
         else
             quoted(t, url.at + i, 1);
     }
-    text_add(t, "'", 1);
+    text_put(t, "'");
     text_done(&url);
 }
 
@@ -73,11 +73,11 @@ static void method_add(struct text *t, const struct record *r, bool body)
 {
     struct http_text method = record_method(r);
     if (r->to_head)
-        text_add(t, "--head ", 7);
+        text_put(t, "--head ");
     else if (body || method.len != 3 || memcmp(method.at, "GET", 3) != 0) {
-        text_add(t, "-X '", 4);
+        text_put(t, "-X '");
         quoted(t, method.at, method.len);
-        text_add(t, "' ", 2);
+        text_put(t, "' ");
     }
 }
 
@@ -114,5 +114,5 @@ void show_curl(struct text *t, const struct record *r, const struct show *how)
             field_add(t, &fields.at[i], how);
     if (body)
         body_add(t, &r->request);
-    text_add(t, "\n", 1);
+    text_put(t, "\n");
 }

@@ -18,9 +18,9 @@ static void field_write(struct text *t, struct http_text name, struct http_text 
     if (field_is_ours(name))
         return;
     text_add(t, name.at, name.len);
-    text_add(t, ": ", 2);
+    text_put(t, ": ");
     text_add(t, value.at, value.len);
-    text_add(t, "\r\n", 2);
+    text_put(t, "\r\n");
 }
 
 /* The true value of the n-th field of that name. */
@@ -66,9 +66,9 @@ static const char *line_write(struct text *t, const struct record *r, const stru
     if (!http_target_valid(path) || (path.at[0] != '/' && !(path.len == 1 && path.at[0] == '*')))
         return "the path is not valid";
     text_add(t, method.at, method.len);
-    text_add(t, " ", 1);
+    text_put(t, " ");
     text_add(t, path.at, path.len);
-    text_add(t, " HTTP/1.1\r\n", 11);
+    text_put(t, " HTTP/1.1\r\n");
     return NULL;
 }
 
@@ -100,7 +100,7 @@ const char *resend_write(struct text *t, const struct record *r, const struct re
     size_t len = e->has_body ? e->body_len : r->request.body_len;
     if (says_length(r, &fields, len))
         text_format(t, "Content-Length: %zu\r\n", len);
-    text_add(t, "Connection: close\r\n\r\n", 21);
+    text_put(t, "Connection: close\r\n\r\n");
     if (len > 0)
         text_add(t, body, len);
     return t->failed ? "it is too large" : NULL;

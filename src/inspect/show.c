@@ -27,7 +27,7 @@ void show_string(struct text *t, const char *key, const void *bytes, size_t len)
 {
     text_format(t, "\"%s\":\"", key);
     text_add_json_bytes(t, bytes, len);
-    text_add(t, "\"", 1);
+    text_put(t, "\"");
 }
 
 void show_word(struct text *t, const char *key, const char *word) { show_string(t, key, word, strlen(word)); }
@@ -66,13 +66,13 @@ static void summary_members(struct text *t, const struct record *r, const struct
     show_time(t, r->time_us);
     text_format(t, "\",\"state\":\"%s\",\"status\":%u,", states[r->state], r->status);
     show_word(t, "service", r->service);
-    text_add(t, ",", 1);
+    text_put(t, ",");
     show_word(t, "visitor", r->visitor);
-    text_add(t, ",", 1);
+    text_put(t, ",");
     show_string(t, "method", method.at, method.len);
-    text_add(t, ",", 1);
+    text_put(t, ",");
     show_string(t, "path", target.at, target.len);
-    text_add(t, ",", 1);
+    text_put(t, ",");
     show_string(t, "type", type.at != NULL ? type.at : "", type.len);
     text_format(t, ",\"duration_ms\":%.3f,\"request_bytes\":%" PRIu64 ",\"response_bytes\":%" PRIu64 ",\"websocket\":%s",
                 (double)record_duration_us(r, how->now_us) / US_PER_MS_F, r->request.body_bytes, r->response.body_bytes,
@@ -80,50 +80,50 @@ static void summary_members(struct text *t, const struct record *r, const struct
     if (r->replay_of != 0)
         text_format(t, ",\"replay_of\":%" PRIu64, r->replay_of);
     if (r->state == RECORD_CUT) {
-        text_add(t, ",", 1);
+        text_put(t, ",");
         show_word(t, "why", r->why);
     }
 }
 
 void show_summary(struct text *t, const struct record *r, const struct show *how)
 {
-    text_add(t, "{", 1);
+    text_put(t, "{");
     summary_members(t, r, how);
-    text_add(t, "}", 1);
+    text_put(t, "}");
 }
 
 /* -- one record ---------------------------------------------------------------------------------------------------- */
 
 static void fields_show(struct text *t, const struct record_fields *f, const struct show *how)
 {
-    text_add(t, "\"headers\":[", 11);
+    text_put(t, "\"headers\":[");
     for (size_t i = 0; i < f->count; i++) {
         struct http_text value = show_value(&f->at[i], how);
-        text_add(t, i > 0 ? ",[\"" : "[\"", i > 0 ? 3 : 2);
+        text_put(t, i > 0 ? ",[\"" : "[\"");
         text_add_json_bytes(t, f->at[i].name.at, f->at[i].name.len);
-        text_add(t, "\",\"", 3);
+        text_put(t, "\",\"");
         text_add_json_bytes(t, value.at, value.len);
-        text_add(t, "\"]", 2);
+        text_put(t, "\"]");
     }
-    text_add(t, "]", 1);
+    text_put(t, "]");
 }
 
 static void message_show(struct text *t, const struct record_message *m, const struct record_fields *f, const struct show *how)
 {
-    text_add(t, "{", 1);
+    text_put(t, "{");
     fields_show(t, f, how);
     text_format(t, ",\"bytes\":%" PRIu64 ",\"kept\":%" PRIu32 ",\"whole\":%s", m->body_bytes, m->body_len,
                 m->whole ? "true" : "false");
     if (show_is_text(m->body, m->body_len, m->body_len < m->body_bytes)) {
-        text_add(t, ",", 1);
+        text_put(t, ",");
         show_string(t, "text", m->body, m->body_len);
     }
-    text_add(t, "}", 1);
+    text_put(t, "}");
 }
 
 static void frame_show(struct text *t, const struct record_frame *f)
 {
-    text_add(t, "{\"time\":\"", 9);
+    text_put(t, "{\"time\":\"");
     show_time(t, f->time_us);
     text_format(t, "\",\"from\":\"%s\",\"opcode\":%u,\"fin\":%s,\"compressed\":%s,\"bytes\":%" PRIu64 ",",
                 f->from_service ? "service" : "visitor", f->opcode, f->fin ? "true" : "false",
@@ -131,11 +131,11 @@ static void frame_show(struct text *t, const struct record_frame *f)
     if (!f->compressed && show_is_text(f->payload, f->len, f->len < f->bytes))
         show_string(t, "text", f->payload, f->len);
     else {
-        text_add(t, "\"base64\":\"", 10);
+        text_put(t, "\"base64\":\"");
         text_add_base64(t, f->payload, f->len);
-        text_add(t, "\"", 1);
+        text_put(t, "\"");
     }
-    text_add(t, "}", 1);
+    text_put(t, "}");
 }
 
 static void frames_show(struct text *t, const struct record *r)
@@ -143,10 +143,10 @@ static void frames_show(struct text *t, const struct record *r)
     text_format(t, ",\"frames_seen\":%" PRIu64 ",\"frames\":[", r->frames_seen);
     LIST_FOREACH (node, &r->frames) {
         if (node != r->frames.next)
-            text_add(t, ",", 1);
+            text_put(t, ",");
         frame_show(t, CONTAINER_OF(node, struct record_frame, node));
     }
-    text_add(t, "]", 1);
+    text_put(t, "]");
 }
 
 static void times_show(struct text *t, const struct record *r)
@@ -160,20 +160,20 @@ static void times_show(struct text *t, const struct record *r)
 void show_record(struct text *t, const struct record *r, const struct show *how)
 {
     struct record_fields fields;
-    text_add(t, "{", 1);
+    text_put(t, "{");
     summary_members(t, r, how);
     times_show(t, r);
     record_request_fields(r, &fields);
-    text_add(t, ",", 1);
+    text_put(t, ",");
     show_url_string(t, "url", r, &fields);
-    text_add(t, ",\"request\":", 11);
+    text_put(t, ",\"request\":");
     message_show(t, &r->request, &fields, how);
     record_response_fields(r, &fields);
-    text_add(t, ",\"response\":", 12);
+    text_put(t, ",\"response\":");
     message_show(t, &r->response, &fields, how);
     if (r->websocket)
         frames_show(t, r);
-    text_add(t, "}", 1);
+    text_put(t, "}");
 }
 
 /* -- what both formats need ---------------------------------------------------------------------------------------- */

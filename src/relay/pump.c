@@ -82,6 +82,8 @@ static void read_finish(struct pump *p)
     }
     read_pause(p);
     p->read_done = true;
+    if (p->tap != NULL)
+        p->tap->from_finished(p->tap_ctx);
     conduit_write(p->conduit, SLICE_NONE, true);
     pump_settle(p);
 }
@@ -136,6 +138,8 @@ static bool read_once(struct pump *p)
     if (p->meter != NULL)
         atomic_fetch_add_explicit(&p->meter->from, (unsigned long long)n, memory_order_relaxed);
     pump_moved(p, true);
+    if (p->tap != NULL)
+        p->tap->from(p->tap_ctx, bytes.data, bytes.len);
     conduit_write(p->conduit, bytes, false);
     return (size_t)n == want;
 }
@@ -190,6 +194,16 @@ static void input_drop(struct pump *p)
     conduit_consumed(p->conduit, n);
 }
 
+/* The first `n` bytes of what was to be written. */
+static void tap_to(const struct pump *p, const struct iovec *iov, size_t n)
+{
+    for (; n > 0; iov++) {
+        size_t len = iov->iov_len < n ? iov->iov_len : n;
+        p->tap->to(p->tap_ctx, iov->iov_base, len);
+        n -= len;
+    }
+}
+
 /* True: go on. */
 static bool write_once(struct pump *p)
 {
@@ -208,6 +222,8 @@ static bool write_once(struct pump *p)
         write_break(p, errno);
         return true;
     }
+    if (p->tap != NULL)
+        tap_to(p, iov, (size_t)n);
     slice_queue_skip(q, (size_t)n);
     conduit_consumed(p->conduit, (size_t)n);
     p->bytes_to += (size_t)n;

@@ -41,6 +41,13 @@ struct pump_meter {
     atomic_ullong to, from; /* the socket */
 };
 
+/* Somebody who looks at what passes, and keeps none of it. */
+struct pump_tap {
+    void (*to)(void *ctx, const void *bytes, size_t len); /* the socket has taken them */
+    void (*from)(void *ctx, const void *bytes, size_t len);
+    void (*from_finished)(void *ctx);
+};
+
 struct pump {
     OBJECT_MAGIC;
     struct pump_room *room;
@@ -52,6 +59,8 @@ struct pump {
     int fd;             /* -1: not yet, or done with */
     uint64_t bytes_to, bytes_from; /* the socket */
     struct pump_meter *meter;      /* NULL: none; set after pump_init() */
+    const struct pump_tap *tap;    /* likewise */
+    void *tap_ctx;
     uint64_t moved_us;             /* when the last byte moved */
     bool started;      /* there is, or was, a socket */
     bool answering;    /* that was from the socket */

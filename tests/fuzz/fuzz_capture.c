@@ -5,6 +5,7 @@
  * service has finished; odd: to the service) and one for the length.
  */
 #include <assert.h>
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,10 +69,16 @@ static void show_all(const struct record *r)
     const struct show how = {.reveal = true};
     const struct request_edit as_it_was = {0};
     struct text t;
+    void (*const json[])(struct text *, const struct record *, const struct show *) = {show_summary, show_record, show_har_entry};
     text_init(&t, 64 * MIB);
-    show_summary(&t, r, &how);
-    show_record(&t, r, &how);
-    show_har_entry(&t, r, &how);
+    for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++) {
+        json[i](&t, r, &how);
+        assert(!t.failed);
+        cJSON *parsed = cJSON_Parse(t.at);
+        assert(parsed != NULL);
+        cJSON_Delete(parsed);
+        text_done(&t);
+    }
     show_curl(&t, r, &how);
     assert(!t.failed);
     text_done(&t);

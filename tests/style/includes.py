@@ -29,10 +29,10 @@ LAYERS = {
     "hook": {"config", "broker", "mqtt", "wire", "base"},
     "dial": {"config", "wire", "base"},
     "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "inspect": {"config", "wire", "base"},
+    "inspect": {"web", "config", "wire", "base"},
     "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "connect": {"relay", "dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "client": {"relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "client": {"inspect", "web", "relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
 # Headers of libraries that only some layers may include.

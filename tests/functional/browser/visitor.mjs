@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A visitor with a real browser: node visitor.mjs STORY URL [DIRECTORY]. Exit status 0: all was as it should be.
 import { writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
@@ -59,6 +60,115 @@ const stories = {
             throw new Error(`status ${answer.status()}`);
         await shows(page, 'unknown-service');
     },
+};
+
+// Ten thousand requests over a few connections, as their service sees them.
+async function flood(port, host, count) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+    const one = number => new Promise((resolve, reject) => {
+        get({ port, agent, host: '127.0.0.1', path: `/n/${number}`, headers: { Host: host } }, answer => {
+            answer.resume();
+            answer.on('end', resolve);
+        }).on('error', reject);
+    });
+    let next = 0;
+    await Promise.all(Array.from({ length: 16 }, async () => {
+        while (next < count)
+            await one(next++);
+    }));
+    agent.destroy();
+}
+
+// The inspector's page: `directory` is PORT/HOST of a service that echoes, for more requests.
+stories.inspector = async page => {
+    const [port, host] = directory.split('/');
+    const rows = page.locator('#list .row');
+    const detail = page.locator('#detail');
+    const row = path => page.locator('#list .row', { has: page.locator(`.path:text-is(${JSON.stringify(path)})`) });
+    const says = (where, text) => where.getByText(text).first().waitFor({ timeout });
+    const many = (where, count) => page.waitForFunction(
+        ([selector, wanted]) => document.querySelectorAll(selector).length === wanted, [where, count], { timeout });
+    await page.goto(url, { timeout });
+    if (process.env.MDM_SCREENSHOT)
+        await page.setViewportSize({ width: 1280, height: 720 });
+
+    // It appears and is opened: JSON is made readable, what is secret is hidden until it is asked for.
+    await row('/orders/7').click({ timeout });
+    await says(detail, '"number": 12345678901234567890');
+    await says(detail, '(hidden)');
+    if (process.env.MDM_SCREENSHOT)
+        await page.screenshot({ path: process.env.MDM_SCREENSHOT });
+    await page.check('#reveal');
+    await says(detail, 'Bearer very-secret');
+    await page.uncheck('#reveal');
+    await detail.getByRole('button', { name: 'Hex' }).first().click();
+    await says(detail, '7b 22');
+
+    // Markup of a visitor is text.
+    await row('/<img%20src=x%20onerror=alert(1)>').click();
+    await says(detail, '<script>');
+    if (await page.evaluate(() => document.querySelectorAll('#list img, #list script, #detail script').length) !== 0)
+        throw new Error('a visitor has made elements');
+
+    // A picture, and frames of a WebSocket.
+    await row('/dot.png').click();
+    await page.waitForFunction(() => document.querySelector('#detail img')?.naturalWidth === 1, null, { timeout });
+    await row('/ws').click();
+    await says(detail, 'hello frames');
+
+    // Again, as it was and edited: both are new requests, and are shown.
+    await row('/orders/7').click();
+    await detail.getByRole('button', { name: 'Replay', exact: true }).click();
+    await row('↻ /orders/7').waitFor({ timeout });
+    await detail.locator('.facts', { hasText: 'again' }).waitFor({ timeout });
+    await detail.getByRole('button', { name: 'Edit and replay' }).click();
+    await detail.locator('input[name=method]').fill('PUT');
+    await detail.locator('input[name=path]').fill('/edited');
+    await detail.locator('textarea[name=body]').fill('{"changed": true}');
+    await detail.getByRole('button', { name: 'Send' }).click();
+    await row('↻ /edited').waitFor({ timeout });
+    await says(detail, '"changed": true');
+    await says(detail, 'echo of PUT with Bearer very-secret');
+
+    // Filters.
+    const all = await rows.count();
+    await page.fill('#text', 'edited');
+    await many('#list .row', 1);
+    await page.fill('#text', '');
+    await page.selectOption('#status', '4');
+    await many('#list .row', 1);
+    await says(page.locator('#list'), '/missing');
+    await page.selectOption('#status', '');
+    await page.selectOption('#method', 'PUT');
+    await many('#list .row', 1);
+    await page.selectOption('#method', '');
+    await many('#list .row', all);
+
+    // Ten thousand: however long the list, there are as many elements as can be seen.
+    await flood(port, host, 10000);
+    const few = async what => {
+        const elements = await page.evaluate(() => document.querySelectorAll('*').length);
+        if (elements > 1500)
+            throw new Error(`${what}: ${elements} elements`);
+    };
+    const counted = text => page.waitForFunction(
+        wanted => document.getElementById('count').textContent === wanted, text, { timeout: 4 * timeout });
+    await counted('10000 requests');
+    await few('after many requests');
+    await row('/n/9999').waitFor({ timeout });
+    await page.evaluate(() => { const list = document.getElementById('list'); list.scrollTop = list.scrollHeight; });
+    await row('/n/0').waitFor({ timeout });
+    await few('at the end');
+    await page.fill('#text', '/n/77');
+    await counted('111 of 10000 requests');
+    await row('/n/7777').click();
+    await says(detail, 'echo of GET');
+    await few('filtered');
+    await page.click('#clear');
+    await counted('0 requests');
+    const violations = said.filter(text => text.includes('Content Security Policy') || text.startsWith('page error'));
+    if (violations.length > 0)
+        throw new Error(violations.join('\n'));
 };
 
 const browser = await chromium.launch({

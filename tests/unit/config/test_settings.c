@@ -11,7 +11,7 @@ struct values {
     bool verbose;
     unsigned workers, port;
     uint64_t hold;
-    char *domain, *id, *path, *file;
+    char *domain, *id, *path, *file, *bare;
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -53,6 +53,7 @@ static const struct setting rows[] = {
      .offset = AT(path),
      .argument = "DIRECTORY",
      .help = "a path"},
+    {.name = "bare", .kind = SETTING_TEXT, .offset = AT(bare), .bare_text = "4040", .argument = "[PORT]", .help = "a place"},
     {.name = "config",
      .letter = 'c',
      .kind = SETTING_FILE,
@@ -127,6 +128,26 @@ static void command_line(void)
     OK_TEXT(values.id, "c");
     OK_INT(first, 7);
     settings_done(&table, &values);
+}
+
+static void alone(const char *line, const char *value, int words)
+{
+    OK_INT(read_line(&table, line), SETTINGS_RUN);
+    OK_TEXT(values.bare, value);
+    OK_INT(first, words);
+    settings_done(&table, &values);
+}
+
+static void argument_left_out(void)
+{
+    alone("--bare", "4040", 2);
+    alone("--bare 80 a=1", "80", 3);
+    alone("--bare=80", "80", 2);
+    alone("--bare [::1]:80", "[::1]:80", 3);
+    alone("--bare word", "4040", 2);
+    alone("--bare 1=80", "4040", 2);
+    alone("a --bare 80 b", "80", 3);
+    alone("--bare --verbose", "4040", 3);
 }
 
 static void paths_expand(void)
@@ -207,6 +228,15 @@ static void the_file_stands_between(void)
     OK_TEXT(values.domain, "");
     OK(values.verbose);
     settings_done(&table, &values);
+    OK_INT(read_file("{\"bare\": true}", ""), SETTINGS_RUN);
+    OK_TEXT(values.bare, "4040");
+    settings_done(&table, &values);
+    OK_INT(read_file("{\"bare\": 80}", ""), SETTINGS_RUN);
+    OK_TEXT(values.bare, "80");
+    settings_done(&table, &values);
+    OK_INT(read_file("{\"bare\": false}", ""), SETTINGS_RUN);
+    OK(values.bare == NULL);
+    settings_done(&table, &values);
     OK_INT(read_file("{\"verbose\": false}", ""), SETTINGS_RUN);
     OK(!values.verbose);
     OK_INT(values.port, 8080);
@@ -259,6 +289,7 @@ static void help_is_the_table(void)
                    "  --domain DOMAIN          the domain\n"
                    "  --a-path-with-a-very-long-name DIRECTORY\n"
                    "                           a path\n"
+                   "  --bare [PORT]            a place\n"
                    "  -c, --config FILE        the settings file\n"
                    "  -v, --verbose            say more\n"
                    "  -V, --version            show the version\n"
@@ -315,6 +346,7 @@ int main(void)
         {"defaults", defaults},
         {"command line", command_line},
         {"paths expand", paths_expand},
+        {"an argument that may be left out", argument_left_out},
         {"what is refused", what_is_refused},
         {"the file stands between defaults and command line", the_file_stands_between},
         {"what a file may not say", what_a_file_may_not_say},

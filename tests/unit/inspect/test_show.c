@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect/show.h"
 
+#include <cjson/cJSON.h>
+
 #include "inspect/resend.h"
 #include "inspect/secret.h"
 #include "tap.h"
@@ -32,6 +34,9 @@ static char *shown(struct book *b, shower *show, bool reveal)
     text_init(&t, MIB);
     show(&t, talk_record(b, 1), &how);
     OK(!t.failed);
+    cJSON *json = show == show_curl ? NULL : cJSON_Parse(t.at);
+    OK(show == show_curl || json != NULL);
+    cJSON_Delete(json);
     return t.at;
 }
 
