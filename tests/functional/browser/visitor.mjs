@@ -130,6 +130,13 @@ stories.inspector = async page => {
     await says(detail, '"changed": true');
     await says(detail, 'echo of PUT with Bearer very-secret');
 
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await detail.getByRole('button', { name: 'Copy as curl' }).click();
+    await says(detail, '--data-raw');
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    if (!copied.startsWith("curl --globoff --path-as-is -X 'PUT' ") || copied.includes('very-secret'))
+        throw new Error(`copied: ${copied}`);
+
     // Filters.
     const all = await rows.count();
     await page.fill('#text', 'edited');
