@@ -396,6 +396,17 @@
 /* Local connections on one worker: each needs a stream, of which a session has STREAMS_PER_SESSION_MAX. */
 #define VISITS_PER_WORKER_MAX 16384
 
+/* -- control socket ------------------------------------------------------------------------------------------------ */
+
+/* A line that is asked: a word or two. */
+#define CONTROL_LINE_MAX 256
+/* Who asks at one time: people and scripts of this machine. */
+#define CONTROL_QUESTIONS_MAX 16
+/* Seconds for the line to come, for the answer, and for each piece of it to be read. */
+#define CONTROL_WAIT_S 5
+/* An answer: some hundred bytes for each of SESSIONS_MAX sessions. */
+#define CONTROL_TEXT_MAX (32 * MIB)
+
 /* -- files ------------------------------------------------------------------------------------------------------- */
 
 #define CONFIG_FILE_MAX (1 * MIB)

@@ -18,6 +18,9 @@ static void on_link_up(void *ctx, struct hub_shard *s, const char *note)
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
     c->connected = true;
+    c->changed_s = time(NULL);
+    c->connections++;
+    snprintf(c->connected_to, sizeof(c->connected_to), "%s", note);
     log_info(c->id, "connected to %s", note);
     log_info(c->id, "identified as %s", c->id);
 }
@@ -28,7 +31,10 @@ static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
     log_info(c->id, "%s: %s", c->connected ? "disconnected" : "cannot connect", why);
+    if (c->connected)
+        c->changed_s = time(NULL);
     c->connected = c->trusted = false;
+    snprintf(c->disconnected_why, sizeof(c->disconnected_why), "%s", why);
     if (retry_us != CLOCK_NEVER)
         log_info(c->id, "reconnecting in %" PRIu64 " ms", retry_us / US_PER_MS);
     else if (!atomic_load(&c->ending)) {

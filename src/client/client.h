@@ -34,11 +34,9 @@ struct client_config {
     struct gate *gate;         /* outlives the client; NULL: no workstations, with trust NULL */
     struct inspector *inspector; /* outlives the client; NULL: nobody looks at what passes */
     struct audit *audit;       /* outlives the client; NULL: nothing is written of tunnels */
+    const char *directory;     /* where it can be asked (base/control_socket.h); NULL: nowhere */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };
-
-/* Without encryption (no `trust`) no service may have secrets among its rules. False and *err. */
-bool client_may_offer(const struct trust *trust, const struct services *services, struct config_error *err);
 
 /* Connects to nothing yet. NULL and *err when not (memory, descriptors). The strings must outlive the client. */
 struct client *client_create(const struct client_config *config, struct config_error *err);

@@ -4,7 +4,9 @@
 #define CLIENT_CLIENT_INNER_H
 
 #include <stdatomic.h>
+#include <time.h>
 
+#include "base/control_socket.h"
 #include "base/object.h"
 #include "base/watch.h"
 #include "client/client.h"
@@ -40,7 +42,11 @@ struct client {
     struct publicity publicity;
     struct publish publish;
     struct placing placing;
+    struct control_socket *control; /* NULL: none */
     bool connected;
+    char connected_to[160], disconnected_why[160];
+    time_t started_s, changed_s; /* when it started, and was connected or disconnected */
+    unsigned connections;
     struct trust *trust;
     struct trust_whom server;
     struct gate *gate;
@@ -58,6 +64,8 @@ unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);
 
+/* Answers `status`, as a text or as JSON: heap, NULL without memory. Worker 0. */
+char *client_status(struct client *c, bool json);
 /* Watches the services file; before the workers run. False with errno. */
 bool client_watch(struct client *c);
 /* The catalogue for all workers and for the peers. Takes the reference. Worker 0, or before the workers run. */

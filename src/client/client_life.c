@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "client/client_inner.h"
 #include "client/inspector.h"
 #include "client/local.h"
@@ -84,6 +85,24 @@ static void on_gate_changed(void *ctx)
     publish_review(c);
 }
 
+static void on_asked(void *ctx, struct control_question *q, const char *line)
+{
+    struct client *c = ctx;
+    CHECK_OBJECT(c, CLIENT_MAGIC);
+    bool json = strcmp(line, "status json") == 0;
+    control_answer(&q, json || strcmp(line, "status") == 0 ? client_status(c, json) : NULL);
+}
+
+/* That it cannot be asked keeps it from nothing. */
+static void control_make(struct client *c, const char *directory)
+{
+    if (directory == NULL)
+        return;
+    c->control = control_socket_open(c->crew.workers[0], directory, "client", on_asked, c);
+    if (c->control == NULL)
+        log_warning(c->id, "there will be no answer to status: control socket in %s: %s", directory, strerror(errno));
+}
+
 struct client *client_create(const struct client_config *config, struct config_error *err)
 {
     struct client *c;
@@ -93,6 +112,7 @@ struct client *client_create(const struct client_config *config, struct config_e
         return NULL;
     }
     c->id = config->id;
+    c->started_s = c->changed_s = time(NULL);
     c->host = way_host(config->way);
     publicity_init(&c->publicity);
     publish_init(&c->publish);
@@ -112,8 +132,10 @@ struct client *client_create(const struct client_config *config, struct config_e
         config_error_set(err, "cannot watch %s: %s", c->services_file, strerror(errno));
     else if (c->gate != NULL && !gate_watch(c->gate, c->crew.workers[0], on_gate_changed, c))
         config_error_set(err, "cannot watch " AUTHORIZED_PEERS_FILE ": %s", strerror(errno));
-    else
+    else {
+        control_make(c, config->directory);
         return c;
+    }
     client_free(&c);
     return NULL;
 }
@@ -174,6 +196,7 @@ void client_free(struct client **cp)
     if (c->inspector != NULL)
         inspector_stop(c->inspector);
     crew_stop(&c->crew);
+    control_socket_free(&c->control);
     watch_free(&c->watch);
     if (c->gate != NULL)
         gate_unwatch(c->gate);

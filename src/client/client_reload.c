@@ -52,14 +52,6 @@ static bool catalog_offer(struct client *c, const struct services *services)
     return offered;
 }
 
-bool client_may_offer(const struct trust *trust, const struct services *services, struct config_error *err)
-{
-    const struct service *s = trust != NULL ? NULL : services_secret(services);
-    if (s != NULL)
-        config_error_set(err, "%s: its passwords or tokens would be shown to the broker: they need encryption", s->name);
-    return s == NULL;
-}
-
 static void services_log(const struct client *c, const struct services *s)
 {
     char target[PATH_TEXT_MAX];
@@ -92,7 +84,7 @@ static void reload(struct client *c)
 {
     struct services services = {0, NULL};
     struct config_error err;
-    if (services_load(c->services_file, &services, &err) != 0 || !client_may_offer(c->trust, &services, &err)) {
+    if (services_load(c->services_file, &services, &err) != 0 || !services_may_be_offered(&services, c->trust != NULL, &err)) {
         log_warning(c->id, "%s; the services stay as they were", err.text);
         services_done(&services);
         return;

@@ -20,9 +20,10 @@ static bool same_session(const struct conduit_peer *a, const struct conduit_peer
     return a->owner == b->owner && a->session == b->session && strcmp(a->instance, b->instance) == 0;
 }
 
-static void order_tell(void *ctx, const struct conduit_peer *peer)
+static void order_tell(void *ctx, const struct hub_session *session)
 {
     const struct order *o = ctx;
+    const struct conduit_peer *peer = &session->peer;
     if (peer->guest && tunnel_owner_has(&o->whose, peer) && !same_session(peer, &o->asker))
         control_tell(o->shard, peer, o->who);
 }
@@ -33,7 +34,7 @@ static void order_run(void *ctx, unsigned worker, void *arg)
     struct order *o = arg;
     o->shard = &c->shards[worker];
     tunnels_cut(&o->shard->tunnels, &o->whose, &error_disconnected);
-    hub_peers(o->shard->hub, order_tell, o);
+    hub_sessions(o->shard->hub, order_tell, o);
     free(o);
 }
 

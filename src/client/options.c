@@ -12,8 +12,10 @@
 #include "base/log.h"
 #include "client/inspector.h"
 #include "config/path.h"
+#include "config/port_list.h"
 #include "config/state.h"
 #include "mdm-tunnel/limits.h"
+#include "relay/trust.h"
 
 #define SERVICES_FILE "~/.tunnel-services.json"
 #define ID_FILE "client-id"
@@ -62,6 +64,7 @@ static const struct setting rows[] = {
     MQTUNNEL_SETTINGS(struct options, way.broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
+    {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status: one JSON object a line"},
     LOG_SETTINGS(struct options, log),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
@@ -70,10 +73,11 @@ static const struct setting rows[] = {
 
 const struct settings_table options_table = {
     .program = "mdm-tunnel-client",
-    .usage = "[options] [NAME=TARGET ... | fingerprint]",
+    .usage = "[options] [NAME=TARGET ... | COMMAND]",
     .summary = "Makes local services reachable through an mdm-tunnel server.\n"
                "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
-               "fingerprint: print that of this client's key.",
+               "Commands: fingerprint (of this client's key) | status (of the running client) |\n"
+               "          check FILE (of services or settings)",
     .rows = rows,
     .positionals = true,
 };
@@ -94,12 +98,30 @@ static bool credentials_fit(const struct options *o, struct config_error *err)
     return false;
 }
 
+static bool list_fits(const char *option, const char *list, struct config_error *err)
+{
+    struct config_error why;
+    if (list == NULL || port_list_check(list, strlen(list), &why) == 0)
+        return true;
+    config_error_set(err, "--%s: %s", option, why.text);
+    return false;
+}
+
+static bool keys_fit(const struct options *o, struct config_error *err)
+{
+    if (o->server_keys == NULL || trust_keys_valid(o->server_keys))
+        return true;
+    config_error_set(err, "--server-key: '%.200s' is not a fingerprint", o->server_keys);
+    return false;
+}
+
 int options_finish(struct options *o, struct config_error *err)
 {
     char device[LABEL_BYTES + 1];
     if (o->inspect != NULL && !inspector_may_listen(o->inspect, err))
         return EXIT_USAGE;
-    if (!credentials_fit(o, err) || !way_settings_finish(&o->way, device, err))
+    if (!keys_fit(o, err) || !list_fits("allow-ports", o->allow_ports, err) || !list_fits("allow-listen", o->allow_listen, err) ||
+        !credentials_fit(o, err) || !way_settings_finish(&o->way, device, err))
         return EXIT_USAGE;
     if (o->id == NULL && device[0] != '\0' && (o->id = strdup(device)) == NULL) {
         config_error_set(err, "out of memory");
@@ -152,11 +174,6 @@ int options_services(struct options *o, char *const *positionals, int count, str
         return EXIT_FAILED;
     }
     return services_from_file(o->services_file, out, err);
-}
-
-bool options_is_fingerprint(char *const *positionals, int count)
-{
-    return count == 1 && strcmp(positionals[0], "fingerprint") == 0;
 }
 
 /* -- the id -------------------------------------------------------------------------------------------------------- */

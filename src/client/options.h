@@ -29,6 +29,7 @@ struct options {
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;
+    bool json;
     struct log_settings log;
     char *settings_file;
 };
@@ -54,8 +55,5 @@ int options_services(struct options *o, char *const *positionals, int count, str
  * EXIT_FAILED or EXIT_USAGE and *err. That an id could not be remembered is only logged.
  */
 int options_id(const struct options *o, char **out, struct config_error *err);
-
-/* Whether the words are the command that prints this client's own fingerprint. */
-bool options_is_fingerprint(char *const *positionals, int count);
 
 #endif

@@ -15,9 +15,10 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "client/client.h"
+#include "client/command.h"
 #include "client/inspector.h"
+#include "client/keys.h"
 #include "client/options.h"
-#include "config/port_list.h"
 #include "config/state.h"
 #include "relay/crew.h"
 #include "relay/trust.h"
@@ -143,77 +144,11 @@ static int run(const struct client_config *config, const struct options *o)
     return status;
 }
 
-/* -- keys: our own, the server's, the workstations' ------------------------------------------------------------------- */
-
-struct keys {
-    struct trust *trust; /* NULL: no encryption, and no gate */
-    struct gate *gate;
-    struct audit *audit; /* NULL: none */
-    char *address; /* what stands for the server's key: what the client connects to */
-};
-
-static const struct trust_kind server_trust = {
-    .key_file = "client-key.pem",
-    .known_file = "known_servers",
-    .whose = "server",
-    .option = "--server-key",
-    .name_hint = " (--server-name gives another name)",
-    .wrong = &error_server_key_unknown,
-};
-
-static struct trust *trust_make(const struct options *o, struct config_error *err)
-{
-    const struct trust_config config = {
-        .kind = &server_trust, .state_dir = o->state_dir, .keys = o->server_keys, .credentials = &o->credentials};
-    return trust_create(&config, err);
-}
-
 static struct way way_of(const struct options *o)
 {
     struct way way = way_settings_way(&o->way);
     way.max_attempts = o->max_attempts;
     return way;
-}
-
-static void keys_done(struct keys *k)
-{
-    gate_free(&k->gate);
-    audit_free(&k->audit);
-    trust_free(&k->trust);
-    free(k->address);
-}
-
-/* Where nobody can be let in there is nothing to write. */
-static bool audit_make(const struct options *o, struct keys *k, struct config_error *err)
-{
-    struct state *state = NULL;
-    if (o->audit != NULL && strcmp(o->audit, AUDIT_NONE) == 0)
-        return true;
-    if (state_open(o->state_dir, &state, err) != 0)
-        return false;
-    k->audit = audit_create(o->audit, state, err);
-    state_free(&state);
-    return k->audit != NULL;
-}
-
-static bool keys_make(const struct options *o, struct keys *k, struct config_error *err)
-{
-    const struct way way = way_of(o);
-    const struct gate_settings lists = {.allow_ports = o->allow_ports, .allow_listen = o->allow_listen};
-    *k = (struct keys){.address = trust_address(way_host(&way), way_port(&way))};
-    if (k->address == NULL) {
-        config_error_set(err, "out of memory");
-        return false;
-    }
-    if (o->no_encryption)
-        return true;
-    k->trust = trust_make(o, err);
-    if (k->trust != NULL)
-        k->gate = gate_create(o->state_dir, &lists, err);
-    bool made = k->gate != NULL && audit_make(o, k, err);
-    if (!made)
-        keys_done(k);
-    return made;
 }
 
 /* -- all together -------------------------------------------------------------------------------------------------------- */
@@ -277,6 +212,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .gate = keys->gate,
         .audit = keys->audit,
         .inspector = inspector,
+        .directory = state != NULL ? state_directory(state) : NULL,
     };
     int status = run(&config, o);
     inspector_free(&inspector);
@@ -296,7 +232,7 @@ static int run_trusting(struct options *o, const char *id, struct services *serv
         services_done(services);
         return EXIT_FAILED;
     }
-    if (!client_may_offer(keys.trust, services, &err)) {
+    if (!services_may_be_offered(services, keys.trust != NULL, &err)) {
         log_fatal(PROGRAM, "%s", err.text);
         services_done(services);
         keys_done(&keys);
@@ -309,48 +245,13 @@ static int run_trusting(struct options *o, const char *id, struct services *serv
     return status;
 }
 
-static int fingerprint_print(const struct options *o)
-{
-    struct config_error err;
-    char text[FINGERPRINT_TEXT_BYTES + 1];
-    struct trust *trust = trust_make(o, &err);
-    if (trust == NULL) {
-        log_fatal(PROGRAM, "%s", err.text);
-        return EXIT_FAILED;
-    }
-    fingerprint_text(seal_context_fingerprint(trust_seal(trust)), text);
-    puts(text);
-    trust_free(&trust);
-    return 0;
-}
-
-static bool list_valid(const char *option, const char *list)
-{
-    struct config_error err;
-    if (list == NULL || port_list_check(list, strlen(list), &err) == 0)
-        return true;
-    log_fatal(PROGRAM, "%s: %s", option, err.text);
-    return false;
-}
-
-static bool lists_valid(const struct options *o)
-{
-    return list_valid("--allow-ports", o->allow_ports) && list_valid("--allow-listen", o->allow_listen);
-}
-
 static int run_options(struct options *o, char *const *positionals, int count)
 {
     struct services services = {0, NULL};
     struct config_error err;
     char *id = NULL;
-    if (options_is_fingerprint(positionals, count))
-        return fingerprint_print(o);
-    if (o->server_keys != NULL && !trust_keys_valid(o->server_keys)) {
-        log_fatal(PROGRAM, "--server-key: '%.200s' is not a fingerprint", o->server_keys);
-        return EXIT_USAGE;
-    }
-    if (!lists_valid(o))
-        return EXIT_USAGE;
+    if (command_is(positionals, count))
+        return command_run(o, positionals, count);
     int log = log_settings_open(&o->log, PROGRAM, LOG_LEVEL_NONE, &err);
     crew_raise_descriptor_limit();
     int status = log == 0 ? options_finish(o, &err) : log == LOG_SETTINGS_WRONG ? EXIT_USAGE : EXIT_FAILED;

@@ -196,10 +196,13 @@ bool services_copy(const struct services *s, struct services *out)
     return true;
 }
 
-const struct service *services_secret(const struct services *s)
+bool services_may_be_offered(const struct services *s, bool encrypted, struct config_error *err)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (s->list[i].secret)
-            return &s->list[i];
-    return NULL;
+    for (size_t i = 0; i < s->count && !encrypted; i++) {
+        if (!s->list[i].secret)
+            continue;
+        config_error_set(err, "%s: its passwords or tokens would be shown to the broker: they need encryption", s->list[i].name);
+        return false;
+    }
+    return true;
 }

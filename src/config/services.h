@@ -55,8 +55,8 @@ const struct service *services_find(const struct services *s, const char *name);
 void services_done(struct services *s);
 /* False without memory; *out is untouched then. */
 bool services_copy(const struct services *s, struct services *out);
-/* The first one with secrets, NULL: none has. */
-const struct service *services_secret(const struct services *s);
+/* Without encryption no service may have secrets among its rules. False and *err. */
+bool services_may_be_offered(const struct services *s, bool encrypted, struct config_error *err);
 /* "localhost:9000", "[::1]:80", "unix:/path": for log lines, and valid as an argument; 264 bytes are always enough. */
 void target_text(const struct target *t, char *out, size_t size);
 

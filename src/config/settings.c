@@ -12,6 +12,7 @@
 #include "config/json.h"
 #include "config/setting_value.h"
 #include "config/settings_help.h"
+#include "mdm-tunnel/limits.h"
 
 /* Long options answer with this plus the row's index, short ones with their letter. */
 #define LONG_FIRST           256
@@ -314,6 +315,21 @@ enum settings_result settings_read(const struct settings_table *t, int argc, cha
     secrets_wipe(&c);
     command_line_done(&c);
     return result;
+}
+
+bool settings_recognise(const struct settings_table *t, const char *path)
+{
+    struct config_error ignored;
+    size_t len = 0, known = 0, all = 0;
+    char *text = json_load_text(path, &len, &ignored);
+    cJSON *root = text != NULL ? json_parse(text, len, path, SERVICES_MAX, &ignored) : NULL;
+    for (const cJSON *m = root != NULL ? root->child : NULL; m != NULL; m = m->next) {
+        all++;
+        known += row_by_key(t, m->string) != NULL;
+    }
+    cJSON_Delete(root);
+    free(text);
+    return 2 * known > all;
 }
 
 void settings_done(const struct settings_table *t, void *values)

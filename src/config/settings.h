@@ -64,6 +64,8 @@ struct settings_table {
  */
 enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first,
                                    FILE *out, struct config_error *err);
+/* Whether most keys of this file are settings', so that it is one of settings and not of services. False, too, when it cannot be read. */
+bool settings_recognise(const struct settings_table *t, const char *path);
 void settings_done(const struct settings_table *t, void *values);
 
 #endif

@@ -160,8 +160,19 @@ bool hub_offers(struct hub_shard *s, const char *id, bool (*is)(void *ctx, const
 struct conduit *hub_open_back(struct hub_shard *s, const struct conduit_peer *to, const struct open_head *head,
                               const struct conduit_events *events, void *ctx, const struct error **why);
 
-/* Calls for each peer whose session, begun by it or here, is up and owned by this worker. */
-void hub_peers(struct hub_shard *s, void (*each)(void *ctx, const struct conduit_peer *peer), void *ctx);
+/* How a session is that is up, begun by the peer or here. */
+struct hub_session {
+    struct conduit_peer peer;
+    bool encrypted, away; /* away: the way to the peer is lost for now */
+    uint64_t since_us;    /* of the worker's clock */
+    unsigned streams;
+    uint64_t bytes_to, bytes_from; /* of its streams with their frames, sealed or not */
+    uint64_t round_trip_us;        /* 0: not known */
+    uint64_t window, in_flight;    /* bytes that may be, and are, not acknowledged */
+    uint64_t resent;               /* envelopes */
+};
+/* Calls for each session that this worker owns. */
+void hub_sessions(struct hub_shard *s, void (*each)(void *ctx, const struct hub_session *session), void *ctx);
 /* The lowest round-trip time lately of the sessions with `id` that this worker owns; 0: there is none. */
 uint64_t hub_round_trip_us(struct hub_shard *s, const char *id);
 

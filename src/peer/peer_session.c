@@ -48,12 +48,15 @@ static void on_send(void *ctx, struct slice envelope)
 static size_t on_pull(void *ctx, uint8_t *dst, size_t max)
 {
     struct peer_session *ps = session_of(ctx);
-    return ps->seal != NULL ? seal_pull(ps->seal, dst, max) : mux_pull(ps->mux, dst, max);
+    size_t n = ps->seal != NULL ? seal_pull(ps->seal, dst, max) : mux_pull(ps->mux, dst, max);
+    ps->bytes_to += n;
+    return n;
 }
 
 static const struct error *on_push(void *ctx, const struct slice *bytes)
 {
     struct peer_session *ps = session_of(ctx);
+    ps->bytes_from += bytes->len;
     return ps->seal != NULL ? seal_push(ps->seal, bytes) : mux_push(ps->mux, bytes, now_us(ps));
 }
 
@@ -61,6 +64,7 @@ static void session_ready(struct peer_session *ps)
 {
     const struct hub_config *config = &ps->shard->hub->config;
     ps->up = true;
+    ps->up_us = now_us(ps);
     ps->shard->proofs--;
     if (config->id != NULL)
         mux_say_weight(ps->mux, config->weight);

@@ -30,6 +30,8 @@ struct peer_session {
     uint64_t up_until_us; /* the handshake must be done by then */
     uint64_t former_until_us; /* another process runs in the peer's place: it must be up then; CLOCK_NEVER: none does */
     uint64_t idle_until_us;   /* without a stream it ends then (hub_config.linger_us); CLOCK_NEVER: it is needed */
+    uint64_t up_us;           /* since when it is up */
+    uint64_t bytes_to, bytes_from;
     const struct error *ended;
     bool first;            /* we have said HELLO */
     bool named;            /* `name` is a client id */

@@ -20,15 +20,29 @@ struct conduit_peer peer_of(const struct peer_session *ps)
     return peer;
 }
 
-void hub_peers(struct hub_shard *s, void (*each)(void *ctx, const struct conduit_peer *peer), void *ctx)
+void hub_sessions(struct hub_shard *s, void (*each)(void *ctx, const struct hub_session *session), void *ctx)
 {
     CHECK_OBJECT(s, SHARD_MAGIC);
     LIST_FOREACH(n, &s->sessions) {
         const struct peer_session *ps = CONTAINER_OF(n, struct peer_session, node);
+        struct session_stats stats;
         if (!ps->up)
             continue;
-        const struct conduit_peer peer = peer_of(ps);
-        each(ctx, &peer);
+        session_stats(ps->session, &stats);
+        const struct hub_session session = {
+            .peer = peer_of(ps),
+            .encrypted = ps->seal != NULL,
+            .away = session_state(ps->session) != SESSION_UP,
+            .since_us = ps->up_us,
+            .streams = mux_stream_count(ps->mux),
+            .bytes_to = ps->bytes_to,
+            .bytes_from = ps->bytes_from,
+            .round_trip_us = stats.rtt_us,
+            .window = stats.window,
+            .in_flight = stats.in_flight,
+            .resent = stats.resent,
+        };
+        each(ctx, &session);
     }
 }
 

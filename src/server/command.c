@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/control_socket.h"
 #include "base/log.h"
 #include "config/authorized_clients.h"
 #include "config/identity.h"
@@ -22,12 +23,12 @@ static int fail(int status, const struct config_error *err)
     return status;
 }
 
-static int fingerprint_print(struct state *s, char *const *arguments)
+static int fingerprint_print(const struct server_settings *o, struct state *s, char *const *arguments)
 {
     struct identity identity;
     struct config_error err;
     char text[FINGERPRINT_TEXT_BYTES + 1];
-    (void)arguments;
+    (void)o, (void)arguments;
     if (identity_load(s, SERVER_KEY_FILE, &identity, &err) != 0)
         return fail(FAILED, &err);
     fingerprint_text(&identity.fingerprint, text);
@@ -46,11 +47,11 @@ static char *clients_read(struct state *s, struct config_error *err)
     return text;
 }
 
-static int clients_list(struct state *s, char *const *arguments)
+static int clients_list(const struct server_settings *o, struct state *s, char *const *arguments)
 {
     struct authorized_clients clients;
     struct config_error err, why;
-    (void)arguments;
+    (void)o, (void)arguments;
     char *text = clients_read(s, &err);
     if (text == NULL)
         return fail(FAILED, &err);
@@ -98,11 +99,12 @@ static int clients_edit(struct state *s, enum authorized_edit edit, const char *
     return status == 0 ? 0 : fail(status, &err);
 }
 
-static int clients_allow(struct state *s, char *const *arguments)
+static int clients_allow(const struct server_settings *o, struct state *s, char *const *arguments)
 {
     struct fingerprint key;
     struct config_error err;
     bool any = strcmp(arguments[1], "any") == 0;
+    (void)o;
     if (!any && !fingerprint_parse(arguments[1], strlen(arguments[1]), &key)) {
         config_error_set(&err, "'%.64s' is not a fingerprint", arguments[1]);
         return fail(USAGE, &err);
@@ -118,23 +120,45 @@ static int clients_allow(struct state *s, char *const *arguments)
     return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], any ? NULL : &key, &grant);
 }
 
-static int clients_deny(struct state *s, char *const *arguments)
+static int clients_deny(const struct server_settings *o, struct state *s, char *const *arguments)
 {
+    (void)o;
     return clients_edit(s, AUTHORIZED_DENY, arguments[0], NULL, NULL);
 }
 
-static int clients_forget(struct state *s, char *const *arguments)
+static int clients_forget(const struct server_settings *o, struct state *s, char *const *arguments)
 {
+    (void)o;
     return clients_edit(s, AUTHORIZED_FORGET, arguments[0], NULL, NULL);
+}
+
+static void answer_print(void *ctx, const char *answer)
+{
+    (void)ctx;
+    fputs(answer, stdout);
+}
+
+static int status_print(const struct server_settings *o, struct state *s, char *const *arguments)
+{
+    struct config_error err;
+    const char *why;
+    (void)arguments;
+    unsigned count = control_ask(state_directory(s), "server", o->json ? "status json" : "status", answer_print, NULL, &why);
+    if (why != NULL)
+        config_error_set(&err, "the server with the state directory %.256s cannot be asked: %s", state_directory(s), why);
+    else if (count == 0)
+        config_error_set(&err, "no server is running with the state directory %.256s (--state-dir names another)", state_directory(s));
+    return why != NULL || count == 0 ? fail(FAILED, &err) : 0;
 }
 
 static const struct command {
     const char *word, *second;
     int arguments;
     const char *usage;
-    int (*run)(struct state *s, char *const *arguments);
+    int (*run)(const struct server_settings *o, struct state *s, char *const *arguments);
 } commands[] = {
     {"fingerprint", NULL, 0, "fingerprint", fingerprint_print},
+    {"status", NULL, 0, "[--json] status", status_print},
     {"clients", "list", 0, "clients list", clients_list},
     {"clients", "allow", 2, "clients allow ID FINGERPRINT|any [OPTION ...]", clients_allow},
     {"clients", "deny", 1, "clients deny ID", clients_deny},
@@ -163,16 +187,29 @@ static const struct command *command_find(char *const *words, int count, struct 
     return NULL;
 }
 
-int command_run(const char *state_dir, char *const *words, int count)
+int command_check(char *file)
+{
+    struct server_settings settings;
+    struct config_error err;
+    char program[] = PROGRAM, option[] = "--config", *words[] = {program, option, file, NULL};
+    int first;
+
+    if (server_settings_read(3, words, &settings, &first, &err) != SETTINGS_RUN)
+        return fail(FAILED, &err);
+    server_settings_done(&settings);
+    return 0;
+}
+
+int command_run(const struct server_settings *settings, char *const *words, int count)
 {
     struct config_error err;
     struct state *s;
     const struct command *c = command_find(words, count, &err);
     if (c == NULL)
         return fail(USAGE, &err);
-    if (state_open(state_dir, &s, &err) != 0)
+    if (state_open(settings->state_dir, &s, &err) != 0)
         return fail(FAILED, &err);
-    int status = c->run(s, words + (c->second != NULL ? 2 : 1));
+    int status = c->run(settings, s, words + (c->second != NULL ? 2 : 1));
     state_free(&s);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mdm-tunnel-server(1) */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/process.h"
@@ -55,13 +56,15 @@ int main(int argc, char **argv)
     struct config_error err;
     int first;
 
+    if (argc == 3 && strcmp(argv[1], "check") == 0) /* whatever is wrong with the settings that would be read without it */
+        return command_check(argv[2]);
     enum settings_result result = server_settings_read(argc, argv, &settings, &first, &err);
     if (result == SETTINGS_BAD)
         log_fatal(PROGRAM, "%s", err.text);
     if (result != SETTINGS_RUN)
         return result == SETTINGS_SHOWN ? 0 : 2;
     if (first < argc) {
-        int done = command_run(settings.state_dir, argv + first, argc - first);
+        int done = command_run(&settings, argv + first, argc - first);
         server_settings_done(&settings);
         return done;
     }

@@ -369,7 +369,10 @@ static bool server_init(struct server *s, struct config_error *err)
     for (unsigned i = 0; i < s->count; i++)
         if (!create_front(s, i, err))
             return false;
-    return create_keeper(s, err);
+    if (!create_keeper(s, err))
+        return false;
+    server_control_open(s);
+    return true;
 }
 
 /* Each visitor and each client is a descriptor. */
@@ -395,6 +398,7 @@ struct server *server_create(const struct server_settings *settings, struct conf
     }
     s->settings = settings;
     s->wake_fd = -1;
+    s->started_s = time(NULL);
     if (!server_init(s, err))
         server_free(&s);
     return s;
@@ -405,6 +409,7 @@ void server_free(struct server **sp)
     struct server *s;
 
     TAKE_OBJECT(s, sp, SERVER_MAGIC);
+    control_socket_free(&s->control);
     if (s->keeper != NULL)
         port_keeper_free(&s->keeper);
     for (unsigned i = 0; i < s->count; i++)

@@ -4,7 +4,9 @@
 #define SERVER_SERVER_INNER_H
 
 #include <stdatomic.h>
+#include <time.h>
 
+#include "base/control_socket.h"
 #include "base/object.h"
 #include "config/state.h"
 #include "peer/hub.h"
@@ -48,8 +50,13 @@ struct server {
     atomic_uint drained, stopped;
     _Atomic(char *) remember; /* what the clients file should say; heap */
     _Atomic(char *) remember_ports; /* likewise the file of ports */
+    struct control_socket *control; /* NULL: none */
+    time_t started_s;
     bool running;
 };
+
+/* Opens the socket for `status`; without it the server runs, too. */
+void server_control_open(struct server *s);
 
 /* -- server.c -- */
 /* Wakes the main thread: something below changed. Any thread. */

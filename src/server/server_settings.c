@@ -112,6 +112,7 @@ static const struct setting rows[] = {
      .default_text = TEXT_OF(MQTT_STRANGERS_PER_ADDRESS_MAX), .argument = "N", .help = "those from one address; 0: any"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N,\"tls_port\":N} there once ready"},
+    {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status: as JSON"},
     LOG_SETTINGS(struct server_settings, log),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
@@ -122,7 +123,7 @@ static const struct settings_table table = {
     .program = "mdm-tunnel-server",
     .usage = "[options] [COMMAND]",
     .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
-               "Commands: fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] |\n"
+               "Commands: status | check FILE | fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] |\n"
                "          clients deny ID | clients forget ID",
     .rows = rows,
     .positionals = true,

@@ -67,7 +67,7 @@ struct server_settings {
     struct credential_settings credentials;
     char *auth_text;
     enum admission_mode auth;
-    bool no_encryption, no_listing;
+    bool no_encryption, no_listing, json;
     struct log_settings log;
     uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };

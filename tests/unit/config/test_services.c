@@ -240,7 +240,9 @@ static void rules_are_written(void)
         "{\"set\": {\"X-A\": \"b\"}, \"remove\": [\"Cookie\"]}}, \"host_header\": \"target\"}, \"b\": {\"target\": 1}}";
     struct services s;
     OK_INT(services_parse(text, strlen(text), "f", &s, &error), 0);
-    OK_TEXT(services_secret(&s)->name, "a");
+    struct config_error why;
+    OK(services_may_be_offered(&s, true, &why) && !services_may_be_offered(&s, false, &why));
+    OK(strncmp(why.text, "a: ", 3) == 0);
     OK(services_find(&s, "b")->rules == NULL);
     const struct service *a = services_find(&s, "a");
     OK(rules_check(a->rules, a->rules_len) == NULL);
