@@ -43,7 +43,8 @@ void text_add(struct text *t, const char *bytes, size_t len)
 {
     if (!text_reserve(t, len))
         return;
-    memcpy(t->at + t->len, bytes, len);
+    if (len > 0)
+        memcpy(t->at + t->len, bytes, len);
     t->len += len;
     t->at[t->len] = '\0';
 }
@@ -116,7 +117,7 @@ void text_add_json(struct text *t, const char *s)
 
 void text_add_json_bytes(struct text *t, const void *bytes, size_t len)
 {
-    const char *at = bytes, *end = at + len;
+    const char *at = bytes, *end = len > 0 ? at + len : at;
     while (at < end) {
         const char *from = at;
         while (at < end && json_plain((unsigned char)*at))

@@ -14,6 +14,7 @@ struct text {
 
 void text_init(struct text *t, size_t max);
 void text_done(struct text *t);
+/* `bytes` may be NULL where there are none, here and below. */
 void text_add(struct text *t, const char *bytes, size_t len);
 void text_put(struct text *t, const char *s);
 void text_format(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -206,10 +206,10 @@ static size_t chunked_eat(struct capture *c, struct side *s, const uint8_t *data
 
 static size_t frames_take(struct capture *c, struct side *s, const uint8_t *data, size_t len)
 {
-    struct record_message *m = side_message(c, s);
-    m->body_bytes += len;
+    size_t n = frames_eat(s->frames, data, len, frames_teller(c, s), c);
+    side_message(c, s)->body_bytes += n;
     book_change(c->book, c->waiting[0]);
-    return frames_eat(s->frames, data, len, frames_teller(c, s), c) ? len : 0;
+    return n == len ? len : 0;
 }
 
 static void body_begin(struct capture *c, struct side *s, enum http_framing framing, uint64_t length)

@@ -63,24 +63,24 @@ static void frame_tell(struct frames *f, frames_fn *tell, void *ctx)
     tell(ctx, &frame);
 }
 
-bool frames_eat(struct frames *f, const uint8_t *data, size_t len, frames_fn *tell, void *ctx)
+size_t frames_eat(struct frames *f, const uint8_t *data, size_t len, frames_fn *tell, void *ctx)
 {
-    while (len > 0) {
+    size_t at = 0;
+    while (at < len) {
         size_t n = 1;
         if (f->in_payload) {
-            n = len < f->left ? len : (size_t)f->left;
-            payload_eat(f, data, n);
+            n = len - at < f->left ? len - at : (size_t)f->left;
+            payload_eat(f, data + at, n);
         } else {
-            f->head[f->head_len++] = *data;
+            f->head[f->head_len++] = data[at];
             if (f->head_len == head_size(f) && !head_read(f))
-                return false;
+                return at;
         }
-        data += n;
-        len -= n;
+        at += n;
         if (f->in_payload && f->left == 0)
             frame_tell(f, tell, ctx);
     }
-    return true;
+    return at;
 }
 
 void frames_end(struct frames *f, frames_fn *tell, void *ctx)

@@ -33,8 +33,8 @@ struct frames {
     uint8_t payload[INSPECT_FRAME_MAX];
 };
 
-/* Tells each frame that is complete. False: this is no frame. */
-bool frames_eat(struct frames *f, const uint8_t *data, size_t len, frames_fn *tell, void *ctx);
+/* Tells each frame that is complete. Returns the bytes taken; less than `len`: what comes there is no frame. */
+size_t frames_eat(struct frames *f, const uint8_t *data, size_t len, frames_fn *tell, void *ctx);
 /* Nothing comes any more: tells the one that has begun. */
 void frames_end(struct frames *f, frames_fn *tell, void *ctx);
 

@@ -46,7 +46,7 @@ static void query_part(struct text *t, const char *key, struct http_text part)
 
 static void query_show(struct text *t, struct http_text target)
 {
-    const char *at = memchr(target.at, '?', target.len), *end = target.at + target.len;
+    const char *end = target.at + target.len, *at = memchr(target.at, '?', target.len);
     bool first = true;
     text_put(t, ",\"queryString\":[");
     for (at = at != NULL ? at + 1 : end; at < end;) {
@@ -111,12 +111,12 @@ static void content_show(struct text *t, const struct record *r, struct http_tex
 
 static void reason_show(struct text *t, const struct record *r)
 {
-    const char *at = r->response.head, *end = at + r->response.head_len;
-    const char *from = at == NULL || end - at < 13 ? end : at + 13; /* behind "HTTP/1.1 200 " */
+    const char *head = r->response.head != NULL ? r->response.head : "", *end = head + r->response.head_len;
+    const char *from = end - head < 13 ? end : head + 13; /* behind "HTTP/1.1 200 " */
     const char *stop = from;
     while (stop < end && *stop != '\r' && *stop != '\n')
         stop++;
-    show_string(t, "statusText", from == NULL ? "" : from, (size_t)(stop - from));
+    show_string(t, "statusText", from, (size_t)(stop - from));
 }
 
 static void response_show(struct text *t, const struct record *r, const struct show *how)

@@ -7,9 +7,9 @@
 /* The n-th word of the request line. */
 static struct http_text word(const struct record *r, unsigned n)
 {
-    const char *at = r->request.head, *end = at + r->request.head_len;
-    if (at == NULL)
+    if (r->request.head == NULL)
         return (struct http_text){"", 0};
+    const char *at = r->request.head, *end = at + r->request.head_len;
     for (;; n--) {
         const char *from = at;
         while (at < end && *at != ' ' && *at != '\r' && *at != '\n')

@@ -18,6 +18,7 @@ static void test_json(void)
 {
     json_of("plain", 5, "plain");
     json_of("", 0, "");
+    json_of(NULL, 0, "");
     json_of("a\"b\\c", 5, "a\\\"b\\\\c");
     json_of("\0\n\x7f", 3, "\\u0000\\u000a\\u007f");
     json_of("</script>", 9, "\\u003c/script\\u003e");
