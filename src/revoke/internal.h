@@ -66,6 +66,25 @@ bool known_find(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], 
 void known_add(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], const struct finding *f);
 void known_forget(struct known_set *k);
 
+/* -- chain.c */
+enum { METHOD_OCSP = 1, METHOD_CRL = 2 };
+struct chain_bytes {
+    uint8_t *certs; /* DER, one after the other; heap, the staple behind them */
+    size_t len;
+    uint8_t *staple;
+    size_t staple_len;
+};
+/* What of a certificate is asked, by the depths; of the authority at the end nothing. */
+unsigned chain_methods(const struct revoke_config *c, const STACK_OF(X509) * chain, int index);
+bool chain_key(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES]);
+/* What makes two questions the same: every certificate, and what was stapled. */
+bool chain_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static KNOWN_KEY_BYTES]);
+bool chain_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, struct chain_bytes *out);
+STACK_OF(X509) * chain_unpack(const struct chain_bytes *bytes);
+void chain_bytes_done(struct chain_bytes *bytes);
+/* `cert`: whom the finding is about; NULL: nobody. */
+void answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out);
+
 /* -- urls.c: what a certificate names. They are copies, at most REVOKE_SOURCES_MAX; free them with urls_done(). */
 struct urls {
     char *url[REVOKE_SOURCES_MAX];

@@ -17,16 +17,13 @@
 #include "revoke/internal.h"
 
 #define REVOKE_MAGIC 0x7e0c4edu
-
-enum { METHOD_OCSP = 1, METHOD_CRL = 2 };
+#define ENDING "the checks are ending"
 
 /* A chain that is asked about, for everybody who asks the same meanwhile. */
 struct job {
     struct list node; /* in waiting or in running */
     uint8_t key[KNOWN_KEY_BYTES];
-    STACK_OF(X509) * chain;
-    uint8_t *staple; /* NULL: none */
-    size_t staple_len;
+    struct chain_bytes bytes;
     uint64_t deadline_us;
     struct list questions;
 };
@@ -53,24 +50,6 @@ struct revoke {
 
 /* -- one certificate ------------------------------------------------------------------------------------------------- */
 
-/* What of this certificate is asked; the authority at the end never is. */
-static unsigned methods_for(const struct revoke_config *c, const STACK_OF(X509) * chain, int index)
-{
-    unsigned methods = 0;
-    if (index >= sk_X509_num(chain) - 1)
-        return 0;
-    if (c->ocsp && (c->ocsp_depth == 0 || (unsigned)index < c->ocsp_depth))
-        methods |= METHOD_OCSP;
-    if (c->crl && (c->crl_depth == 0 || (unsigned)index < c->crl_depth))
-        methods |= METHOD_CRL;
-    return methods;
-}
-
-static bool key_of(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES])
-{
-    return known_key(sk_X509_value(chain, index), sk_X509_value(chain, index + 1), methods, key);
-}
-
 /* Each method has to say that it is good; it holds as long as all of them do. */
 static void certificate_find_out(struct revoke *r, struct inquiry *q, unsigned methods, struct finding *out)
 {
@@ -90,26 +69,6 @@ static void certificate_find_out(struct revoke *r, struct inquiry *q, unsigned m
 
 /* -- a chain --------------------------------------------------------------------------------------------------------- */
 
-static void answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out)
-{
-    char name[96] = "a certificate without a name";
-    out->status = f->status;
-    out->allowed = f->status == REVOKE_GOOD || (f->status == REVOKE_ERROR && c->soft_fail);
-    out->why[0] = '\0';
-    if (f->status == REVOKE_GOOD)
-        return;
-    BIO *text = cert != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    const char *data;
-    if (text != NULL && X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
-        long len = BIO_get_mem_data(text, &data);
-        if (len > 0)
-            snprintf(name, sizeof(name), "%.*s", (int)len, data);
-    }
-    BIO_free(text);
-    ERR_clear_error();
-    snprintf(out->why, sizeof(out->why), "%s: %s", name, f->why);
-}
-
 /* From what is known only: true when that is enough. With the lock. */
 static bool chain_is_known(struct revoke *r, STACK_OF(X509) * chain, struct revoke_answer *out)
 {
@@ -118,10 +77,10 @@ static bool chain_is_known(struct revoke *r, STACK_OF(X509) * chain, struct revo
     bool all = true;
     finding_set(&f, REVOKE_GOOD, 0, "%s", "");
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        unsigned methods = methods_for(&r->config, chain, i);
+        unsigned methods = chain_methods(&r->config, chain, i);
         if (methods == 0)
             continue;
-        if (!key_of(chain, i, methods, key) || !known_find(&r->known, key, &f)) {
+        if (!chain_key(chain, i, methods, key) || !known_find(&r->known, key, &f)) {
             all = false;
         } else if (f.status != REVOKE_GOOD) {
             answer_make(&r->config, sk_X509_value(chain, i), &f, out);
@@ -150,42 +109,65 @@ static void remember(struct revoke *r, const uint8_t key[static KNOWN_KEY_BYTES]
     pthread_mutex_unlock(&r->lock);
 }
 
-/* From the certificate in question on; the first that is revoked or unknown decides. */
-static void chain_find_out(struct revoke *r, struct fetcher *fetcher, const struct job *j, struct revoke_answer *out)
+/* What a thread works on: the certificates are its own. */
+struct work {
+    struct revoke *r;
+    struct fetcher *fetcher;
+    const struct job *job;
+    STACK_OF(X509) * chain;
+};
+
+/* What is known, or else what is found out now. */
+static void certificate_look_at(const struct work *w, int index, unsigned methods, struct finding *out)
 {
-    struct finding f, worst;
     uint8_t key[KNOWN_KEY_BYTES];
     uint64_t epoch;
+    struct inquiry q = {
+        .fetcher = w->fetcher,
+        .config = &w->r->config,
+        .chain = w->chain,
+        .index = index,
+        .staple = index == 0 && w->job->bytes.staple_len > 0 ? w->job->bytes.staple : NULL,
+        .staple_len = w->job->bytes.staple_len,
+        .deadline_us = w->job->deadline_us,
+    };
+    if (!chain_key(w->chain, index, methods, key)) {
+        finding_set(out, REVOKE_ERROR, 0, "its serial number is too long");
+    } else if (!is_known(w->r, key, out, &epoch)) {
+        certificate_find_out(w->r, &q, methods, out);
+        remember(w->r, key, out, epoch);
+    }
+}
+
+/* From the certificate in question on. An error may hide that another one is revoked, which no soft_fail lets in. */
+static void chain_find_out(const struct work *w, struct revoke_answer *out)
+{
+    struct finding f, worst;
     X509 *about = NULL;
     finding_set(&worst, REVOKE_GOOD, 0, "%s", "");
-    for (int i = 0; i < sk_X509_num(j->chain); i++) {
-        unsigned methods = methods_for(&r->config, j->chain, i);
-        struct inquiry q = {
-            .fetcher = fetcher,
-            .config = &r->config,
-            .chain = j->chain,
-            .index = i,
-            .staple = i == 0 ? j->staple : NULL,
-            .staple_len = j->staple_len,
-            .deadline_us = j->deadline_us,
-        };
+    for (int i = 0; i < sk_X509_num(w->chain) && (worst.status == REVOKE_GOOD || worst.status == REVOKE_ERROR); i++) {
+        unsigned methods = chain_methods(&w->r->config, w->chain, i);
         if (methods == 0)
             continue;
-        if (!key_of(j->chain, i, methods, key)) {
-            finding_set(&f, REVOKE_ERROR, 0, "its serial number is too long");
-        } else if (!is_known(r, key, &f, &epoch)) {
-            certificate_find_out(r, &q, methods, &f);
-            remember(r, key, &f, epoch);
-        }
-        /* An error may hide that another certificate of the chain is revoked, which no soft_fail lets in. */
+        certificate_look_at(w, i, methods, &f);
         if (f.status != REVOKE_GOOD && (worst.status == REVOKE_GOOD || f.status != REVOKE_ERROR)) {
             worst = f;
-            about = sk_X509_value(j->chain, i);
+            about = sk_X509_value(w->chain, i);
         }
-        if (worst.status == REVOKE_REVOKED || worst.status == REVOKE_UNKNOWN)
-            break;
     }
-    answer_make(&r->config, about, &worst, out);
+    answer_make(&w->r->config, about, &worst, out);
+}
+
+static void job_find_out(struct revoke *r, struct fetcher *fetcher, const struct job *j, struct revoke_answer *out)
+{
+    struct work w = {r, fetcher, j, fetcher == NULL ? NULL : chain_unpack(&j->bytes)};
+    struct finding none;
+    finding_set(&none, REVOKE_ERROR, 0, "out of memory");
+    if (w.chain != NULL)
+        chain_find_out(&w, out);
+    else
+        answer_make(&r->config, NULL, &none, out);
+    sk_X509_pop_free(w.chain, X509_free);
 }
 
 /* -- jobs ------------------------------------------------------------------------------------------------------------ */
@@ -193,12 +175,7 @@ static void chain_find_out(struct revoke *r, struct fetcher *fetcher, const stru
 static void job_free(struct job *j)
 {
     list_remove(&j->node);
-    for (struct list *n; (n = list_shift(&j->questions)) != NULL;) {
-        struct mail *m = CONTAINER_OF(n, struct mail, node);
-        m->discard(m);
-    }
-    sk_X509_pop_free(j->chain, X509_free);
-    free(j->staple);
+    chain_bytes_done(&j->bytes);
     free(j);
 }
 
@@ -210,20 +187,6 @@ static void job_answer(struct job *j, const struct revoke_answer *answer)
         worker_post(question->worker, &question->mail);
     }
     job_free(j);
-}
-
-/* What makes two questions the same: every certificate, and what was stapled. */
-static bool job_key(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static KNOWN_KEY_BYTES])
-{
-    uint8_t one[EVP_MAX_MD_SIZE];
-    unsigned len;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-    for (int i = 0; ok && i < sk_X509_num(chain); i++)
-        ok = X509_digest(sk_X509_value(chain, i), EVP_sha256(), one, &len) == 1 && EVP_DigestUpdate(md, one, len) == 1;
-    ok = ok && (staple_len == 0 || EVP_DigestUpdate(md, staple, staple_len) == 1) && EVP_DigestFinal_ex(md, key, &len) == 1;
-    EVP_MD_CTX_free(md);
-    return ok;
 }
 
 static struct job *job_find(const struct list *jobs, const uint8_t key[static KNOWN_KEY_BYTES])
@@ -245,15 +208,10 @@ static struct job *job_create(struct revoke *r, STACK_OF(X509) * chain, const vo
     list_init(&j->node);
     list_init(&j->questions);
     memcpy(j->key, key, KNOWN_KEY_BYTES);
-    j->chain = X509_chain_up_ref(chain);
-    j->staple = staple_len > 0 ? malloc(staple_len) : NULL;
-    if (j->chain == NULL || (staple_len > 0 && j->staple == NULL)) {
+    if (!chain_pack(chain, staple, staple_len, &j->bytes)) {
         job_free(j);
         return NULL;
     }
-    if (staple_len > 0)
-        memcpy(j->staple, staple, staple_len);
-    j->staple_len = staple_len;
     j->deadline_us = clock_now_us() + r->config.timeout_ms * US_PER_MS;
     list_append(&r->waiting, &j->node);
     r->waiting_count++;
@@ -269,7 +227,7 @@ static const char *question_queue(struct revoke *r, STACK_OF(X509) * chain, cons
     if (j == NULL)
         j = job_find(&r->waiting, key);
     if (atomic_load(&r->stop))
-        return "the checks are ending";
+        return ENDING;
     if (j == NULL && r->waiting_count >= REVOKE_WAITING_MAX)
         return "too many checks are waiting";
     if (j == NULL && (j = job_create(r, chain, staple, staple_len, key)) == NULL)
@@ -285,7 +243,7 @@ bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, si
     struct finding f;
     CHECK_OBJECT(r, REVOKE_MAGIC);
     staple_len = staple == NULL || staple_len > REVOKE_OCSP_BYTES_MAX ? 0 : staple_len;
-    bool digested = job_key(chain, staple, staple_len, key);
+    bool digested = chain_digest(chain, staple, staple_len, key);
     pthread_mutex_lock(&r->lock);
     bool known = chain_is_known(r, chain, &question->answer);
     const char *why = known || !digested ? "a certificate cannot be read"
@@ -318,17 +276,12 @@ static void *revoke_thread(void *ctx)
 {
     struct revoke *r = ctx;
     struct revoke_answer answer;
-    struct finding none;
     process_settle(); /* it begins while the program still has what opening ports needs */
     struct fetcher *fetcher = fetcher_create(r->failures, &r->stop);
-    finding_set(&none, REVOKE_ERROR, 0, "out of memory");
     pthread_mutex_lock(&r->lock);
     for (struct job *j; (j = job_take(r)) != NULL;) {
         pthread_mutex_unlock(&r->lock);
-        if (fetcher != NULL)
-            chain_find_out(r, fetcher, j, &answer);
-        else
-            answer_make(&r->config, NULL, &none, &answer);
+        job_find_out(r, fetcher, j, &answer);
         pthread_mutex_lock(&r->lock);
         job_answer(j, &answer);
     }
@@ -415,6 +368,8 @@ struct revoke *revoke_create(const struct revoke_config *config, char error[stat
 
 void revoke_stop(struct revoke *r)
 {
+    struct revoke_answer answer;
+    struct finding ending;
     CHECK_OBJECT(r, REVOKE_MAGIC);
     pthread_mutex_lock(&r->lock);
     atomic_store(&r->stop, true);
@@ -422,8 +377,10 @@ void revoke_stop(struct revoke *r)
     pthread_mutex_unlock(&r->lock);
     while (r->thread_count > 0)
         pthread_join(r->threads[--r->thread_count], NULL);
+    finding_set(&ending, REVOKE_ERROR, 0, "%s", ENDING);
+    answer_make(&r->config, NULL, &ending, &answer);
     LIST_FOREACH_SAFE(n, next, &r->waiting)
-        job_free(CONTAINER_OF(n, struct job, node));
+        job_answer(CONTAINER_OF(n, struct job, node), &answer);
     r->waiting_count = 0;
 }
 

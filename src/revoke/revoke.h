@@ -70,7 +70,7 @@ struct revoke_answer {
     char why[400]; /* "CN=tim: revoked on ... (keyCompromise), says http://..."; "" when good */
 };
 
-/* Heap, the checker's from a `false` of revoke_ask() until `mail` is delivered or discarded. */
+/* Heap, the checker's from a `false` of revoke_ask() until `mail` is delivered, or discarded because `worker` has stopped. */
 struct revoke_question {
     struct mail mail; /* set by the caller; its node is free for use by the checker */
     struct worker *worker;
@@ -79,7 +79,7 @@ struct revoke_question {
 
 /* Reads the files, starts the threads. NULL with the reason in `error`: "FILE: reason". */
 struct revoke *revoke_create(const struct revoke_config *config, char error[static 512]);
-/* Ends the threads within a second; questions under way are discarded. Before the workers stop. */
+/* Ends the threads within a second; questions under way are answered (REVOKE_ERROR). Before the workers stop. */
 void revoke_stop(struct revoke *r);
 /* Stops where that is missing. After the workers have stopped. NULL in *r is allowed. */
 void revoke_free(struct revoke **r);
