@@ -24,14 +24,31 @@ static void sock_is_readable(void *ctx)
         websocket_request_readable(t);
 }
 
-static void sock_is_established(void *ctx)
+static void transport_is_vetted(void *ctx, bool good, const char *why)
 {
     struct transport *t = ctx;
+    if (!good) {
+        t->events->failed(t->ctx, why);
+        return;
+    }
     if (t->target == NULL || t->websocket != NULL)
         return;
     transport_reading(t, false);
     if (t->events->opened != NULL)
         t->events->opened(t->ctx);
+}
+
+static void sock_is_established(void *ctx)
+{
+    struct transport *t = ctx;
+    struct revoke *r = t->target != NULL ? t->target->revoke : t->kind->revoke;
+    char why[REVOKE_WHY_BYTES] = "";
+    enum vetted vetted =
+        r == NULL ? VETTED_GOOD : vetting_begin(&t->vetting, r, &t->sock, transport_is_vetted, t, why);
+    if (vetted == VETTED_BAD)
+        sock_reading(&t->sock, false);
+    if (vetted != VETTED_LATER)
+        transport_is_vetted(t, vetted == VETTED_GOOD, why);
 }
 
 static void sock_is_writable(void *ctx)
@@ -127,6 +144,7 @@ void transport_close(struct transport *t)
 {
     if (t->target != NULL)
         turn_cancel(&t->begin);
+    vetting_cancel(&t->vetting);
     sock_close(&t->sock);
     if (t->websocket != NULL)
         free(t->websocket->head);

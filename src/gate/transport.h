@@ -11,6 +11,7 @@
 #ifndef GATE_TRANSPORT_H
 #define GATE_TRANSPORT_H
 
+#include "gate/vetting.h"
 #include "tls/sock.h"
 #include "tls/store.h"
 #include "wire/websocket.h"
@@ -23,6 +24,7 @@ struct transport_kind {
     bool below;            /* whatever begins with the path will do: "/" any */
     bool keep_request;     /* for transport_take_request() */
     uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */
+    struct revoke *revoke; /* whether clients' certificates were revoked; NULL: it is not asked */
 };
 
 /* A server that we go to. Outlives its connections. */
@@ -32,6 +34,7 @@ struct transport_target {
     const char *authority;        /* of the WebSocket's request: "broker.example.com:8000" */
     const char *path;             /* of the WebSocket; NULL: no WebSocket */
     uint64_t frame_max;
+    struct revoke *revoke; /* as above, of the server's; NULL: it is not asked */
 };
 
 /* All on the worker; readable, writable, opened and failed never from inside a call below. */
@@ -56,6 +59,7 @@ struct transport {
     const struct transport_events *events;
     void *ctx;
     struct turn begin; /* of one that has no handshake */
+    struct vetting *vetting; /* NULL: none is under way */
 };
 
 /* Takes the connected socket (non-blocking). Reading is off. False without memory; the socket is closed then. */

@@ -24,6 +24,8 @@
 
 struct revoke;
 
+#define REVOKE_WHY_BYTES 400
+
 enum revoke_nonce {
     REVOKE_NONCE_ASKED,    /* sent; when the answer has one it must be ours (RFC 8954) */
     REVOKE_NONCE_REQUIRED, /* sent; the answer must have it, so it is fresh */
@@ -67,7 +69,7 @@ enum revoke_status {
 struct revoke_answer {
     enum revoke_status status;
     bool allowed;  /* good, or an error with soft_fail */
-    char why[400]; /* "CN=tim: revoked on ... (keyCompromise), says http://..."; "" when good */
+    char why[REVOKE_WHY_BYTES]; /* "CN=tim: revoked on ... (keyCompromise), says http://..."; "" when good */
 };
 
 /* Heap, the checker's from a `false` of revoke_ask() until `mail` is delivered, or discarded because `worker` has stopped. */

@@ -77,6 +77,7 @@ struct tls_client *tls_client_load(const struct tls_client_config *config, struc
     }
     client->context = SSL_CTX_new(TLS_client_method());
     bool ok = client->context != NULL && context_configure(client->context) &&
+              (!config->staple || SSL_CTX_set_tlsext_status_type(client->context, TLSEXT_STATUSTYPE_ocsp) == 1) &&
               authorities_use(client->context, config->ca_file, report) &&
               (config->cert_file == NULL || own_use(client->context, config, report));
     if (!ok && report->error[0] == '\0')

@@ -14,6 +14,7 @@ struct tls_client_config {
     const char *ca_file;   /* PEM: whom servers' certificates must come from; NULL: the system's authorities */
     const char *cert_file; /* PEM: what we show, with those that lead to an authority; NULL: nothing */
     const char *key_file;  /* NULL: in the certificate's file */
+    bool staple;           /* ask servers for an OCSP answer: sock_staple() */
 };
 
 /* Reads the files (blocks as long as that takes). NULL with report->error. */

@@ -49,6 +49,12 @@ void tls_refuse(struct tls_report *report, const char *format, ...) __attribute_
 /* -- tickets.c ------------------------------------------------------------------------------------------------------- */
 void tickets_use(SSL_CTX *context);
 
+/* -- peer.c ---------------------------------------------------------------------------------------------------------- */
+
+/* From a client's certificate to an authority, without what it may have sent between; NULL: that is missing, or it does not
+ * hold now. */
+STACK_OF(X509) * chain_build(SSL_CTX *context, X509 *leaf);
+
 /* -- sock.c: what OpenSSL's callbacks have to know about a connection ------------------------------------------------ */
 const struct tls_set *sock_set_of(const SSL *tls);
 /* RFC 7301 3.2 */

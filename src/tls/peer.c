@@ -28,6 +28,36 @@ void sock_protocol(const struct sock *s, char name[static 256])
 
 bool sock_resumed(const struct sock *s) { return s->tls != NULL && SSL_session_reused(s->tls) == 1; }
 
+STACK_OF(X509) * chain_build(SSL_CTX *context, X509 *leaf)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *chain = NULL;
+    if (ctx != NULL && X509_STORE_CTX_init(ctx, SSL_CTX_get_cert_store(context), leaf, NULL) == 1 &&
+        X509_STORE_CTX_set_default(ctx, "ssl_client") == 1 && X509_verify_cert(ctx) == 1)
+        chain = X509_STORE_CTX_get1_chain(ctx);
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    return chain;
+}
+
+STACK_OF(X509) * sock_peer_chain(const struct sock *s, bool *shown)
+{
+    X509 *leaf = s->tls != NULL ? SSL_get0_peer_certificate(s->tls) : NULL;
+    STACK_OF(X509) *verified = leaf != NULL ? SSL_get0_verified_chain(s->tls) : NULL;
+    *shown = leaf != NULL;
+    if (leaf == NULL)
+        return NULL;
+    return verified != NULL ? X509_chain_up_ref(verified) : chain_build(SSL_get_SSL_CTX(s->tls), leaf);
+}
+
+const unsigned char *sock_staple(const struct sock *s, size_t *len)
+{
+    const unsigned char *staple = NULL;
+    long found = s->tls != NULL ? SSL_get_tlsext_status_ocsp_resp(s->tls, &staple) : -1;
+    *len = found > 0 ? (size_t)found : 0;
+    return found > 0 ? staple : NULL;
+}
+
 bool sock_client_subject(const struct sock *s, char *subject, size_t size)
 {
     X509 *cert = s->tls != NULL ? SSL_get0_peer_certificate(s->tls) : NULL;

@@ -20,7 +20,7 @@ static void handshake_go_on(struct sock *s);
 
 static void read_event_set(struct sock *s)
 {
-    if (s->fd >= 0 && (s->reading || s->handshaking))
+    if (s->fd >= 0 && (s->reading || s->handshaking) && !s->held)
         event_add(&s->read_event, NULL);
     else
         event_del(&s->read_event);
@@ -36,6 +36,8 @@ static void socket_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct sock *s = arg;
     (void)fd, (void)what;
+    if (s->held)
+        return;
     if (s->handshaking)
         handshake_go_on(s);
     else if (s->reading)
@@ -46,6 +48,8 @@ static void socket_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct sock *s = arg;
     (void)fd, (void)what;
+    if (s->held) /* still blocked */
+        return;
     s->blocked = false;
     if (s->handshaking)
         handshake_go_on(s);
@@ -110,6 +114,19 @@ void sock_reading(struct sock *s, bool on)
         again_want(s);
 }
 
+void sock_hold(struct sock *s, bool on)
+{
+    if (on == s->held || s->fd < 0)
+        return;
+    s->held = on;
+    read_event_set(s);
+    if (on)
+        return;
+    again_want(s);
+    if (s->blocked)
+        event_active(&s->write_event, EV_WRITE, 1);
+}
+
 void sock_finish(struct sock *s)
 {
     int result = 0;
@@ -141,7 +158,7 @@ void sock_close(struct sock *s)
     s->fd = -1;
     s->tls = NULL;
     s->set = NULL;
-    s->reading = s->blocked = s->handshaking = false;
+    s->reading = s->blocked = s->handshaking = s->held = false;
 }
 
 /* -- the handshake ------------------------------------------------------------------------------------------------- */
@@ -335,7 +352,7 @@ static ssize_t early_readv(struct sock *s, const struct iovec *iov, int count)
 
 ssize_t sock_readv(struct sock *s, const struct iovec *iov, int count)
 {
-    if (s->handshaking)
+    if (s->handshaking || s->held)
         return failed(EAGAIN);
     if (s->early.len > 0)
         return early_readv(s, iov, count);
@@ -380,8 +397,8 @@ static ssize_t tls_writev(struct sock *s, const struct iovec *iov, int count)
 
 ssize_t sock_writev(struct sock *s, const struct iovec *iov, int count)
 {
-    if (s->handshaking) {
-        s->blocked = true; /* told when the handshake is over */
+    if (s->handshaking || s->held) {
+        s->blocked = true; /* told when that is over */
         return failed(EAGAIN);
     }
     if (s->tls != NULL)

@@ -27,6 +27,7 @@
 
 struct iovec;
 struct ssl_st;
+struct stack_st_X509;
 
 /* All on the worker, from its loop, never from inside a call below. Each may close the sock and free what it is in. */
 struct sock_events {
@@ -44,6 +45,7 @@ struct sock {
     int fd; /* -1: closed, or not open yet */
     bool reading, blocked;
     bool handshaking, finishing;
+    bool held; /* nothing is read or written */
     struct worker *worker;
     const struct sock_events *events;
     void *ctx;
@@ -73,6 +75,11 @@ bool sock_connect_tls(struct sock *s, const struct tls_client *client, const cha
 
 void sock_reading(struct sock *s, bool on);
 /*
+ * While it is on, nothing is read and nothing written, as if the handshake still went on: for who has to think before the
+ * other end gets a word. From `established` on.
+ */
+void sock_hold(struct sock *s, bool on);
+/*
  * As readv(2) and writev(2): how many bytes; 0: the other end has finished; -1 and errno, EAGAIN: not now (`readable` or
  * `writable` will be called). ECONNRESET also when a TLS connection ends without a close_notify: what came may be cut
  * short. With TLS a readv fills one entry after the other from whole records; less than all is normal.
@@ -96,6 +103,13 @@ const char *sock_server_name(const struct sock *s);
 /* The protocol agreed on, NUL-terminated into `name` (256 bytes); "" when none was asked for. */
 void sock_protocol(const struct sock *s, char name[static 256]);
 bool sock_resumed(const struct sock *s);
+/*
+ * The other end's certificates, from its own to the authority it was verified by (a STACK_OF(X509)), also of a session that
+ * is taken up again: the caller's. NULL: it has shown none, or no memory; `*shown` says which.
+ */
+struct stack_st_X509 *sock_peer_chain(const struct sock *s, bool *shown);
+/* The OCSP answer that a server has sent with its certificate (RFC 6066 8), borrowed; NULL: none. */
+const unsigned char *sock_staple(const struct sock *s, size_t *len);
 /* Who the client's certificate says it is (RFC 4514: "CN=tim,O=home"), cut to `size`; false: it has shown none. */
 bool sock_client_subject(const struct sock *s, char *subject, size_t size);
 /* Its first common name; false: none, or it does not fit, or has a NUL in it. */

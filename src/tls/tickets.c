@@ -47,4 +47,33 @@ static int ticket_key(SSL *tls, unsigned char name[16], unsigned char *iv, EVP_C
     return 0;
 }
 
-void tickets_use(SSL_CTX *context) { SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_key); }
+static int ticket_made(SSL *tls, void *ctx)
+{
+    (void)tls, (void)ctx;
+    return 1;
+}
+
+/*
+ * A ticket has the client's own certificate only. Where that alone does not lead to an authority any more (it has expired, or
+ * others stood between), there is a whole handshake: who may come is decided by whole chains.
+ */
+static SSL_TICKET_RETURN ticket_opened(SSL *tls, SSL_SESSION *session, const unsigned char *name, size_t len,
+                                       SSL_TICKET_STATUS status, void *ctx)
+{
+    (void)name, (void)len, (void)ctx;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    X509 *shown = SSL_SESSION_get0_peer(session);
+    STACK_OF(X509) *chain = shown != NULL ? chain_build(SSL_get_SSL_CTX(tls), shown) : NULL;
+    bool holds = shown == NULL || chain != NULL;
+    sk_X509_pop_free(chain, X509_free);
+    return !holds                       ? SSL_TICKET_RETURN_IGNORE_RENEW
+           : status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE
+                                          : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+void tickets_use(SSL_CTX *context)
+{
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_key);
+    SSL_CTX_set_session_ticket_cb(context, ticket_made, ticket_opened, NULL);
+}

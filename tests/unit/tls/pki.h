@@ -44,9 +44,8 @@ static inline void pki_write(const struct pki_cert *c)
     fclose(f);
 }
 
-/* Valid from `from` to `to`, seconds from now. `san` "DNS:a,DNS:*.b", NULL: none. `issuer` NULL: an authority. */
-static inline struct pki_cert pki_make(const char *name, const char *san, const struct pki_cert *issuer, long from,
-                                       long to)
+static inline struct pki_cert pki_make_any(const char *name, const char *san, const struct pki_cert *issuer, bool authority,
+                                           long from, long to)
 {
     static long serial = 1;
     struct pki_cert c = {.cert = X509_new(), .key = EVP_EC_gen("P-256")};
@@ -61,13 +60,26 @@ static inline struct pki_cert pki_make(const char *name, const char *san, const 
     X509 *by = issuer != NULL ? issuer->cert : c.cert;
     X509_set_issuer_name(c.cert, X509_get_subject_name(by));
     X509_set_pubkey(c.cert, c.key);
-    if (issuer == NULL)
+    if (authority)
         pki_extension(c.cert, by, NID_basic_constraints, "critical,CA:TRUE");
     if (san != NULL)
         pki_extension(c.cert, by, NID_subject_alt_name, san);
     X509_sign(c.cert, issuer != NULL ? issuer->key : c.key, EVP_sha256());
     pki_write(&c);
     return c;
+}
+
+/* Valid from `from` to `to`, seconds from now. `san` "DNS:a,DNS:*.b", NULL: none. `issuer` NULL: an authority. */
+static inline struct pki_cert pki_make(const char *name, const char *san, const struct pki_cert *issuer, long from,
+                                       long to)
+{
+    return pki_make_any(name, san, issuer, issuer == NULL, from, to);
+}
+
+/* An authority that stands below another one. */
+static inline struct pki_cert pki_authority(const char *name, const struct pki_cert *issuer)
+{
+    return pki_make_any(name, NULL, issuer, true, -PKI_DAY, PKI_DAY);
 }
 
 static inline struct pki_cert pki_leaf(const char *name, const char *san, const struct pki_cert *issuer)

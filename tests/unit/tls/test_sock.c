@@ -129,6 +129,12 @@ static void echo_established(void *ctx)
     snprintf(line, sizeof(line), "%s %s %s %s%s", sock_tls_version(&e->sock), name != NULL ? name : "-", protocol, subject,
              sock_resumed(&e->sock) ? " again" : "");
     tell(said, sizeof(said), line);
+    bool shown;
+    STACK_OF(X509) *chain = sock_peer_chain(&e->sock, &shown);
+    snprintf(line, sizeof(line), "chain of %d", sk_X509_num(chain));
+    if (shown)
+        tell(said, sizeof(said), line);
+    sk_X509_pop_free(chain, X509_free);
 }
 
 static const struct sock_events echo_events = {
@@ -356,6 +362,25 @@ static bool resumes(void)
     return again;
 }
 
+/* The same with a client's certificate, and one that stands between it and the authority. */
+static bool resumes_with(const struct pki_cert *shown, const struct pki_cert *between, const char *want)
+{
+    struct client c = client_make("one.example", NULL);
+    SSL_CTX_set_session_cache_mode(c.context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(c.context, ticket_came);
+    SSL_use_certificate(c.tls, shown->cert);
+    SSL_use_PrivateKey(c.tls, shown->key);
+    if (between != NULL)
+        SSL_add1_chain_cert(c.tls, between->cert);
+    if (ticket != NULL)
+        SSL_set_session(c.tls, ticket);
+    bool again = OK(SSL_connect(c.tls) == 1 && client_echoes(&c, 10)) && SSL_session_reused(c.tls) == 1;
+    OK(heard(said, want));
+    OK(client_ends_well(&c));
+    client_done(&c);
+    return again;
+}
+
 static void renewal(void)
 {
     OK(!resumes());
@@ -441,6 +466,24 @@ static void client_certificates(void)
     OK(client_shown(&stranger, "end unable to get local issuer certificate;"));
 }
 
+/* A ticket has the client's own certificate only: what stood between has to be shown again. */
+static void whole_chains(void)
+{
+    struct pki_cert authority = pki_authority("authority", &ca);
+    struct pki_cert deep = pki_leaf("deep", NULL, &authority);
+    ticket = NULL;
+    OK(!resumes_with(&tim, NULL, "chain of 2;"));
+    OK(ticket != NULL && resumes_with(&tim, NULL, "chain of 2;"));
+    SSL_SESSION_free(ticket);
+    ticket = NULL;
+    OK(!resumes_with(&deep, &authority, "chain of 3;"));
+    OK(ticket != NULL && !resumes_with(&deep, &authority, "chain of 3;"));
+    SSL_SESSION_free(ticket);
+    ticket = NULL;
+    pki_done(&authority);
+    pki_done(&deep);
+}
+
 int main(void)
 {
     static const struct tap_case cases[] = {
@@ -453,6 +496,7 @@ int main(void)
         {"TLS 1.2 and 1.3 only, with forward secrecy", versions},
         {"changed files are used without dropping connections, bad ones are not", renewal},
         {"client certificates: optional, required, another authority's", client_certificates},
+        {"chains of clients, also of sessions that are taken up again", whole_chains},
     };
     signal(SIGPIPE, SIG_IGN);
     if (!pki_begin())
