@@ -361,7 +361,9 @@ struct revoke *revoke_create(const struct revoke_config *config, char error[stat
     list_init(&r->waiting);
     list_init(&r->running);
     list_init(&r->known.all);
-    if (!revoke_begin(r, config, error))
+    if (revoke_begin(r, config, error))
+        error[0] = '\0';
+    else
         revoke_free(&r);
     return r;
 }
