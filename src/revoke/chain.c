@@ -7,7 +7,7 @@
 
 #include "revoke/internal.h"
 
-unsigned chain_methods(const struct revoke_config *c, const STACK_OF(X509) * chain, int index)
+unsigned certs_methods(const struct revoke_config *c, const STACK_OF(X509) * chain, int index)
 {
     unsigned methods = 0;
     if (index >= sk_X509_num(chain) - 1)
@@ -19,12 +19,12 @@ unsigned chain_methods(const struct revoke_config *c, const STACK_OF(X509) * cha
     return methods;
 }
 
-bool chain_key(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES])
+bool certs_key(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static RECORD_KEY_BYTES])
 {
-    return known_key(sk_X509_value(chain, index), sk_X509_value(chain, index + 1), methods, key);
+    return record_key(sk_X509_value(chain, index), sk_X509_value(chain, index + 1), methods, key);
 }
 
-bool chain_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static KNOWN_KEY_BYTES])
+bool certs_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static RECORD_KEY_BYTES])
 {
     uint8_t one[EVP_MAX_MD_SIZE];
     unsigned len;
@@ -39,17 +39,17 @@ bool chain_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len,
 
 /* -- as bytes: no certificate of OpenSSL's has two threads --------------------------------------------------------- */
 
-bool chain_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, struct chain_bytes *out)
+bool certs_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, struct certs_bytes *out)
 {
     size_t len = 0;
     int one = 0;
-    *out = (struct chain_bytes){0};
+    *out = (struct certs_bytes){0};
     for (int i = 0; i < sk_X509_num(chain) && one >= 0; i++, len += (size_t)one)
         one = i2d_X509(sk_X509_value(chain, i), NULL);
     uint8_t *at = one < 0 ? NULL : malloc(len + staple_len);
     if (at == NULL)
         return false;
-    *out = (struct chain_bytes){.certs = at, .len = len, .staple = at + len, .staple_len = staple_len};
+    *out = (struct certs_bytes){.certs = at, .len = len, .staple = at + len, .staple_len = staple_len};
     for (int i = 0; i < sk_X509_num(chain); i++)
         i2d_X509(sk_X509_value(chain, i), &at);
     if (staple_len > 0)
@@ -57,7 +57,7 @@ bool chain_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, s
     return true;
 }
 
-STACK_OF(X509) * chain_unpack(const struct chain_bytes *bytes)
+STACK_OF(X509) * certs_unpack(const struct certs_bytes *bytes)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
     for (const uint8_t *at = bytes->certs, *end = at + bytes->len; chain != NULL && at < end;) {
@@ -72,15 +72,15 @@ STACK_OF(X509) * chain_unpack(const struct chain_bytes *bytes)
     return chain;
 }
 
-void chain_bytes_done(struct chain_bytes *bytes)
+void certs_bytes_done(struct certs_bytes *bytes)
 {
     free(bytes->certs);
-    *bytes = (struct chain_bytes){0};
+    *bytes = (struct certs_bytes){0};
 }
 
 /* -- the answer ------------------------------------------------------------------------------------------------------ */
 
-void answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out)
+void revoke_answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out)
 {
     char name[96] = "a certificate";
     out->status = f->status;

@@ -27,7 +27,7 @@ static bool texts_copy(const char *const **texts, unsigned count)
     return ok;
 }
 
-bool config_copy(struct revoke_config *c, const struct revoke_config *from)
+bool revoke_config_copy(struct revoke_config *c, const struct revoke_config *from)
 {
     *c = *from;
     c->timeout_ms = c->timeout_ms != 0 ? c->timeout_ms : REVOKE_TIMEOUT_MS;
@@ -47,7 +47,7 @@ static void texts_done(const char *const *texts, unsigned count)
     free((void *)(uintptr_t)texts);
 }
 
-void config_done(struct revoke_config *c)
+void revoke_config_done(struct revoke_config *c)
 {
     free((void *)(uintptr_t)c->ocsp_url);
     free((void *)(uintptr_t)c->crl_url_issuer_file);
@@ -56,7 +56,7 @@ void config_done(struct revoke_config *c)
     texts_done(c->crl_files, c->crl_file_count);
 }
 
-const char *config_wrong(const struct revoke_config *c, char error[static 512])
+const char *revoke_config_wrong(const struct revoke_config *c, char error[static 512])
 {
     error[0] = '\0';
     if (c->ocsp_url != NULL && !url_is_usable(c->ocsp_url))

@@ -42,48 +42,48 @@ void time_words(const ASN1_TIME *t, char *text, size_t size);
 bool time_earlier(const ASN1_TIME *t, time_t *until);
 
 /* -- config.c */
-/* With the defaults in place of 0. False without memory; config_done() in any case. */
-bool config_copy(struct revoke_config *c, const struct revoke_config *from);
-void config_done(struct revoke_config *c);
+/* With the defaults in place of 0. False without memory; revoke_config_done() in any case. */
+bool revoke_config_copy(struct revoke_config *c, const struct revoke_config *from);
+void revoke_config_done(struct revoke_config *c);
 /* NULL: nothing. */
-const char *config_wrong(const struct revoke_config *c, char error[static 512]);
+const char *revoke_config_wrong(const struct revoke_config *c, char error[static 512]);
 
-/* -- known.c: certificates whose state is known, oldest first out; the caller's lock. */
-#define KNOWN_KEY_BYTES 32
-struct known_set {
+/* -- record.c: certificates whose state is known, oldest first out; the caller's lock. */
+#define RECORD_KEY_BYTES 32
+struct record_set {
     struct table table;
     struct list all;
     size_t count;
     uint64_t key[2];
 };
-bool known_init(struct known_set *k);
-void known_done(struct known_set *k);
+bool record_init(struct record_set *k);
+void record_done(struct record_set *k);
 /* By whom it was issued, its number, and what was asked (`methods`). False: not for this certificate. */
-bool known_key(X509 *cert, X509 *issuer, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES]);
+bool record_key(X509 *cert, X509 *issuer, unsigned methods, uint8_t key[static RECORD_KEY_BYTES]);
 /* False: nothing that holds now. */
-bool known_find(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], struct finding *out);
+bool record_find(struct record_set *k, const uint8_t key[static RECORD_KEY_BYTES], struct finding *out);
 /* Without memory it is not kept. */
-void known_add(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], const struct finding *f);
-void known_forget(struct known_set *k);
+void record_add(struct record_set *k, const uint8_t key[static RECORD_KEY_BYTES], const struct finding *f);
+void record_forget(struct record_set *k);
 
 /* -- chain.c */
 enum { METHOD_OCSP = 1, METHOD_CRL = 2 };
-struct chain_bytes {
+struct certs_bytes {
     uint8_t *certs; /* DER, one after the other; heap, the staple behind them */
     size_t len;
     uint8_t *staple;
     size_t staple_len;
 };
 /* What of a certificate is asked, by the depths; of the authority at the end nothing. */
-unsigned chain_methods(const struct revoke_config *c, const STACK_OF(X509) * chain, int index);
-bool chain_key(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES]);
+unsigned certs_methods(const struct revoke_config *c, const STACK_OF(X509) * chain, int index);
+bool certs_key(const STACK_OF(X509) * chain, int index, unsigned methods, uint8_t key[static RECORD_KEY_BYTES]);
 /* What makes two questions the same: every certificate, and what was stapled. */
-bool chain_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static KNOWN_KEY_BYTES]);
-bool chain_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, struct chain_bytes *out);
-STACK_OF(X509) * chain_unpack(const struct chain_bytes *bytes);
-void chain_bytes_done(struct chain_bytes *bytes);
+bool certs_digest(STACK_OF(X509) * chain, const void *staple, size_t staple_len, uint8_t key[static RECORD_KEY_BYTES]);
+bool certs_pack(STACK_OF(X509) * chain, const void *staple, size_t staple_len, struct certs_bytes *out);
+STACK_OF(X509) * certs_unpack(const struct certs_bytes *bytes);
+void certs_bytes_done(struct certs_bytes *bytes);
 /* `cert`: whom the finding is about; NULL: nobody. */
-void answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out);
+void revoke_answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out);
 
 /* -- urls.c: what a certificate names. They are copies, at most REVOKE_SOURCES_MAX; free them with urls_done(). */
 struct urls {

@@ -22,8 +22,8 @@
 /* A chain that is asked about, for everybody who asks the same meanwhile. */
 struct job {
     struct list node; /* in waiting or in running */
-    uint8_t key[KNOWN_KEY_BYTES];
-    struct chain_bytes bytes;
+    uint8_t key[RECORD_KEY_BYTES];
+    struct certs_bytes bytes;
     uint64_t deadline_us;
     struct list questions;
 };
@@ -44,7 +44,7 @@ struct revoke {
     pthread_cond_t news;
     struct list waiting, running;
     unsigned waiting_count;
-    struct known_set known;
+    struct record_set known;
     uint64_t epoch; /* of the files: what was found out with older ones is not kept */
 };
 
@@ -73,39 +73,39 @@ static void certificate_find_out(struct revoke *r, struct inquiry *q, unsigned m
 static bool chain_is_known(struct revoke *r, STACK_OF(X509) * chain, struct revoke_answer *out)
 {
     struct finding f;
-    uint8_t key[KNOWN_KEY_BYTES];
+    uint8_t key[RECORD_KEY_BYTES];
     bool all = true;
     finding_set(&f, REVOKE_GOOD, 0, "%s", "");
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        unsigned methods = chain_methods(&r->config, chain, i);
+        unsigned methods = certs_methods(&r->config, chain, i);
         if (methods == 0)
             continue;
-        if (!chain_key(chain, i, methods, key) || !known_find(&r->known, key, &f)) {
+        if (!certs_key(chain, i, methods, key) || !record_find(&r->known, key, &f)) {
             all = false;
         } else if (f.status != REVOKE_GOOD) {
-            answer_make(&r->config, sk_X509_value(chain, i), &f, out);
+            revoke_answer_make(&r->config, sk_X509_value(chain, i), &f, out);
             return true;
         }
     }
     if (all)
-        answer_make(&r->config, NULL, &f, out);
+        revoke_answer_make(&r->config, NULL, &f, out);
     return all;
 }
 
-static bool is_known(struct revoke *r, const uint8_t key[static KNOWN_KEY_BYTES], struct finding *out, uint64_t *epoch)
+static bool is_known(struct revoke *r, const uint8_t key[static RECORD_KEY_BYTES], struct finding *out, uint64_t *epoch)
 {
     pthread_mutex_lock(&r->lock);
-    bool found = known_find(&r->known, key, out);
+    bool found = record_find(&r->known, key, out);
     *epoch = r->epoch;
     pthread_mutex_unlock(&r->lock);
     return found;
 }
 
-static void remember(struct revoke *r, const uint8_t key[static KNOWN_KEY_BYTES], const struct finding *f, uint64_t epoch)
+static void remember(struct revoke *r, const uint8_t key[static RECORD_KEY_BYTES], const struct finding *f, uint64_t epoch)
 {
     pthread_mutex_lock(&r->lock);
     if (epoch == r->epoch)
-        known_add(&r->known, key, f);
+        record_add(&r->known, key, f);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -120,7 +120,7 @@ struct work {
 /* What is known, or else what is found out now. */
 static void certificate_look_at(const struct work *w, int index, unsigned methods, struct finding *out)
 {
-    uint8_t key[KNOWN_KEY_BYTES];
+    uint8_t key[RECORD_KEY_BYTES];
     uint64_t epoch;
     struct inquiry q = {
         .fetcher = w->fetcher,
@@ -131,7 +131,7 @@ static void certificate_look_at(const struct work *w, int index, unsigned method
         .staple_len = w->job->bytes.staple_len,
         .deadline_us = w->job->deadline_us,
     };
-    if (!chain_key(w->chain, index, methods, key)) {
+    if (!certs_key(w->chain, index, methods, key)) {
         finding_set(out, REVOKE_ERROR, 0, "its serial number is too long");
     } else if (!is_known(w->r, key, out, &epoch)) {
         certificate_find_out(w->r, &q, methods, out);
@@ -146,7 +146,7 @@ static void chain_find_out(const struct work *w, struct revoke_answer *out)
     X509 *about = NULL;
     finding_set(&worst, REVOKE_GOOD, 0, "%s", "");
     for (int i = 0; i < sk_X509_num(w->chain) && (worst.status == REVOKE_GOOD || worst.status == REVOKE_ERROR); i++) {
-        unsigned methods = chain_methods(&w->r->config, w->chain, i);
+        unsigned methods = certs_methods(&w->r->config, w->chain, i);
         if (methods == 0)
             continue;
         certificate_look_at(w, i, methods, &f);
@@ -155,18 +155,18 @@ static void chain_find_out(const struct work *w, struct revoke_answer *out)
             about = sk_X509_value(w->chain, i);
         }
     }
-    answer_make(&w->r->config, about, &worst, out);
+    revoke_answer_make(&w->r->config, about, &worst, out);
 }
 
 static void job_find_out(struct revoke *r, struct fetcher *fetcher, const struct job *j, struct revoke_answer *out)
 {
-    struct work w = {r, fetcher, j, fetcher == NULL ? NULL : chain_unpack(&j->bytes)};
+    struct work w = {r, fetcher, j, fetcher == NULL ? NULL : certs_unpack(&j->bytes)};
     struct finding none;
     finding_set(&none, REVOKE_ERROR, 0, "out of memory");
     if (w.chain != NULL)
         chain_find_out(&w, out);
     else
-        answer_make(&r->config, NULL, &none, out);
+        revoke_answer_make(&r->config, NULL, &none, out);
     sk_X509_pop_free(w.chain, X509_free);
 }
 
@@ -175,7 +175,7 @@ static void job_find_out(struct revoke *r, struct fetcher *fetcher, const struct
 static void job_free(struct job *j)
 {
     list_remove(&j->node);
-    chain_bytes_done(&j->bytes);
+    certs_bytes_done(&j->bytes);
     free(j);
 }
 
@@ -189,26 +189,26 @@ static void job_answer(struct job *j, const struct revoke_answer *answer)
     job_free(j);
 }
 
-static struct job *job_find(const struct list *jobs, const uint8_t key[static KNOWN_KEY_BYTES])
+static struct job *job_find(const struct list *jobs, const uint8_t key[static RECORD_KEY_BYTES])
 {
     LIST_FOREACH(n, jobs) {
         struct job *j = CONTAINER_OF(n, struct job, node);
-        if (memcmp(j->key, key, KNOWN_KEY_BYTES) == 0)
+        if (memcmp(j->key, key, RECORD_KEY_BYTES) == 0)
             return j;
     }
     return NULL;
 }
 
 static struct job *job_create(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
-                              const uint8_t key[static KNOWN_KEY_BYTES])
+                              const uint8_t key[static RECORD_KEY_BYTES])
 {
     struct job *j = calloc(1, sizeof(*j));
     if (j == NULL)
         return NULL;
     list_init(&j->node);
     list_init(&j->questions);
-    memcpy(j->key, key, KNOWN_KEY_BYTES);
-    if (!chain_pack(chain, staple, staple_len, &j->bytes)) {
+    memcpy(j->key, key, RECORD_KEY_BYTES);
+    if (!certs_pack(chain, staple, staple_len, &j->bytes)) {
         job_free(j);
         return NULL;
     }
@@ -221,7 +221,7 @@ static struct job *job_create(struct revoke *r, STACK_OF(X509) * chain, const vo
 
 /* With the lock. NULL: it waits with others. */
 static const char *question_queue(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
-                                  const uint8_t key[static KNOWN_KEY_BYTES], struct revoke_question *question)
+                                  const uint8_t key[static RECORD_KEY_BYTES], struct revoke_question *question)
 {
     struct job *j = job_find(&r->running, key);
     if (j == NULL)
@@ -239,11 +239,11 @@ static const char *question_queue(struct revoke *r, STACK_OF(X509) * chain, cons
 bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
                 struct revoke_question *question)
 {
-    uint8_t key[KNOWN_KEY_BYTES];
+    uint8_t key[RECORD_KEY_BYTES];
     struct finding f;
     CHECK_OBJECT(r, REVOKE_MAGIC);
     staple_len = staple == NULL || staple_len > REVOKE_OCSP_BYTES_MAX ? 0 : staple_len;
-    bool digested = chain_digest(chain, staple, staple_len, key);
+    bool digested = certs_digest(chain, staple, staple_len, key);
     pthread_mutex_lock(&r->lock);
     bool known = chain_is_known(r, chain, &question->answer);
     const char *why = known || !digested ? "a certificate cannot be read"
@@ -253,7 +253,7 @@ bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, si
     if (known || why == NULL)
         return known;
     finding_set(&f, REVOKE_ERROR, 0, "%s", why);
-    answer_make(&r->config, sk_X509_value(chain, 0), &f, &question->answer);
+    revoke_answer_make(&r->config, sk_X509_value(chain, 0), &f, &question->answer);
     return true;
 }
 
@@ -315,7 +315,7 @@ static void file_changed(void *ctx)
     shelf_files_changed(r->shelf);
     pthread_mutex_lock(&r->lock);
     r->epoch++;
-    known_forget(&r->known);
+    record_forget(&r->known);
     pthread_mutex_unlock(&r->lock);
     if (r->config.news != NULL)
         r->config.news(r->config.ctx, "a file of revocation lists has changed: it is read again");
@@ -334,11 +334,11 @@ static bool files_watch(struct revoke *r)
 
 static bool revoke_begin(struct revoke *r, const struct revoke_config *config, char error[static 512])
 {
-    if (config_wrong(config, error) != NULL)
+    if (revoke_config_wrong(config, error) != NULL)
         return false;
     snprintf(error, 512, "out of memory");
     r->curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-    if (!known_init(&r->known) || !r->curl || !config_copy(&r->config, config) ||
+    if (!record_init(&r->known) || !r->curl || !revoke_config_copy(&r->config, config) ||
         (r->failures = fetch_failures_create(r->config.retry_ms)) == NULL)
         return false;
     r->shelf = shelf_create(&r->config, error);
@@ -380,7 +380,7 @@ void revoke_stop(struct revoke *r)
     while (r->thread_count > 0)
         pthread_join(r->threads[--r->thread_count], NULL);
     finding_set(&ending, REVOKE_ERROR, 0, "%s", ENDING);
-    answer_make(&r->config, NULL, &ending, &answer);
+    revoke_answer_make(&r->config, NULL, &ending, &answer);
     LIST_FOREACH_SAFE(n, next, &r->waiting)
         job_answer(CONTAINER_OF(n, struct job, node), &answer);
     r->waiting_count = 0;
@@ -397,8 +397,8 @@ void revoke_free(struct revoke **rp)
         watch_free(&r->watches[i]);
     shelf_free(&r->shelf);
     fetch_failures_free(&r->failures);
-    known_done(&r->known);
-    config_done(&r->config);
+    record_done(&r->known);
+    revoke_config_done(&r->config);
     pthread_cond_destroy(&r->news);
     pthread_mutex_destroy(&r->lock);
     if (r->curl)

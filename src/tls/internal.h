@@ -53,7 +53,7 @@ void tickets_use(SSL_CTX *context);
 
 /* From a client's certificate to an authority, without what it may have sent between; NULL: that is missing, or it does not
  * hold now. */
-STACK_OF(X509) * chain_build(SSL_CTX *context, X509 *leaf);
+STACK_OF(X509) * peer_chain_build(SSL_CTX *context, X509 *leaf);
 
 /* -- sock.c: what OpenSSL's callbacks have to know about a connection ------------------------------------------------ */
 const struct tls_set *sock_set_of(const SSL *tls);

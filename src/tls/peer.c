@@ -28,7 +28,7 @@ void sock_protocol(const struct sock *s, char name[static 256])
 
 bool sock_resumed(const struct sock *s) { return s->tls != NULL && SSL_session_reused(s->tls) == 1; }
 
-STACK_OF(X509) * chain_build(SSL_CTX *context, X509 *leaf)
+STACK_OF(X509) * peer_chain_build(SSL_CTX *context, X509 *leaf)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *chain = NULL;
@@ -47,7 +47,7 @@ STACK_OF(X509) * sock_peer_chain(const struct sock *s, bool *shown)
     *shown = leaf != NULL;
     if (leaf == NULL)
         return NULL;
-    return verified != NULL ? X509_chain_up_ref(verified) : chain_build(SSL_get_SSL_CTX(s->tls), leaf);
+    return verified != NULL ? X509_chain_up_ref(verified) : peer_chain_build(SSL_get_SSL_CTX(s->tls), leaf);
 }
 
 const unsigned char *sock_staple(const struct sock *s, size_t *len)

@@ -64,7 +64,7 @@ static SSL_TICKET_RETURN ticket_opened(SSL *tls, SSL_SESSION *session, const uns
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     X509 *shown = SSL_SESSION_get0_peer(session);
-    STACK_OF(X509) *chain = shown != NULL ? chain_build(SSL_get_SSL_CTX(tls), shown) : NULL;
+    STACK_OF(X509) *chain = shown != NULL ? peer_chain_build(SSL_get_SSL_CTX(tls), shown) : NULL;
     bool holds = shown == NULL || chain != NULL;
     sk_X509_pop_free(chain, X509_free);
     return !holds                       ? SSL_TICKET_RETURN_IGNORE_RENEW

@@ -8,16 +8,16 @@
 #include "base/object.h"
 #include "revoke/internal.h"
 
-struct known {
+struct record {
     struct table_node by_key;
     struct list node;
-    uint8_t key[KNOWN_KEY_BYTES];
+    uint8_t key[RECORD_KEY_BYTES];
     enum revoke_status status;
     time_t until;
     char why[]; /* NUL-terminated */
 };
 
-static void known_remove(struct known_set *k, struct known *one)
+static void record_remove(struct record_set *k, struct record *one)
 {
     table_remove(&k->table, &one->by_key);
     list_remove(&one->node);
@@ -25,21 +25,21 @@ static void known_remove(struct known_set *k, struct known *one)
     free(one);
 }
 
-static struct known *known_get(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES])
+static struct record *record_get(struct record_set *k, const uint8_t key[static RECORD_KEY_BYTES])
 {
-    uint64_t hash = table_hash(k->key, key, KNOWN_KEY_BYTES);
+    uint64_t hash = table_hash(k->key, key, RECORD_KEY_BYTES);
     for (struct table_node *n = table_first(&k->table, hash); n != NULL; n = table_next(n)) {
-        struct known *one = CONTAINER_OF(n, struct known, by_key);
-        if (memcmp(one->key, key, KNOWN_KEY_BYTES) == 0)
+        struct record *one = CONTAINER_OF(n, struct record, by_key);
+        if (memcmp(one->key, key, RECORD_KEY_BYTES) == 0)
             return one;
     }
     return NULL;
 }
 
-bool known_key(X509 *cert, X509 *issuer, unsigned methods, uint8_t key[static KNOWN_KEY_BYTES])
+bool record_key(X509 *cert, X509 *issuer, unsigned methods, uint8_t key[static RECORD_KEY_BYTES])
 {
     uint8_t about[EVP_MAX_MD_SIZE + 64], kind = (uint8_t)methods;
-    unsigned len = 0, key_len = KNOWN_KEY_BYTES;
+    unsigned len = 0, key_len = RECORD_KEY_BYTES;
     const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
     int serial_len = ASN1_STRING_length(serial);
     if (serial_len < 0 || serial_len > 60 || X509_digest(issuer, EVP_sha256(), about, &len) != 1)
@@ -50,11 +50,11 @@ bool known_key(X509 *cert, X509 *issuer, unsigned methods, uint8_t key[static KN
     return EVP_Digest(about, len + (size_t)serial_len, key, &key_len, EVP_sha256(), NULL) == 1;
 }
 
-bool known_find(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], struct finding *out)
+bool record_find(struct record_set *k, const uint8_t key[static RECORD_KEY_BYTES], struct finding *out)
 {
-    struct known *one = known_get(k, key);
+    struct record *one = record_get(k, key);
     if (one != NULL && one->until <= time(NULL)) {
-        known_remove(k, one);
+        record_remove(k, one);
         one = NULL;
     }
     if (one != NULL)
@@ -62,42 +62,42 @@ bool known_find(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], 
     return one != NULL;
 }
 
-void known_add(struct known_set *k, const uint8_t key[static KNOWN_KEY_BYTES], const struct finding *f)
+void record_add(struct record_set *k, const uint8_t key[static RECORD_KEY_BYTES], const struct finding *f)
 {
     if (f->status == REVOKE_ERROR || f->until <= time(NULL))
         return;
-    struct known *former = known_get(k, key);
+    struct record *former = record_get(k, key);
     if (former != NULL)
-        known_remove(k, former);
+        record_remove(k, former);
     if (k->count == REVOKE_KNOWN_MAX)
-        known_remove(k, CONTAINER_OF(k->all.next, struct known, node));
+        record_remove(k, CONTAINER_OF(k->all.next, struct record, node));
     size_t why_size = strlen(f->why) + 1;
-    struct known *one = malloc(sizeof(*one) + why_size);
+    struct record *one = malloc(sizeof(*one) + why_size);
     if (one == NULL)
         return;
-    memcpy(one->key, key, KNOWN_KEY_BYTES);
+    memcpy(one->key, key, RECORD_KEY_BYTES);
     memcpy(one->why, f->why, why_size);
     one->status = f->status;
     one->until = f->until;
-    table_add(&k->table, &one->by_key, table_hash(k->key, key, KNOWN_KEY_BYTES));
+    table_add(&k->table, &one->by_key, table_hash(k->key, key, RECORD_KEY_BYTES));
     list_append(&k->all, &one->node);
     k->count++;
 }
 
-void known_forget(struct known_set *k)
+void record_forget(struct record_set *k)
 {
     LIST_FOREACH_SAFE(n, next, &k->all)
-        known_remove(k, CONTAINER_OF(n, struct known, node));
+        record_remove(k, CONTAINER_OF(n, struct record, node));
 }
 
-bool known_init(struct known_set *k)
+bool record_init(struct record_set *k)
 {
     list_init(&k->all);
     return getrandom(k->key, sizeof(k->key), 0) == sizeof(k->key) && table_init(&k->table);
 }
 
-void known_done(struct known_set *k)
+void record_done(struct record_set *k)
 {
-    known_forget(k);
+    record_forget(k);
     table_done(&k->table);
 }
