@@ -24,6 +24,11 @@ static void sock_is_readable(void *ctx)
         websocket_request_readable(t);
 }
 
+static struct vetter *transport_vetter(const struct transport *t)
+{
+    return t->target != NULL ? t->target->vetter : t->kind->vetter;
+}
+
 static void transport_is_vetted(void *ctx, bool good, const char *why)
 {
     struct transport *t = ctx;
@@ -41,10 +46,9 @@ static void transport_is_vetted(void *ctx, bool good, const char *why)
 static void sock_is_established(void *ctx)
 {
     struct transport *t = ctx;
-    struct revoke *r = t->target != NULL ? t->target->revoke : t->kind->revoke;
-    char why[REVOKE_WHY_BYTES] = "";
-    enum vetted vetted =
-        r == NULL ? VETTED_GOOD : vetting_begin(&t->vetting, r, &t->sock, transport_is_vetted, t, why);
+    struct vetter *v = transport_vetter(t);
+    char why[VETTING_WHY_BYTES] = "";
+    enum vetted vetted = v == NULL ? VETTED_GOOD : v->begin(v, &t->vetting, &t->sock, transport_is_vetted, t, why);
     if (vetted == VETTED_BAD)
         sock_reading(&t->sock, false);
     if (vetted != VETTED_LATER)
@@ -144,7 +148,8 @@ void transport_close(struct transport *t)
 {
     if (t->target != NULL)
         turn_cancel(&t->begin);
-    vetting_cancel(&t->vetting);
+    if (t->vetting != NULL)
+        transport_vetter(t)->cancel(&t->vetting);
     sock_close(&t->sock);
     if (t->websocket != NULL)
         free(t->websocket->head);

@@ -11,9 +11,9 @@
 #ifndef GATE_TRANSPORT_H
 #define GATE_TRANSPORT_H
 
-#include "gate/vetting.h"
 #include "tls/sock.h"
 #include "tls/store.h"
+#include "tls/vetting.h"
 #include "wire/websocket.h"
 
 /* What the connections of a listener are. Outlives them. */
@@ -24,7 +24,7 @@ struct transport_kind {
     bool below;            /* whatever begins with the path will do: "/" any */
     bool keep_request;     /* for transport_take_request() */
     uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */
-    struct revoke *revoke; /* whether clients' certificates were revoked; NULL: it is not asked */
+    struct vetter *vetter; /* asked about clients when TLS is up; NULL: nobody is */
 };
 
 /* A server that we go to. Outlives its connections. */
@@ -34,7 +34,7 @@ struct transport_target {
     const char *authority;        /* of the WebSocket's request: "broker.example.com:8000" */
     const char *path;             /* of the WebSocket; NULL: no WebSocket */
     uint64_t frame_max;
-    struct revoke *revoke; /* as above, of the server's; NULL: it is not asked */
+    struct vetter *vetter; /* asked about the server; NULL: nobody is */
 };
 
 /* All on the worker; readable, writable, opened and failed never from inside a call below. */

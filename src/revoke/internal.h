@@ -85,6 +85,11 @@ void certs_bytes_done(struct certs_bytes *bytes);
 /* `cert`: whom the finding is about; NULL: nobody. */
 void revoke_answer_make(const struct revoke_config *c, X509 *cert, const struct finding *f, struct revoke_answer *out);
 
+/* -- vetting.c */
+void vetter_init(struct vetter *v);
+/* -- revoke.c */
+struct revoke *revoke_of(struct vetter *v);
+
 /* -- urls.c: what a certificate names. They are copies, at most REVOKE_SOURCES_MAX; free them with urls_done(). */
 struct urls {
     char *url[REVOKE_SOURCES_MAX];

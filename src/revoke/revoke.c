@@ -30,6 +30,7 @@ struct job {
 
 struct revoke {
     OBJECT_MAGIC;
+    struct vetter vetter;
     struct revoke_config config;
     struct shelf *shelf;
     struct fetch_failures *failures;
@@ -257,6 +258,19 @@ bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, si
     return true;
 }
 
+struct vetter *revoke_vetter(struct revoke *r)
+{
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    return &r->vetter;
+}
+
+struct revoke *revoke_of(struct vetter *v)
+{
+    struct revoke *r = CONTAINER_OF(v, struct revoke, vetter);
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    return r;
+}
+
 /* -- the threads ----------------------------------------------------------------------------------------------------- */
 
 /* With the lock: until there is a job, or the end (NULL). */
@@ -356,6 +370,7 @@ struct revoke *revoke_create(const struct revoke_config *config, char error[stat
         snprintf(error, 512, "out of memory");
         return NULL;
     }
+    vetter_init(&r->vetter);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->news, NULL);
     list_init(&r->waiting);

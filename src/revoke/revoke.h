@@ -21,10 +21,9 @@
 #include <stddef.h>
 
 #include "base/worker.h"
+#include "tls/vetting.h"
 
 struct revoke;
-
-#define REVOKE_WHY_BYTES 400
 
 enum revoke_nonce {
     REVOKE_NONCE_ASKED,    /* sent; when the answer has one it must be ours (RFC 8954) */
@@ -69,7 +68,7 @@ enum revoke_status {
 struct revoke_answer {
     enum revoke_status status;
     bool allowed;  /* good, or an error with soft_fail */
-    char why[REVOKE_WHY_BYTES]; /* "CN=tim: revoked on ... (keyCompromise), says http://..."; "" when good */
+    char why[VETTING_WHY_BYTES]; /* "CN=tim: revoked on ... (keyCompromise), says http://..."; "" when good */
 };
 
 /* Heap, the checker's from a `false` of revoke_ask() until `mail` is delivered, or discarded because `worker` has stopped. */
@@ -92,5 +91,8 @@ void revoke_free(struct revoke **r);
  */
 bool revoke_ask(struct revoke *r, STACK_OF(X509) * chain, const void *staple, size_t staple_len,
                 struct revoke_question *question);
+
+/* For connections: good where no certificate was shown. A session that is taken up again is asked about as any other. */
+struct vetter *revoke_vetter(struct revoke *r);
 
 #endif

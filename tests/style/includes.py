@@ -19,7 +19,7 @@ LAYERS = {
     "config": {"wire", "base"},
     "tls": {"base"},
     "revoke": {"tls", "base"},
-    "gate": {"revoke", "tls", "wire", "base"},
+    "gate": {"tls", "wire", "base"},
     "seal": {"wire", "base"},
     "session": {"wire", "base"},
     "mux": {"wire", "base"},

@@ -14,6 +14,7 @@
 
 #include "../tls/pki.h"
 #include "gate/transport.h"
+#include "revoke/revoke.h"
 
 extern char **environ;
 
@@ -147,7 +148,7 @@ static struct client client_make(struct revoke *r, const struct pki_cert *shown)
     OK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     c.fd = ends[1];
     c.server = end_make(ends[0]);
-    c.server->kind = (struct transport_kind){.name = "mqtts", .tls = store, .revoke = r};
+    c.server->kind = (struct transport_kind){.name = "mqtts", .tls = store, .vetter = r == NULL ? NULL : revoke_vetter(r)};
     worker_post(worker, &c.server->mail);
     SSL_CTX_set_session_cache_mode(c.context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c.context, ticket_came);
@@ -394,7 +395,7 @@ static bool server_hears(struct revoke *r, const struct tls_client *client, bool
     OK(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
     struct end *e = end_make(fd);
     e->ours = true;
-    e->target = (struct transport_target){.tls = client, .host = "one.example", .revoke = r};
+    e->target = (struct transport_target){.tls = client, .host = "one.example", .vetter = r == NULL ? NULL : revoke_vetter(r)};
     worker_post(worker, &e->mail);
     bool ok = heard(want);
     kill(pid, SIGTERM);

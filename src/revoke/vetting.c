@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A question about a sock's other end, and its answer's way back. */
-#include "gate/vetting.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/object.h"
+#include "revoke/internal.h"
+#include "tls/sock.h"
 
 #define VETTING_MAGIC 0x7e771e90u
 
@@ -50,8 +50,8 @@ static void answer_came(struct worker *self, struct mail *m)
     FREE_OBJECT(v);
 }
 
-enum vetted vetting_begin(struct vetting **place, struct revoke *r, struct sock *s, vetting_done_fn *done, void *ctx,
-                          char why[static REVOKE_WHY_BYTES])
+static enum vetted vetting_begin(struct vetter *self, struct vetting **place, struct sock *s, vetting_done_fn *done, void *ctx,
+                                 char why[static VETTING_WHY_BYTES])
 {
     bool shown;
     size_t staple_len;
@@ -62,7 +62,7 @@ enum vetted vetting_begin(struct vetting **place, struct revoke *r, struct sock 
         return VETTED_GOOD;
     ALLOC_OBJECT(v, VETTING_MAGIC);
     if (chain == NULL || v == NULL) {
-        snprintf(why, REVOKE_WHY_BYTES, "out of memory for its certificates");
+        snprintf(why, VETTING_WHY_BYTES, "out of memory for its certificates");
         sk_X509_pop_free(chain, X509_free);
         free(v);
         return VETTED_BAD;
@@ -70,7 +70,7 @@ enum vetted vetting_begin(struct vetting **place, struct revoke *r, struct sock 
     v->question.mail = (struct mail){.deliver = answer_came, .discard = answer_discarded};
     v->question.worker = s->worker;
     const unsigned char *staple = sock_staple(s, &staple_len);
-    bool known = revoke_ask(r, chain, staple, staple_len, &v->question);
+    bool known = revoke_ask(revoke_of(self), chain, staple, staple_len, &v->question);
     sk_X509_pop_free(chain, X509_free);
     if (!known) {
         v->place = place;
@@ -82,12 +82,12 @@ enum vetted vetting_begin(struct vetting **place, struct revoke *r, struct sock 
         return VETTED_LATER;
     }
     bool good = v->question.answer.allowed;
-    snprintf(why, REVOKE_WHY_BYTES, "%s", v->question.answer.why);
+    snprintf(why, VETTING_WHY_BYTES, "%s", v->question.answer.why);
     FREE_OBJECT(v);
     return good ? VETTED_GOOD : VETTED_BAD;
 }
 
-void vetting_cancel(struct vetting **place)
+static void vetting_cancel(struct vetting **place)
 {
     struct vetting *v;
     if (*place == NULL)
@@ -95,3 +95,5 @@ void vetting_cancel(struct vetting **place)
     TAKE_OBJECT(v, place, VETTING_MAGIC);
     v->place = NULL; /* freed when the answer comes */
 }
+
+void vetter_init(struct vetter *v) { *v = (struct vetter){.begin = vetting_begin, .cancel = vetting_cancel}; }
