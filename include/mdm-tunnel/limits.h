@@ -424,4 +424,17 @@
 /* Lines of authorized_peers: all are looked at for each stream. */
 #define AUTHORIZED_PEERS_MAX 4096
 
+/* -- logs -------------------------------------------------------------------------------------------------------- */
+
+/* What a visitor may say takes so much of a line of the access log, escapes included: a whole target but for the largest ones, some
+ * hundred characters of a field, a name of 63 characters (RFC 1035) or a method. */
+#define ACCESS_TARGET_MAX (4 * KIB)
+#define ACCESS_FIELD_MAX  (1 * KIB)
+#define ACCESS_WORD_MAX   128
+/* All of them, and what we say: numbers, times, keys of JSON. */
+#define ACCESS_LINE_MAX (ACCESS_TARGET_MAX + 3 * ACCESS_FIELD_MAX + 8 * ACCESS_WORD_MAX + 1 * KIB)
+/* Lines of one turn of a worker, and what may wait for the disk in all (8 MiB): a second of tens of thousands of requests. */
+#define ACCESS_CHUNK_BYTES (16 * KIB)
+#define ACCESS_CHUNKS_MAX  512
+
 #endif

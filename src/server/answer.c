@@ -287,6 +287,7 @@ static void head_accept(struct exchange *ex, const struct http_response *r, size
         return;
     }
     ex->status = a->status = r->status;
+    ex->times.answered_us = worker_now_us(ex->front->worker);
     a->framing = r->framing;
     a->content_length = r->content_length;
     a->has_length = r->has_content_length;

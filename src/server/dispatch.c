@@ -113,6 +113,9 @@ static void dispatch_connect(struct exchange *ex)
     }
     ex->upstream->sole = sole;
     ex->number = conduit_number(ex->upstream->conduit);
+    ex->times.opened_us = worker_now_us(ex->front->worker);
+    if (ex->upstream->accepted)
+        ex->times.accepted_us = ex->times.opened_us;
     if (ex->state == EXCHANGE_WAIT)
         exchange_change_state(ex, EXCHANGE_WAIT); /* the service's time begins now */
     conduit_write(ex->upstream->conduit, slice_ref(ex->gate.head.data != NULL ? &ex->gate.head : &ex->head), false);

@@ -170,6 +170,7 @@ static enum MHD_Result exchange_begin(struct exchange *ex, struct MHD_Connection
     const struct error *e = request_read(ex, c, method, version, &detail);
 
     visitor_asks(ex->visitor);
+    access_request_begin(ex, c, version);
     counter_add(counters_self(), COUNTER_requests, 1);
     if (e != NULL) {
         exchange_fail(ex, e, detail);
@@ -286,6 +287,7 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK && ex->error == NULL)
         ex->error = code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? &error_shutting_down : &error_visitor_gone;
     exchange_log(ex);
+    access_request_end(ex);
     if (ex->state == EXCHANGE_HEAD && code == MHD_REQUEST_TERMINATED_WITH_ERROR && !v->told)
         counter_add(counters_self(), COUNTER_heads_refused, 1); /* libmicrohttpd has said why */
     if ((code != MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->from_service.cut) && !v->told)

@@ -19,6 +19,7 @@
 #include "base/chunk.h"
 #include "gate/accept_key.h"
 #include "peer/hub.h"
+#include "server/access.h"
 #include "server/deadline.h"
 #include "server/gate.h"
 #include "server/page.h"
@@ -99,6 +100,8 @@ struct exchange {
     struct list spare_node;
     struct deadline deadline;
     uint64_t began_us;
+    struct access_times times;
+    struct access_words *words; /* heap; NULL: no access log */
     struct request request;
     struct route route;
 

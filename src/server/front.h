@@ -9,6 +9,7 @@
 #include "base/worker.h"
 #include "peer/hub.h"
 #include "server/acceptor.h"
+#include "server/access_log.h"
 #include "server/deadline.h"
 #include "server/known.h"
 #include "server/server_settings.h"
@@ -35,6 +36,7 @@ struct front_config {
     uint16_t port, https_port; /* as visitors reach them */
     struct broker_shard *broker; /* ours, of this worker; NULL: none */
     const struct tls_store *certificates; /* NULL: TLS is passed through only */
+    struct access_log *access; /* NULL: none */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;
     /* A client was seen for the first time: `text` (heap, the callee's) is to be remembered. NULL: not its job. */
@@ -54,6 +56,7 @@ struct front {
     struct turn turn;    /* runs libmicrohttpd */
     struct hangup_set hangups;
     struct deadlines deadlines;
+    struct access_tap access;
     struct pool pool;
     struct known known;
     struct known passed; /* services that TLS passes through to, also while their clients are away */

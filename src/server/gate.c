@@ -162,7 +162,9 @@ static enum gate_verdict password_check(struct exchange *ex, const char *user, c
         if (strcmp(rules->logins[i].user, user) == 0)
             login = &rules->logins[i];
     bool known = login != NULL;
-    if (!known)
+    if (known)
+        ex->gate.user = login->user;
+    else
         login = &rules->logins[0];
     enum verdict verdict =
         verifier_ask(rules->edge->verifier, rules->of_client->name, login->hash, password, NULL);

@@ -28,6 +28,7 @@ struct gate {
     struct gate_question *question; /* a password that is being looked at */
     struct pace *pace;        /* NULL: any bandwidth */
     struct slice head;        /* the request's as the rules change it; empty: they do not */
+    const char *user;         /* the rules': who says to be that; NULL: nobody that is known */
     unsigned retry_after_s;   /* for the visitor who is turned away; 0: nothing is said */
 };
 

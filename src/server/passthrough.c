@@ -126,6 +126,7 @@ void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struc
     const struct error *why = &error_unknown_service;
     struct edge_rules *rules;
     struct gate gate;
+    struct access_stream *access = access_stream_begin(f, p->kind, p->route.client, p->route.service, visitor);
 
     strcpy(head.service, p->route.service);
     address_text(visitor, head.visitor);
@@ -134,9 +135,10 @@ void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struc
     else if (passthrough_rules(p, &rules))
         why = gate_connection(&gate, f->worker, rules, visitor->bytes);
     if (why != NULL) {
+        access_stream_end(&access, 0, 0, why);
         front_leave(f, &place);
         close(fd);
-    } else if (upgrade_open(f, fd, place, &p->at, &head, p->route.client, &gate, &why)) {
+    } else if (upgrade_open(f, fd, place, &p->at, &head, access, &gate, p->route.client, &why)) {
         return;
     }
     log_info(p->route.client, "%s for %s from %s: %s", stream_kind_name(p->kind), p->route.service, head.visitor, why->text);

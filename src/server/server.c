@@ -325,6 +325,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .https_port = s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls,
                                 .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
                                 .certificates = s->certificates,
+                                .access = s->access,
                                 .known = s->known,
                                 .started_us = clock_now_us(),
                                 .remember = index == 0 ? on_remember : NULL,
@@ -363,6 +364,9 @@ static bool server_init(struct server *s, struct config_error *err)
         return server_failed(err, "random numbers", failure);
     if ((s->edge = edge_create(&s->settings->edge)) == NULL)
         return server_failed(err, "rules", ENOMEM);
+    if (s->settings->access_log != NULL &&
+        (s->access = access_log_create(s->settings->access_log, s->settings->access_format, "mdm-tunnel-server", err)) == NULL)
+        return false;
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
@@ -425,6 +429,7 @@ void server_free(struct server **sp)
         tls_store_free(&s->certificates);
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
+    access_log_free(&s->access);
     if (s->state != NULL)
         state_free(&s->state);
     if (s->wake_fd >= 0)

@@ -43,6 +43,7 @@ struct server {
     struct admission *admission; /* NULL: no encryption */
     struct tls_store *certificates; /* NULL: none */
     struct edge *edge;
+    struct access_log *access; /* NULL: none */
     struct hub *hub;
     struct front *fronts[WORKERS_MAX]; /* as in `part` */
     struct port_keeper *keeper;

@@ -39,6 +39,13 @@ static void remember_write(struct server *s)
         admission_write(s->admission);
 }
 
+/* What the logs' keeper has moved away is begun anew. */
+static void server_rotate(const struct server *s)
+{
+    log_rotate();
+    access_log_reopen(s->access);
+}
+
 static void server_reload(struct server *s)
 {
     if (s->certificates != NULL)
@@ -66,7 +73,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
             left = REMEMBER_US;
         int number = signals_wait(signals, s->wake_fd, left);
         if (number == SIGHUP || number == SIGUSR1)
-            log_rotate();
+            server_rotate(s);
         if (number == SIGHUP)
             server_reload(s);
         else if (number != 0 && number != SIGUSR1)
@@ -83,9 +90,12 @@ static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped
 static bool server_start(struct server *s, struct config_error *err)
 {
     s->running = true;
+    int failure = s->access != NULL ? access_log_start(s->access) : 0;
+    if (failure != 0)
+        return server_failed(err, "thread", failure);
     hub_start(s->hub);
     for (unsigned i = 0; i < s->count; i++) {
-        int failure = worker_start(s->workers[i]);
+        failure = worker_start(s->workers[i]);
         if (failure != 0)
             return server_failed(err, "thread", failure);
     }
@@ -121,6 +131,7 @@ static bool server_stop(struct server *s, struct signals *signals)
         worker_close(s->workers[i]);
     for (unsigned i = 0; i < s->count; i++)
         worker_stop(s->workers[i]);
+    access_log_stop(s->access);
     s->running = false;
     server_remember_ports(s, port_keeper_text(s->keeper));
     remember_write(s);

@@ -113,6 +113,10 @@ static const struct setting rows[] = {
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"port\":N,\"client_port\":N,\"tls_port\":N} there once ready"},
     {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status: as JSON"},
+    {.name = "access-log", .kind = SETTING_PATH, .offset = AT(access_log), .argument = "FILE|-|syslog",
+     .help = "a line for each request and each connection; - is standard output (default: none)"},
+    {.name = "access-format", .kind = SETTING_TEXT, .offset = AT(access_format_text), .default_text = "combined",
+     .argument = "combined|json", .help = "how it is written"},
     LOG_SETTINGS(struct server_settings, log),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
@@ -297,6 +301,11 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
     }
     if (!admission_mode_parse(s->auth_text, &s->auth)) {
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
+        return false;
+    }
+    s->access_format = strcmp(s->access_format_text, "json") == 0 ? ACCESS_JSON : ACCESS_COMBINED;
+    if (s->access_format == ACCESS_COMBINED && strcmp(s->access_format_text, "combined") != 0) {
+        config_error_set(err, "access-format: '%.64s' is neither combined nor json", s->access_format_text);
         return false;
     }
     if (s->no_encryption && credential_settings_any(&s->credentials)) {

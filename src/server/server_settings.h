@@ -14,6 +14,7 @@
 #include "gate/listen_url.h"
 #include "link/proxy.h"
 #include "link/url.h"
+#include "server/access_line.h"
 #include "server/admission.h"
 #include "server/edge.h"
 #include "tls/set.h"
@@ -69,6 +70,9 @@ struct server_settings {
     enum admission_mode auth;
     bool no_encryption, no_listing, json;
     struct log_settings log;
+    char *access_log; /* NULL: none */
+    char *access_format_text;
+    enum access_format access_format;
     uint64_t drain_us, service_timeout_us, hold_us, grace_us;
 };
 

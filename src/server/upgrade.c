@@ -46,6 +46,7 @@ struct upgrade {
     struct slice early_up;   /* bytes of the visitor that libmicrohttpd had read */
     struct slice early_down; /* bytes of the service that came with its 101 */
     struct pass *pass;       /* heap; NULL: accepted, or taken over from a request */
+    struct access_stream *access;
     bool passes;             /* without a request, from its first byte on */
     bool read_done, write_done;
     uint64_t up_bytes, down_bytes;
@@ -58,6 +59,7 @@ static void upgrade_end(struct upgrade *u, const struct error *reason)
 
     log_at(u->passes ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, u->subject, "connection over: %" PRIu64 " bytes up, %" PRIu64 " down%s%s",
            u->up_bytes, u->down_bytes, reason != &error_none ? ": " : "", reason != &error_none ? reason->text : "");
+    access_stream_end(&u->access, u->up_bytes, u->down_bytes, reason);
     hangup_stop(&f->hangups, &u->hangup);
     event_del(&u->readable);
     event_del(&u->writable);
@@ -298,6 +300,7 @@ static void stream_accepted(void *ctx)
     struct upgrade *u = ctx;
 
     CHECK_OBJECT(u, UPGRADE_MAGIC);
+    access_stream_accepted(u->access);
     free(u->pass);
     u->pass = NULL;
 }
@@ -402,6 +405,12 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
         close(fd);
     if (u != NULL) {
         exchange_subject(ex, u->subject);
+        enum stream_kind kind = ex->request.websocket ? STREAM_KIND_WS : STREAM_KIND_HTTP;
+        u->access = access_stream_begin(u->front, kind, ex->route.client, ex->route.service, &v->address);
+        if (u->access != NULL) {
+            u->access->number = ex->number;
+            u->access->secure = ex->request.secure;
+        }
         hangup_stop(&u->front->hangups, &v->hangup);
         v->fd = -1; /* no more libmicrohttpd's to shut down */
         bridge_end_move(&v->end, &u->end);
@@ -417,18 +426,20 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
 }
 
 bool upgrade_open(struct front *f, int fd, uint32_t place, const struct hub_choice *at, const struct open_head *head,
-                  const char *client, struct gate *gate, const struct error **why)
+                  struct access_stream *access, struct gate *gate, const char *client, const struct error **why)
 {
     struct upgrade *u = upgrade_create(f, fd);
 
     *why = &error_no_memory;
     if (u == NULL) {
+        access_stream_end(&access, 0, 0, *why);
         gate_leave(gate);
         front_leave(f, &place);
         close(fd);
         return false;
     }
     u->place = place;
+    u->access = access;
     gate_move(&u->gate, gate);
     u->passes = true;
     u->pass = malloc(sizeof(*u->pass));
@@ -442,6 +453,8 @@ bool upgrade_open(struct front *f, int fd, uint32_t place, const struct hub_choi
         return false;
     }
     snprintf(u->subject, sizeof(u->subject), "%s/%s#%u", client, head->service, conduit_number(c));
+    if (u->access != NULL)
+        u->access->number = conduit_number(c);
     log_info(u->subject, "%s passes through from %s", stream_kind_name(head->kind), head->visitor);
     upgrade_begin(u, c);
     return true;

@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "peer/hub.h"
+#include "server/access.h"
 #include "server/deadline.h"
 #include "server/gate.h"
 
@@ -19,9 +20,10 @@ struct front;
 /* libmicrohttpd's upgrade handler; `ctx` is the exchange, whose stream is taken over. */
 void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const char *early, size_t early_len,
                    MHD_socket socket, struct MHD_UpgradeResponseHandle *handle);
-/* A new stream for `fd`, its place in the crowd, and what it has passed (all taken), without libmicrohttpd. False and *why. */
+/* A new stream for `fd`, its place in the crowd, what is to be said of it, and what it has passed (all taken), without libmicrohttpd.
+ * False and *why. */
 bool upgrade_open(struct front *f, int fd, uint32_t place, const struct hub_choice *at, const struct open_head *head,
-                  const char *client, struct gate *gate, const struct error **why);
+                  struct access_stream *access, struct gate *gate, const char *client, const struct error **why);
 /* Cuts all of them. */
 void upgrades_stop(struct front *f);
 void upgrade_expired(struct deadline *d);

@@ -32,8 +32,10 @@ static void upstream_accepted(void *ctx)
     struct upstream *u = upstream_of(ctx);
 
     u->accepted = true;
-    if (u->exchange != NULL)
-        replay_forget(u->exchange);
+    if (u->exchange == NULL)
+        return;
+    u->exchange->times.accepted_us = worker_now_us(u->front->worker);
+    replay_forget(u->exchange);
 }
 
 static void upstream_readable(void *ctx)

@@ -6,6 +6,7 @@ import re
 import signal
 
 from lib import check, main, same, story, wait_until
+from lib.websocket import Echo, open_socket, run
 
 
 @story("the server tells its ports, who comes and goes, and each request with its outcome")
@@ -74,6 +75,41 @@ def _(t):
     check(re.search(r"^\d{4}-\d\d-\d\dT\S+Z info tim: closing", logs["client"].read_text(), re.M), "the client's end")
     check("connected" in (t.directory / "client-tim.moved").read_text(), "what was moved away stays")
     same(tunnel.server.log + tunnel.client.log, "", "stderr")
+
+
+@story("the access log has a line for each request and each upgraded connection, and nothing a visitor sends forges one")
+def _(t):
+    log, moved = t.directory / "access.log", t.directory / "access.moved"
+    tunnel = t.tunnel({"hello": t.origin(), "echo": t.keep(Echo()).port}, server=["--access-log", log, "--access-format", "json"])
+
+    def entries(path, **wanted):
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+        return [e for e in found if all(e.get(name) == value for name, value in wanted.items())]
+
+    tunnel.ask(target='/"%0a', fields=[("User-Agent", 'a","status":1'), ("Referer", "\xff")], method="POST", body=b"12345")
+    tunnel.ask("nothing")
+
+    async def visit():
+        async with open_socket(tunnel, "/ws", service="echo") as socket:
+            await socket.send("hi")
+            await socket.recv()
+
+    run(visit(), 10)
+    one = wait_until(lambda: entries(log, target='/"%0a'), "the request")[0]
+    same([one[k] for k in ("kind", "visitor", "client", "service", "method", "status", "bytes_in")],
+         ["http", "127.0.0.1", "tim", "hello", "POST", 200, 5], "the request's line")
+    check(0 <= one["queue"] <= one["first_byte"] <= one["total"] and one["connect"] >= 0 and one["bytes_out"] > 0, f"times of {one}")
+    same((one["user_agent"], one["referer"]), ('a","status":1', "\\xff"), "what the visitor says")
+    check(wait_until(lambda: entries(log, error="unknown-service", status=404, service="nothing"), "the error"), "an error")
+    ws = wait_until(lambda: entries(log, kind="ws", service="echo"), "the WebSocket")[0]
+    check(ws["bytes_in"] > 0 and ws["bytes_out"] > 0 and "error" not in ws, f"the WebSocket's end: {ws}")
+    check(entries(log, kind="http", status=101, target="/ws"), "its beginning")
+    log.rename(moved)
+    tunnel.server.signal(signal.SIGUSR1)
+    wait_until(log.exists, "a new file")
+    tunnel.ask(target="/last")
+    tunnel.server.stop()
+    check(entries(log, target="/last") and not entries(moved, target="/last"), "what was asked before the end is there")
 
 
 main()

@@ -38,6 +38,7 @@ COUNTER(visitors_used_up, total, "visitors' connections closed after as many req
 COUNTER(heads_refused, total, "requests whose header was too large or not valid, answered before it was looked at")
 COUNTER(heads_late, total, "requests whose header did not come in time")
 COUNTER(bodies_stalled, total, "requests and answers whose body did not move in time")
+COUNTER(access_lines_lost, total, "lines of the access log that were lost because they could not be written in time")
 COUNTER(limits_hit, total, "refusals because a limit was reached")
 COUNTER(tls_connections, gauge, "visitors' connections with TLS that are open, handshakes included")
 COUNTER(tls_handshakes, total, "TLS handshakes with visitors that were completed")
