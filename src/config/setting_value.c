@@ -12,6 +12,7 @@
 #include "config/json.h"
 #include "config/number.h"
 #include "config/path.h"
+#include "config/setting_table.h"
 #include "mdm-tunnel/limits.h"
 
 #define SECONDS_MAX (3650u * 86400u)
@@ -41,6 +42,8 @@ static bool is_on_heap(const struct setting *row)
 
 void setting_clear(const struct setting *row, void *values)
 {
+    if (row->kind == SETTING_TABLE)
+        setting_table_clear(row, values);
     if (!is_on_heap(row))
         return;
     char **value = value_of(row, values);
@@ -130,6 +133,8 @@ int setting_set_text(const struct setting *row, void *values, const char *text, 
     case SETTING_PATH:
     case SETTING_FILE:
         return path_set(value, text, err);
+    case SETTING_TABLE:
+        return setting_table_add_text(row, values, text, err);
     case SETTING_HELP:
     case SETTING_VERSION:
         break;
@@ -170,6 +175,8 @@ int setting_set_json(const struct setting *row, void *values, const cJSON *value
         if (!cJSON_IsString(value))
             return config_error_set(err, "not a string");
         return setting_set_text(row, values, value->valuestring, err);
+    case SETTING_TABLE:
+        return setting_table_set_json(row, values, value, err);
     case SETTING_HELP:
     case SETTING_VERSION:
     case SETTING_FILE:

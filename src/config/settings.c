@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/json.h"
+#include "config/setting_table.h"
 #include "config/setting_value.h"
 #include "config/settings_help.h"
 #include "mdm-tunnel/limits.h"
@@ -196,23 +197,10 @@ static bool defaults_apply(const struct settings_table *t, void *values, struct 
     return true;
 }
 
-/* "max-payload" is "max_payload" and "maxPayload" in a file, too. */
-static bool key_names(const char *name, const char *key)
-{
-    for (;; name++, key++) {
-        name += *name == '-';
-        key += *key == '-' || *key == '_';
-        if (tolower((unsigned char)*key) != *name)
-            return false;
-        if (*name == '\0')
-            return true;
-    }
-}
-
 static const struct setting *row_by_key(const struct settings_table *t, const char *key)
 {
     for (const struct setting *row = t->rows; row->name != NULL; row++)
-        if (key_names(row->name, key))
+        if (setting_key_names(row->name, key))
             return row;
     return NULL;
 }
@@ -227,7 +215,7 @@ static bool members_apply(const struct settings_table *t, const cJSON *root, con
             config_error_set(&reason, "unknown key");
         else if (setting_set_json(row, values, m, &reason) == 0)
             continue;
-        config_error_set(err, "%.256s: %.64s: %s", file, m->string, reason.text);
+        config_error_set(err, "%.256s: %.64s%s%s", file, m->string, reason.text[0] == '[' ? "" : ": ", reason.text);
         return false;
     }
     return true;

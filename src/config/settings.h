@@ -23,9 +23,17 @@ enum setting_kind {
     SETTING_LIST,    /* char *, heap; may be said again: one line (ending in '\n') for each time */
     SETTING_NAME,    /* char *, heap; one DNS label, normalised */
     SETTING_PATH,    /* char *, heap; a leading ~/ is the home directory */
+    SETTING_TABLE,   /* struct setting_table: objects with keys of their own (`columns`); "KEY=VALUE KEY=VALUE ..." on the
+                        command line, where it may be said again */
     SETTING_HELP, SETTING_VERSION, /* the command line only */
     SETTING_FILE,    /* as PATH; the settings file, read before the command line is applied; the command line only, and a
                         default (which may be missing) */
+};
+
+/* The rows of a SETTING_TABLE: `count` structs, heap. */
+struct setting_table {
+    void *list;
+    unsigned count;
 };
 
 struct setting {
@@ -44,6 +52,9 @@ struct setting {
                                  file says does not count; NULL: none */
     const char *argument;     /* "PORT" in --help */
     const char *help;
+    /* SETTING_TABLE: what a row has (ends with name NULL; none with a default), and the struct's size; `max` rows at most */
+    const struct setting *columns;
+    size_t size;
 };
 
 enum settings_result { SETTINGS_RUN, SETTINGS_SHOWN /* --help or --version was printed: exit 0 */, SETTINGS_BAD /* exit 2 */ };
@@ -67,5 +78,9 @@ enum settings_result settings_read(const struct settings_table *t, int argc, cha
 /* Whether most keys of this file are settings', so that it is one of settings and not of services. False, too, when it cannot be read. */
 bool settings_recognise(const struct settings_table *t, const char *path);
 void settings_done(const struct settings_table *t, void *values);
+/* Adds an empty row to a table; NULL: no memory, or `row->max` are there. */
+void *settings_add_row(const struct setting *row, void *values);
+/* Sets a column of such a row, named as on the command line. 0, or -1 and *err. */
+int settings_set_column(const struct setting *row, void *at, const char *name, const char *text, struct config_error *err);
 
 #endif

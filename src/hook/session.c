@@ -133,3 +133,5 @@ bool hook_session_set_username(struct hook_session *s, struct mqtt_span username
 {
     return text_set(&s->facts.username, username);
 }
+
+void hook_session_set_version(struct hook_session *s, unsigned version) { s->facts.version = version; }

@@ -18,6 +18,7 @@ void hook_session_unref(struct hook_session *s); /* NULL is allowed */
 const struct mdm_session *hook_session_facts(const struct hook_session *s);
 /* What a hook or the broker made of it. False: no memory, nothing has changed. `username` .data NULL: none. */
 bool hook_session_set_client_id(struct hook_session *s, struct mqtt_span id);
+void hook_session_set_version(struct hook_session *s, unsigned version);
 bool hook_session_set_username(struct hook_session *s, struct mqtt_span username);
 
 #endif

@@ -97,7 +97,7 @@ def service_keys():
 
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
-            ("mdm-tunnel-connect", "mdm-tunnel-connect.1")]
+            ("mdm-tunnel-connect", "mdm-tunnel-connect.1"), ("mdm-tunnel-proxy", "mdm-tunnel-proxy.8")]
 print(f"1..{len(pages) + len(programs) + 4}")
 for page in pages:
     lint(page)

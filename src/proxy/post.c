@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's part of the proxy: its listening sockets and its pairs. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/inner.h"
+
+struct post_entry {
+    struct list node;
+    struct proxy_post *post;
+    const struct proxy_door *door;
+    struct listener listener;
+};
+
+static void entry_accepted(void *ctx, int fd, const struct sockaddr *peer)
+{
+    struct post_entry *e = ctx;
+    pair_accept(e->post, e->door, fd, peer);
+}
+
+bool post_listen(struct proxy_post *p, const struct proxy_door *door, int fd)
+{
+    struct post_entry *e = calloc(1, sizeof(*e));
+    if (e == NULL) {
+        close(fd);
+        return false;
+    }
+    e->post = p;
+    e->door = door;
+    if (!listener_start(&e->listener, p->worker, fd, entry_accepted, e)) {
+        free(e);
+        return false;
+    }
+    list_append(&p->entries, &e->node);
+    return true;
+}
+
+static void entries_close(struct proxy_post *p)
+{
+    for (struct list *node; (node = list_shift(&p->entries)) != NULL;) {
+        struct post_entry *e = CONTAINER_OF(node, struct post_entry, node);
+        listener_stop(&e->listener);
+        free(e);
+    }
+}
+
+static void sweep_run(struct turn *t)
+{
+    struct proxy_post *p = CONTAINER_OF(t, struct proxy_post, sweep);
+    for (struct list *node; (node = list_shift(&p->ended)) != NULL;)
+        pair_free(CONTAINER_OF(node, struct pair, at_post));
+    if (p->draining && list_empty(&p->pairs))
+        p->common->emptied(p->common->ctx);
+}
+
+struct proxy_post *post_create(const struct proxy_common *common, struct worker *w, unsigned index)
+{
+    struct proxy_post *p;
+    ALLOC_OBJECT(p, POST_MAGIC);
+    if (p == NULL)
+        return NULL;
+    p->common = common;
+    p->worker = w;
+    p->index = index;
+    list_init(&p->entries);
+    list_init(&p->pairs);
+    list_init(&p->ended);
+    turn_init(&p->sweep, sweep_run);
+    return p;
+}
+
+void post_drain(struct proxy_post *p)
+{
+    CHECK_OBJECT(p, POST_MAGIC);
+    entries_close(p);
+    struct list all;
+    list_init(&all);
+    list_splice(&all, &p->pairs);
+    for (struct list *node; (node = list_shift(&all)) != NULL;) {
+        list_append(&p->pairs, node);
+        pair_fail(CONTAINER_OF(node, struct pair, at_post), MQTT_SERVER_SHUTTING_DOWN, "the proxy ends");
+    }
+    p->draining = true;
+    worker_at_turn(p->worker, TURN_WRITE, &p->sweep);
+}
+
+void post_free(struct proxy_post **pp)
+{
+    struct proxy_post *p;
+    if (*pp == NULL)
+        return;
+    TAKE_OBJECT(p, pp, POST_MAGIC);
+    p->draining = false;
+    turn_cancel(&p->sweep);
+    entries_close(p);
+    list_splice(&p->ended, &p->pairs);
+    sweep_run(&p->sweep);
+    chunk_unref(p->input);
+    FREE_OBJECT(p);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the parts together, waits for signals, and takes them apart in the right order. */
+#include "proxy/proxy.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "hook/plugin.h"
+#include "proxy/doors.h"
+#include "proxy/inner.h"
+
+#define PROXY_MAGIC 0x70726f78u
+
+struct part {
+    struct proxy *proxy;
+    struct mail drain;
+    struct proxy_post *post;
+};
+
+struct proxy {
+    OBJECT_MAGIC;
+    const struct proxy_settings *settings;
+    struct proxy_common common;
+    struct hook_chain *hooks;
+    struct proxy_doors doors;
+    unsigned count;
+    struct worker *workers[WORKERS_MAX];
+    struct proxy_post *posts[WORKERS_MAX];
+    struct part parts[WORKERS_MAX];
+    atomic_uint emptied;
+    int wake_fd;
+};
+
+static bool proxy_failed(struct config_error *err, const char *what, int failure)
+{
+    config_error_set(err, "%s: %s", what, strerror(failure));
+    return false;
+}
+
+/* -- workers ---------------------------------------------------------------------------------------------------------- */
+
+static void drain_deliver(struct worker *self, struct mail *m)
+{
+    (void)self;
+    post_drain(CONTAINER_OF(m, struct part, drain)->post);
+}
+
+static void drain_discard(struct mail *m) { (void)m; }
+
+static void on_emptied(void *ctx)
+{
+    struct proxy *p = ctx;
+    uint64_t one = 1;
+    atomic_fetch_add(&p->emptied, 1);
+    if (write(p->wake_fd, &one, sizeof(one)) < 0)
+        log_debug("proxy", "eventfd: %s", strerror(errno));
+}
+
+static bool workers_create(struct proxy *p, struct config_error *err)
+{
+    for (; p->count < p->settings->workers; p->count++) {
+        struct worker *w = worker_create("worker", p->count);
+        struct proxy_post *post = w == NULL ? NULL : post_create(&p->common, w, p->count);
+        if (post == NULL) {
+            worker_free(&w);
+            return proxy_failed(err, "worker", ENOMEM);
+        }
+        p->workers[p->count] = w;
+        p->posts[p->count] = post;
+        p->parts[p->count] =
+            (struct part){.proxy = p, .drain = {.deliver = drain_deliver, .discard = drain_discard}, .post = post};
+    }
+    return true;
+}
+
+/* -- making ----------------------------------------------------------------------------------------------------------- */
+
+static bool hooks_load(struct proxy *p, struct config_error *err)
+{
+    char why[512], line[PATH_TEXT_MAX];
+    const char *at = p->settings->hooks != NULL ? p->settings->hooks : "";
+    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
+        if (!hook_plugin_add(p->hooks, line, why, sizeof(why))) {
+            config_error_set(err, "hook: %s", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool proxy_init(struct proxy *p, struct config_error *err)
+{
+    const struct proxy_settings *s = p->settings;
+    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->wake_fd < 0)
+        return proxy_failed(err, "eventfd", errno);
+    p->hooks = hook_chain_create();
+    p->common = (struct proxy_common){.hooks = p->hooks,
+                                      .lookups = lookups_create(),
+                                      .clients = crowd_create(s->clients, s->clients_per_address),
+                                      .packet_max = s->packet_max,
+                                      .connect_us = s->connect_us,
+                                      .drop_denied = s->drop_denied,
+                                      .emptied = on_emptied,
+                                      .ctx = p};
+    if (p->hooks == NULL || p->common.lookups == NULL || p->common.clients == NULL)
+        return proxy_failed(err, "proxy", ENOMEM);
+    p->common.wants = hook_chain_wants(p->hooks);
+    return hooks_load(p, err) && workers_create(p, err) && doors_create(&p->doors, s, p->workers, p->count, err) &&
+           doors_open(&p->doors, p->posts, p->count, err);
+}
+
+struct proxy *proxy_create(const struct proxy_settings *settings, struct config_error *err)
+{
+    struct proxy *p;
+    raise_descriptor_limit();
+    ALLOC_OBJECT(p, PROXY_MAGIC);
+    if (p == NULL) {
+        proxy_failed(err, "proxy", ENOMEM);
+        return NULL;
+    }
+    p->settings = settings;
+    p->wake_fd = -1;
+    if (!proxy_init(p, err))
+        proxy_free(&p);
+    return p;
+}
+
+/* -- running ---------------------------------------------------------------------------------------------------------- */
+
+static bool ports_write(const struct proxy *p, struct config_error *err)
+{
+    const char *path = p->settings->ports_file;
+    char temporary[PATH_TEXT_MAX];
+    if (path == NULL)
+        return true;
+    int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
+    FILE *f = len > 0 && (size_t)len < sizeof(temporary) ? fopen(temporary, "we") : NULL;
+    if (f == NULL)
+        return proxy_failed(err, path, errno);
+    bool ok = fprintf(f, "{\"ports\":[") > 0;
+    for (unsigned i = 0; i < p->doors.count; i++)
+        ok = fprintf(f, "%s%u", i > 0 ? "," : "", p->doors.list[i].port) > 0 && ok;
+    ok = fprintf(f, "]}\n") > 0 && ok;
+    ok = fclose(f) == 0 && ok && rename(temporary, path) == 0;
+    return ok || proxy_failed(err, path, errno);
+}
+
+static bool proxy_start(struct proxy *p, struct config_error *err)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        int failure = worker_start(p->workers[i]);
+        if (failure != 0)
+            return proxy_failed(err, "thread", failure);
+    }
+    for (unsigned i = 0; i < p->doors.count; i++) {
+        const struct made_door *m = &p->doors.list[i];
+        log_info("proxy", "listening on %s port %u (%s) for %s", m->url.address[0] != '\0' ? m->url.address : "*", m->port,
+                 m->url.scheme, m->authority);
+    }
+    return ports_write(p, err);
+}
+
+/* Waits for a signal to end (true), until all posts are empty, or for the limit. */
+static bool proxy_wait(struct proxy *p, struct signals *signals, uint64_t limit_us)
+{
+    uint64_t start = clock_now_us(), count;
+    for (;;) {
+        uint64_t now = clock_now_us();
+        if (limit_us != CLOCK_NEVER && (now - start >= limit_us || atomic_load(&p->emptied) >= p->count))
+            return false;
+        int number = signals_wait(signals, p->wake_fd, limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now);
+        if (number == SIGHUP)
+            doors_reload(&p->doors);
+        else if (number != 0)
+            return true;
+        if (read(p->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+            return false;
+    }
+}
+
+int proxy_run(struct proxy *p, struct config_error *err)
+{
+    struct signals signals;
+    CHECK_OBJECT(p, PROXY_MAGIC);
+    int failure = signals_open(&signals);
+    if (failure != 0) {
+        proxy_failed(err, "signals", failure);
+        return 1;
+    }
+    bool started = proxy_start(p, err);
+    if (started && proxy_wait(p, &signals, CLOCK_NEVER)) {
+        log_info("proxy", "ends");
+        for (unsigned i = 0; i < p->count; i++)
+            worker_post(p->workers[i], &p->parts[i].drain);
+        if (proxy_wait(p, &signals, p->settings->drain_us))
+            _exit(1);
+    }
+    for (unsigned i = 0; i < p->count; i++)
+        worker_close(p->workers[i]);
+    for (unsigned i = 0; i < p->count; i++)
+        worker_stop(p->workers[i]);
+    signals_close(&signals);
+    return started ? 0 : 1;
+}
+
+void proxy_free(struct proxy **pp)
+{
+    struct proxy *p;
+    TAKE_OBJECT(p, pp, PROXY_MAGIC);
+    for (unsigned i = 0; i < p->count; i++)
+        worker_stop(p->workers[i]);
+    for (unsigned i = 0; i < p->count; i++)
+        post_free(&p->posts[i]);
+    hook_chain_free(&p->hooks);
+    doors_free(&p->doors);
+    if (p->common.lookups != NULL)
+        lookups_free(&p->common.lookups);
+    for (unsigned i = 0; i < p->count; i++)
+        worker_free(&p->workers[i]);
+    if (p->common.clients != NULL)
+        crowd_free(&p->common.clients);
+    if (p->wake_fd >= 0)
+        close(p->wake_fd);
+    FREE_OBJECT(p);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of the proxy's settings, and what does not fit together. */
+#include "proxy/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mdm-tunnel/limits.h"
+#include "mqtt/property.h"
+#include "proxy/environment.h"
+
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+#define DOOR(member) offsetof(struct door_settings, member)
+#define AT(member) offsetof(struct proxy_settings, member)
+
+static const struct setting door_columns[] = {
+    {.name = "listen", .kind = SETTING_TEXT, .offset = DOOR(listen)},
+    {.name = "target", .kind = SETTING_TEXT, .offset = DOOR(target)},
+    {.name = "cert", .kind = SETTING_PATH, .offset = DOOR(cert)},
+    {.name = "key", .kind = SETTING_PATH, .offset = DOOR(key)},
+    {.name = "client-ca", .kind = SETTING_PATH, .offset = DOOR(client_ca)},
+    {.name = "client-verify", .kind = SETTING_TEXT, .offset = DOOR(client_verify)},
+    {.name = "ca-cert", .kind = SETTING_PATH, .offset = DOOR(ca_cert)},
+    {.name = "client-cert", .kind = SETTING_PATH, .offset = DOOR(client_cert)},
+    {.name = "private-key", .kind = SETTING_PATH, .offset = DOOR(private_key)},
+    {.name = NULL},
+};
+
+static const struct setting rows[] = {
+    {.name = "config", .letter = 'c', .kind = SETTING_FILE, .offset = AT(config), .argument = "FILE", .help = "settings file (JSON)"},
+    {.name = "listeners", .letter = 'l', .alias = "listener", .kind = SETTING_TABLE, .offset = AT(doors), .max = PROXY_LISTENERS_MAX,
+     .argument = "\"listen=URL target=URL ...\"", .columns = door_columns, .size = sizeof(struct door_settings),
+     .help = "where to listen, and which broker is behind it; may be said again\n"
+             "(default: listen=mqtt://:1884 target=mqtt://localhost:1883)"},
+    {.name = "hook", .kind = SETTING_LIST, .offset = AT(hooks), .argument = "FILE[=SETTINGS]",
+     .help = "a shared object that is asked; may be said again: in this order"},
+    {.name = "denied", .kind = SETTING_TEXT, .offset = AT(denied_text), .default_text = "drop", .argument = "drop|disconnect",
+     .help = "what becomes of a denied message that MQTT has no answer for"},
+    {.name = "workers", .letter = 'w', .kind = SETTING_NUMBER, .offset = AT(workers), .max = WORKERS_MAX, .default_text = "0",
+     .argument = "N", .help = "worker threads; 0: one fewer than processors"},
+    {.name = "max-packet", .kind = SETTING_NUMBER, .offset = AT(packet_max), .min = 1024, .max = MQTT_VARINT_MAX,
+     .default_text = TEXT_OF(1048576), .argument = "BYTES", .help = "largest MQTT packet, either way"},
+    {.name = "clients", .kind = SETTING_NUMBER, .offset = AT(clients), .min = 1, .max = VISITORS_MAX,
+     .default_text = TEXT_OF(PROXY_CLIENTS_MAX), .argument = "N", .help = "clients at one time"},
+    {.name = "clients-per-address", .kind = SETTING_NUMBER, .offset = AT(clients_per_address), .max = VISITORS_MAX, .default_text = "0",
+     .argument = "N", .help = "those from one address; 0: any"},
+    {.name = "connect-timeout", .kind = SETTING_SECONDS, .offset = AT(connect_us), .min = 1, .max = 3600, .default_text = "10",
+     .argument = "SECONDS", .help = "for handshakes and CONNECT; for the broker; for the answer of a hook"},
+    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "5", .argument = "SECONDS",
+     .help = "for the last packets, at the end"},
+    {.name = "user", .kind = SETTING_TEXT, .offset = AT(user), .argument = "NAME[:GROUP]", .help = "run as this user (root only)"},
+    {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
+     .help = "write {\"ports\":[N,...]} there once ready"},
+    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
+    {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
+    {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
+    {.name = NULL},
+};
+
+static const struct settings_table table = {
+    .program = "mdm-tunnel-proxy",
+    .usage = "[options]",
+    .summary = "Stands in front of an MQTT broker, and asks hooks who may connect, publish and subscribe.",
+    .rows = rows,
+};
+
+static const struct setting *row_of_doors(void)
+{
+    const struct setting *row = rows;
+    while (row->kind != SETTING_TABLE)
+        row++;
+    return row;
+}
+
+static bool doors_default(struct proxy_settings *s, struct config_error *err)
+{
+    const struct setting *row = row_of_doors();
+    if (s->doors.count > 0)
+        return true;
+    void *at = settings_add_row(row, s);
+    if (at == NULL) {
+        config_error_set(err, "out of memory");
+        return false;
+    }
+    return settings_set_column(row, at, "listen", "mqtt://:1884", err) == 0 &&
+           settings_set_column(row, at, "target", "mqtt://localhost:1883", err) == 0;
+}
+
+static bool settings_check(struct proxy_settings *s, struct config_error *err)
+{
+    if (s->workers == 0) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+        s->workers = n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+    }
+    s->drop_denied = strcmp(s->denied_text, "drop") == 0;
+    if (s->drop_denied || strcmp(s->denied_text, "disconnect") == 0)
+        return true;
+    config_error_set(err, "denied: \"%.64s\" is neither drop nor disconnect", s->denied_text);
+    return false;
+}
+
+enum settings_result proxy_settings_read(int argc, char **argv, struct proxy_settings *out, struct config_error *err)
+{
+    int first;
+    *out = (struct proxy_settings){0};
+    enum settings_result result = settings_read(&table, argc, argv, out, &first, stdout, err);
+    if (result != SETTINGS_RUN)
+        return result;
+    if (environment_doors(row_of_doors(), out, err) && doors_default(out, err) && settings_check(out, err))
+        return SETTINGS_RUN;
+    proxy_settings_done(out);
+    return SETTINGS_BAD;
+}
+
+void proxy_settings_done(struct proxy_settings *s) { settings_done(&table, s); }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proxy's settings: command line over environment over settings file over defaults (mdm-tunnel-proxy(8)). */
+#ifndef PROXY_SETTINGS_H
+#define PROXY_SETTINGS_H
+
+#include "config/settings.h"
+
+/* One listener as it was set; strings on the heap, NULL: not set. */
+struct door_settings {
+    char *listen, *target;                   /* URLs */
+    char *cert, *key;                        /* what clients are shown */
+    char *client_ca, *client_verify;         /* what they have to show */
+    char *ca_cert, *client_cert, *private_key; /* at the target */
+};
+
+struct proxy_settings {
+    struct setting_table doors; /* of struct door_settings */
+    char *config;
+    char *hooks; /* lines */
+    char *denied_text;
+    bool drop_denied;
+    unsigned workers, packet_max, clients, clients_per_address;
+    uint64_t connect_us, drain_us;
+    char *user, *ports_file;
+    bool verbose;
+};
+
+/* As settings_read(). */
+enum settings_result proxy_settings_read(int argc, char **argv, struct proxy_settings *out, struct config_error *err);
+void proxy_settings_done(struct proxy_settings *s);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A hook that does a bit of everything: user mallory is refused, topics below "forbidden" and filters below "secret" are denied,
+ * what is below "later" is answered by another thread; "data" of a client is "device/ID/data" for the broker. SETTINGS is a file
+ * that gets a line for each event.
+ */
+#include <mdm-tunnel/hook.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct mdm_hook_host *host;
+static FILE *events;
+/* Threads that have not answered yet. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned threads;
+
+static void threads_add(int n)
+{
+    pthread_mutex_lock(&lock);
+    threads += (unsigned)n;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+static void *late(void *question)
+{
+    usleep(20000);
+    host->answer(question, MDM_ALLOW);
+    threads_add(-1);
+    return NULL;
+}
+
+static enum mdm_verdict later(struct mdm_question *q)
+{
+    pthread_t thread;
+    threads_add(1);
+    if (pthread_create(&thread, NULL, late, q) != 0) {
+        threads_add(-1);
+        return MDM_DENY;
+    }
+    pthread_detach(thread);
+    return MDM_LATER;
+}
+
+static enum mdm_verdict auth_connect(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_connect *c)
+{
+    (void)ctx;
+    fprintf(events, "auth_connect %s user=%s headers=%zu certificate=%s\n", c->client_id, c->username != NULL ? c->username : "-",
+            s->header_count, s->certificate_cn != NULL ? s->certificate_cn : "-");
+    if (c->username != NULL && strcmp(c->username, "mallory") == 0) {
+        host->refuse(q, 0x86, "nobody knows mallory");
+        return MDM_DENY;
+    }
+    if (c->username != NULL && strcmp(c->username, "alias") == 0)
+        host->replace(q, MDM_USERNAME, "real", 4);
+    return c->username != NULL && strcmp(c->username, "slow") == 0 ? later(q) : MDM_ALLOW;
+}
+
+static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_publish *p)
+{
+    (void)ctx, (void)s;
+    if (begins(p->topic, "forbidden"))
+        return MDM_DENY;
+    if (begins(p->topic, "shout"))
+        host->replace(q, MDM_PAYLOAD, "LOUD", 4);
+    return begins(p->topic, "later") ? later(q) : MDM_ALLOW;
+}
+
+static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_subscribe *f)
+{
+    (void)ctx, (void)s;
+    return begins(f->filter, "secret") ? MDM_DENY : begins(f->filter, "later") ? later(q) : MDM_ALLOW;
+}
+
+static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction direction, const char *topic, bool filter, char *out,
+                      size_t size)
+{
+    (void)ctx, (void)filter;
+    char prefix[256];
+    int len = snprintf(prefix, sizeof(prefix), "device/%s/", s->client_id);
+    if (direction == MDM_TO_BROKER && (strcmp(topic, "data") == 0 || begins(topic, "data/")))
+        return (size_t)snprintf(out, size, "%s%s", prefix, topic);
+    return direction == MDM_TO_CLIENT && begins(topic, prefix) ? (size_t)snprintf(out, size, "%s", topic + len) : 0;
+}
+
+static void connected(void *ctx, const struct mdm_session *s) { (void)ctx, fprintf(events, "connect %s\n", s->client_id); }
+
+static void published(void *ctx, const struct mdm_session *s, const struct mdm_publish *p)
+{
+    (void)ctx, fprintf(events, "publish %s %s %.*s\n", s->client_id, p->topic, (int)p->payload.len, (const char *)p->payload.data);
+}
+
+static void subscribed(void *ctx, const struct mdm_session *s, const struct mdm_subscribe *f)
+{
+    (void)ctx, fprintf(events, "subscribe %s %s\n", s->client_id, f->filter);
+}
+
+static void unsubscribed(void *ctx, const struct mdm_session *s, const char *filter)
+{
+    (void)ctx, fprintf(events, "unsubscribe %s %s\n", s->client_id, filter);
+}
+
+static void disconnected(void *ctx, const struct mdm_session *s, const char *why)
+{
+    (void)ctx, fprintf(events, "disconnect %s: %s\n", s->client_id, why);
+}
+
+/* No answer may follow. */
+static void closed(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&lock);
+    while (threads > 0)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    fclose(events);
+}
+
+static const struct mdm_hook hook = {
+    .version = MDM_HOOK_VERSION,
+    .size = sizeof(hook),
+    .auth_connect = auth_connect,
+    .auth_publish = auth_publish,
+    .auth_subscribe = auth_subscribe,
+    .rewrite = rewrite,
+    .connect = connected,
+    .publish = published,
+    .subscribe = subscribed,
+    .unsubscribe = unsubscribed,
+    .disconnect = disconnected,
+    .close = closed,
+};
+
+const struct mdm_hook *mdm_hook_open(const struct mdm_hook_host *given, const char *settings, char *error, size_t error_size)
+{
+    host = given;
+    events = fopen(settings, "ae");
+    if (events == NULL) {
+        snprintf(error, error_size, "%s: cannot be opened", settings);
+        return NULL;
+    }
+    setvbuf(events, NULL, _IOLBF, 0);
+    return &hook;
+}

@@ -1,0 +1,279 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""mdm-tunnel-proxy in front of Debian's mosquitto: who may connect, publish and subscribe, over every kind of listener."""
+import json
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import paho.mqtt.client as paho
+from paho.mqtt.properties import Properties
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from lib import check, main, same, seconds, story, wait_until
+from lib.mosquitto import Authority, Mosquitto
+from lib.program import Program
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+HOOK = TOP / "tests" / "functional" / "lib" / "hook.c"
+
+
+class Proxy:
+    def __init__(self, t, *arguments, environment=None, count=1):
+        ports = t.directory / "proxy.ports"
+        ports.unlink(missing_ok=True)
+        self.program = Program("mdm-tunnel-proxy", ["-v", "--workers", "2", "--ports-file", ports, *arguments], t.directory,
+                               environment=environment)
+        t.programs.append(self.program)
+        wait_until(lambda: ports.exists() or not self.program.running, "the proxy listens")
+        check(self.program.running, self.program.log)
+        self.ports = json.loads(ports.read_text())["ports"]
+        same(len(self.ports), count, "listeners")
+
+    @property
+    def port(self):
+        return self.ports[0]
+
+
+def build_hook(t, source=HOOK):
+    made = t.directory / f"{source.stem}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", f"-I{TOP / 'include'}", "-o", made, source], check=True)
+    return made
+
+
+class Client:
+    def __init__(self, port, client_id="", version=4, user=None, password=None, transport="tcp", tls=None, path="/mqtt", will=None,
+                 clean=True):
+        options = {} if version == 5 else {"clean_session": clean}
+        self.client = paho.Client(client_id, protocol=version, transport=transport, **options)
+        self.messages, self.granted, self.code = [], {}, None
+        self.acks, self.gone, self.reason = {}, threading.Event(), None
+        self.client.on_connect = lambda _c, _u, _f, code, *_: setattr(self, "code", int(getattr(code, "value", code)))
+        self.client.on_message = lambda _c, _u, m: self.messages.append((m.topic, m.payload.decode(), m.retain))
+        self.client.on_subscribe = lambda _c, _u, mid, codes, *_: self.granted.update(
+            {mid: [int(getattr(c, "value", c)) for c in codes]})
+        self.client.on_publish = lambda _c, _u, mid, *_: self.acks.update({mid: True})
+        self.client.on_disconnect = self._disconnected
+        if user is not None:
+            self.client.username_pw_set(user, password)
+        if transport == "websockets":
+            self.client.ws_set_options(path=path)
+        if tls is not None:
+            self.client.tls_set(**tls)
+        if will is not None:
+            self.client.will_set(*will)
+        self.client.connect("localhost", port)
+        self.client.loop_start()
+        wait_until(lambda: self.code is not None or self.gone.is_set(), "CONNACK")
+
+    def _disconnected(self, _c, _u, reason, *_):
+        self.reason = int(getattr(reason, "value", reason))
+        self.gone.set()
+
+    def subscribe(self, *topics, qos=1):
+        options = [(topic, SubscribeOptions(qos=qos)) if self.client._protocol == 5 else (topic, qos) for topic in topics]
+        _, mid = self.client.subscribe(options)
+        wait_until(lambda: mid in self.granted, f"SUBACK for {topics}")
+        return self.granted[mid]
+
+    def publish(self, topic, payload, qos=1, **rest):
+        info = self.client.publish(topic, payload, qos, **rest)
+        wait_until(lambda: info.is_published() or self.gone.is_set(), f"the answer to {topic}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def came(client, *messages):
+    wait_until(lambda: len(client.messages) >= len(messages), f"{messages} come; so far: {client.messages}")
+    same([m[:2] for m in client.messages], list(messages), "messages")
+
+
+@story("every version and QoS, with wills and retained messages, passes as it is; hooks are not needed")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}")
+    for version in (3, 4, 5):
+        with Client(proxy.port, f"sub{version}", version) as sub, Client(broker.port, f"direct{version}", version) as direct:
+            same(sub.subscribe("a/+", "will", qos=2), [2, 2], "granted")
+            with Client(proxy.port, f"pub{version}", version, will=("will", "gone", 1)) as pub:
+                for qos in (0, 1, 2):
+                    pub.publish("a/b", f"{qos}" * (300 << 10 if qos == 2 else 3), qos)
+                pub.publish("a/kept", f"kept by {version}", 1, retain=True)
+                direct.publish("a/direct", "hello")
+                wait_until(lambda: len(sub.messages) == 5, "five messages")
+                same(sorted(m[0] for m in sub.messages), ["a/b"] * 3 + ["a/direct", "a/kept"], "topics")
+                pub.client.socket().shutdown(2)  # no DISCONNECT: the will is published
+                wait_until(lambda: ("will", "gone", False) in sub.messages, "the will")
+        with Client(proxy.port, "late", version) as late:
+            late.subscribe("a/kept")
+            wait_until(lambda: late.messages, "the retained message")
+            same(late.messages[0][2], True, "retained")
+            late.publish("a/kept", "", 1, retain=True)
+
+
+@story("a hook refuses, changes, rewrites and answers later; what is denied is said in the protocol")
+def _(t):
+    events = t.directory / "events"
+    broker = t.keep(Mosquitto(t.directory))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}", "--hook",
+                  f"{build_hook(t)}={events}")
+    for version, refused in ((4, 4), (5, 0x86)):
+        with Client(proxy.port, "m", version, "mallory", "x") as mallory:
+            same(mallory.code, refused, "CONNACK")
+    for version in (4, 5):
+        tim, ann = f"tim{version}", f"ann{version}"
+        with Client(proxy.port, tim, version, "slow", "x") as sub, Client(broker.port, ann, version) as direct:
+            denied = 0x87 if version == 5 else 0x80
+            same(sub.subscribe("open/#", "secret/x", "later/#", "data/+", "shout"), [1, denied, 1, 1, 1], "granted")
+            same(sub.subscribe("secret/all"), [denied], "granted")
+            direct.subscribe("device/#", "$share/group/x")
+            sub.publish("forbidden/a", "no", 0)
+            sub.publish("forbidden/a", "no", 1)
+            sub.publish("forbidden/a", "no", 2)
+            sub.publish("later/b", "waits", 2)
+            sub.publish("open/c", "after it", 1)
+            sub.publish("shout", "quiet", 0)
+            sub.publish("data/temperature", "20", 2)
+            came(sub, ("later/b", "waits"), ("open/c", "after it"), ("shout", "LOUD"), ("data/temperature", "20"))
+            came(direct, (f"device/{tim}/data/temperature", "20"))
+            direct.publish(f"device/{tim}/data/set", "21")
+            came(sub, *[m[:2] for m in sub.messages[:4]], ("data/set", "21"))
+            sub.client.unsubscribe("data/+")
+            wait_until(lambda: f"unsubscribe {tim} data/+" in events.read_text(), "the hook hears of UNSUBSCRIBE")
+    said = events.read_text().splitlines()
+    for tim in ("tim4", "tim5"):
+        mine = [line for line in said if line.split()[1].rstrip(":") == tim]
+        wait_until(lambda: f"disconnect {tim}: the client disconnected" in events.read_text(), "the hook hears of the end")
+        same([line for line in events.read_text().splitlines() if line.startswith(f"disconnect {tim}")],
+             [f"disconnect {tim}: the client disconnected"], "once")
+        for line in (f"connect {tim}", f"subscribe {tim} data/+", f"publish {tim} data/temperature 20", f"publish {tim} shout LOUD"):
+            check(line in mine, f"{line} in {mine}")
+        check(not any("forbidden" in line or "secret" in line for line in mine), f"nothing denied in {mine}")
+
+
+@story("topic aliases of MQTT 5 end at the proxy where hooks look at topics")
+def _(t):
+    events = t.directory / "events"
+    broker = t.keep(Mosquitto(t.directory))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}", "--hook",
+                  f"{build_hook(t)}={events}")
+    with Client(broker.port, "direct", 5) as direct, Client(proxy.port, "tim", 5) as pub:
+        direct.subscribe("#")
+        alias = Properties(PacketTypes.PUBLISH)
+        alias.TopicAlias = 3
+        pub.publish("data", "one", properties=alias)
+        pub.publish("", "two", properties=alias)
+        forbidden = Properties(PacketTypes.PUBLISH)
+        forbidden.TopicAlias = 4
+        pub.publish("forbidden", "no", properties=forbidden)
+        pub.publish("", "no again", properties=forbidden)
+        pub.publish("end", "three")
+        came(direct, ("device/tim/data", "one"), ("device/tim/data", "two"), ("end", "three"))
+
+
+@story("MQTT, TLS, client certificates, WebSocket and both; a target of each kind; facts for the hook")
+def _(t):
+    events = t.directory / "events"
+    authority = Authority(t.directory)
+    cert, key = authority.sign("proxy", "DNS:localhost")
+    own, own_key = authority.sign("tim", "DNS:tim.example")
+    broker = t.keep(Mosquitto(t.directory, "listener 0 127.0.0.1"))
+    second = Proxy(t, "-l", f"listen=wss://127.0.0.1:0/mqtt target=mqtt://127.0.0.1:{broker.port} cert={cert} key={key}", "-l",
+                   f"listen=mqtts://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port} cert={cert} key={key}", "-l",
+                   f"listen=ws://127.0.0.1:0/mqtt target=mqtt://127.0.0.1:{broker.port}", count=3)
+    wss, mqtts, ws = second.ports
+    tls = f"cert={cert} key={key}"
+    proxy = Proxy(t, "--hook", f"{build_hook(t)}={events}", "-l", f"listen=mqtts://:0 {tls} target=mqtt://127.0.0.1:{broker.port}",
+                  "-l", f"listen=mqtts://:0 {tls} client-ca={authority.cert} target=mqtts://localhost:{mqtts} ca-cert={authority.cert}",
+                  "-l", f"listen=ws://:0/mqtt target=ws://127.0.0.1:{ws}/mqtt",
+                  "-l", f"listen=wss://:0/mqtt {tls} target=wss://localhost:{wss}/mqtt ca-cert={authority.cert}", count=4)
+    trust = {"ca_certs": str(authority.cert)}
+    shown = {**trust, "certfile": str(own), "keyfile": str(own_key)}
+    ways = [("tcp", trust, "headers=0 certificate=-"), ("tcp", shown, "headers=0 certificate=tim"), ("websockets", None, "headers="),
+            ("websockets", trust, "headers=")]
+    for number, ((transport, tls, fact), port) in enumerate(zip(ways, proxy.ports)):
+        for version in (4, 5):
+            name = f"way{number}v{version}"
+            with Client(port, name, version, transport=transport, tls=tls) as client:
+                same(client.code, 0, f"{name} is accepted")
+                client.subscribe("x/#", qos=2)
+                client.publish(f"x/{name}", "y" * 100000, 2)
+                came(client, (f"x/{name}", "y" * 100000))
+            check(f"auth_connect {name} user=- {fact}" in events.read_text(), f"{fact} of {name} in {events.read_text()}")
+    check("headers=0 certificate=- way2" not in events.read_text(), "a WebSocket has headers")
+
+
+@story("a broker that is away is said in CONNACK; at the end clients of MQTT 5 are told, and get what was on its way")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}")
+    with Client(proxy.port, "tim", 5) as five, Client(proxy.port, "ann", 4) as four:
+        same((five.code, four.code), (0, 0), "both are accepted")
+        broker.stop()
+        check(five.gone.wait(seconds(5)) and four.gone.wait(seconds(5)), "both hear of the broker's end")
+    for version, code in ((4, 3), (5, 0x88)):
+        with Client(proxy.port, "tim", version) as client:
+            same(client.code, code, "CONNACK without a broker")
+    broker.start()
+    with Client(proxy.port, "tim", 5) as five:
+        same(five.code, 0, "accepted again")
+        proxy.program.signal(signal.SIGTERM)
+        check(five.gone.wait(seconds(5)), "the client is told of the end")
+        same(five.reason, 0x8B, "the reason")
+        same(proxy.program.process.wait(seconds(10)), 0, "exit status")
+        proxy.program.ended_by_story = True
+
+
+@story("listeners from the environment, from a file, and what is wrong with them")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    environment = {"MPROXY_MQTT_WITHOUT_TLS_ADDRESS": "127.0.0.1:0", "MPROXY_MQTT_WITHOUT_TLS_TARGET": f"127.0.0.1:{broker.port}",
+                   "MGATE_MQTT_WS_WITHOUT_TLS_PORT": "0", "MGATE_MQTT_WS_WITHOUT_TLS_PATH_PREFIX": "mqtt",
+                   "MGATE_MQTT_WS_WITHOUT_TLS_TARGET": f"mqtt://127.0.0.1:{broker.port}"}
+    proxy = Proxy(t, environment=environment, count=2)
+    for port, transport in zip(proxy.ports, ("tcp", "websockets")):
+        with Client(port, "tim", 4, transport=transport) as client:
+            same(client.code, 0, "accepted")
+    config = t.directory / "proxy.json"
+
+    def refused(text, *words):
+        config.write_text(text)
+        run = subprocess.run([Program.find("mdm-tunnel-proxy"), "-c", config], capture_output=True, text=True, timeout=seconds(10))
+        check(run.returncode in (1, 2) and run.stdout == "", f"{run}")
+        for word in words:
+            check(word in run.stderr, f"{word!r} in {run.stderr!r}")
+
+    refused('{"listeners": [{"listen": "mqtt://:0"}, {"lisen": "x"}]}', "proxy.json: listeners[1].lisen: unknown key")
+    refused('{"listeners": [{"listen": "mqtts://:0"}]}', "listeners[0].cert: is missing")
+    refused('{"listeners": [{"listen": "mqtt://:70000"}]}', "listeners[0].listen: ")
+    refused('{"listeners": [{"listen": "mqtt://:0", "target": "gopher://x"}]}', "listeners[0].target: ")
+    refused('{"hook": "/nowhere.so"}', "hook: /nowhere.so: ")
+    refused('{"denied": "shout"}', "denied: ")
+
+
+@story("back-pressure: a subscriber that does not read makes nothing grow", only="plain")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}")
+    with Client(broker.port, "pub", 4) as pub:
+        slow = socket.create_connection(("127.0.0.1", proxy.port))
+        slow.sendall(bytes.fromhex("100d00044d51545404020000000173") + bytes.fromhex("820800010003622f2300"))
+        same(slow.recv(4, socket.MSG_WAITALL), bytes.fromhex("20020000"), "CONNACK")
+        same(slow.recv(5, socket.MSG_WAITALL)[:2], bytes.fromhex("9003"), "SUBACK")
+        before = proxy.program.rss()
+        for _ in range(64):
+            pub.publish("b/x", bytes(1 << 20 >> 1), 1)
+        check(proxy.program.rss() - before < 8 << 20, f"{proxy.program.rss() - before} more bytes")
+        slow.close()
+
+
+if __name__ == "__main__":
+    main()
