@@ -105,6 +105,7 @@ static const struct key {
     {"kind", kind_read, "\"http\", \"tls\" or \"tcp\"", false},
     {"tcp", tcp_read, "a port, or \"auto\"", false},
     {"proxy_protocol", proxy_protocol_read, "1 or 2", false},
+    {"path", rule_read_path, "\"/PREFIX\" or {\"prefix\": \"/PREFIX\", \"strip\": true}", true},
     {"auth", rule_read_auth, "{\"USER\": \"HASH\", ...}", true},
     {"bearer", rule_read_bearer, "\"TOKEN\" or \"sha256:HEX\", or a list of them", true},
     {"allow", rule_read_allow, "\"ADDRESS/BITS\", or a list of them", false},

@@ -76,6 +76,39 @@ static int members_are(struct service_draft *d, const cJSON *object, const char 
     return 0;
 }
 
+/* -- where --------------------------------------------------------------------------------------------------------- */
+
+static int prefix_read(struct service_draft *d, const cJSON *value, void *ctx)
+{
+    bool *said = ctx;
+    if (!cJSON_IsString(value))
+        return draft_error(d, "not the beginning of a path");
+    size_t len = strlen(value->valuestring);
+    while (len > 1 && value->valuestring[len - 1] == '/')
+        len--;
+    *said = true;
+    return answer(d, rule_write(&d->rules, RULE_path, value->valuestring, len));
+}
+
+static int strip_read(struct service_draft *d, const cJSON *value, void *ctx)
+{
+    (void)ctx;
+    if (!cJSON_IsBool(value))
+        return draft_error(d, "neither true nor false");
+    return cJSON_IsTrue(value) ? answer(d, rule_write_number(&d->rules, RULE_strip_path, 1)) : 0;
+}
+
+int rule_read_path(struct service_draft *d, const cJSON *value)
+{
+    static const char *const names[] = {"prefix", "strip", NULL};
+    bool said = false;
+    if (cJSON_IsString(value))
+        return prefix_read(d, value, &said);
+    if (!cJSON_IsObject(value) || members_are(d, value, names) != 0 || member(d, value, "prefix", &said, prefix_read) != 0)
+        return -1;
+    return said ? member(d, value, "strip", NULL, strip_read) : draft_error(d, "\"prefix\" is missing");
+}
+
 /* -- who ----------------------------------------------------------------------------------------------------------- */
 
 int rule_read_auth(struct service_draft *d, const cJSON *value)

@@ -131,9 +131,10 @@ static void dispatch_offered(struct exchange *ex, const struct edge_offer *offer
 
     if (ex->route.kind == ROUTE_SERVICE) {
         s = edge_offer_find(offer, ex->route.service, STREAM_KIND_HTTP);
-    } else if ((s = edge_offer_find(offer, "default", STREAM_KIND_HTTP)) != NULL) {
-        strcpy(ex->route.service, "default");
+    } else if ((s = edge_offer_at(offer, ex->request.path)) != NULL) {
+        strcpy(ex->route.service, s->name);
         ex->route.kind = ROUTE_SERVICE;
+        ex->strip = s->rules != NULL && s->rules->strip && s->rules->path.len > 1 ? s->rules->path.len : 0;
     } else if (!ex->front->config.settings->no_listing) {
         exchange_reply_listing(ex, offer);
         return;

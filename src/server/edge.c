@@ -129,6 +129,12 @@ static void rule_add(struct compiler *c, const struct rule *rule)
     case RULE_one_visitor:
         r->one_visitor = true;
         break;
+    case RULE_path:
+        r->path = text_keep(c, rule_text(rule));
+        break;
+    case RULE_strip_path:
+        r->strip = true;
+        break;
     case RULE_public_port: /* port_keeper.c asks what was said */
         break;
     case RULE_max_streams:
@@ -358,4 +364,29 @@ const struct edge_service *edge_offer_find(const struct edge_offer *o, const cha
     while (low < o->count && strcmp(o->list[low].name, name) == 0 && o->list[low].kind != kind)
         low++;
     return low < o->count && strcmp(o->list[low].name, name) == 0 ? &o->list[low] : NULL;
+}
+
+/* Whole segments: "/api" has "/api", "/api/x" and "/api?x", and not "/apix". */
+static bool path_begins(struct http_text path, struct http_text prefix)
+{
+    if (prefix.len == 1)
+        return true;
+    if (path.len < prefix.len || memcmp(path.at, prefix.at, prefix.len) != 0)
+        return false;
+    return path.len == prefix.len || path.at[prefix.len] == '/' || path.at[prefix.len] == '?';
+}
+
+const struct edge_service *edge_offer_at(const struct edge_offer *o, struct http_text path)
+{
+    const struct edge_service *best = edge_offer_find(o, "default", STREAM_KIND_HTTP);
+    size_t longest = 0;
+
+    for (size_t i = 0; i < o->count; i++) {
+        const struct edge_rules *r = o->list[i].rules;
+        if (o->list[i].kind != STREAM_KIND_HTTP || r == NULL || r->path.len <= longest || !path_begins(path, r->path))
+            continue;
+        longest = r->path.len;
+        best = &o->list[i];
+    }
+    return best;
 }

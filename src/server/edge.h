@@ -73,6 +73,8 @@ struct edge_rules {
     struct cidr *allow, *deny;
     uint32_t rate_per_1000_s, rate_burst; /* 0: any */
     unsigned max_streams;
+    struct http_text path; /* what begins so is the service's under shared names; empty: nothing was said */
+    bool strip;            /* the service gets the rest of the path only */
     bool one_visitor; /* a stream is for one request */
     uint64_t bandwidth[METER_WAYS];
     struct http_edit request, response;
@@ -106,5 +108,8 @@ void edge_offer_free(void *offer);
 void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count);
 /* The service of that name and kind; NULL: there is none. */
 const struct edge_service *edge_offer_find(const struct edge_offer *o, const char *name, enum stream_kind kind);
+/* The HTTP service that has `path` (of a request, with its query) under the client's own name: the longest prefix wins, and the one
+ * named `default` has what is left. NULL: none. */
+const struct edge_service *edge_offer_at(const struct edge_offer *o, struct http_text path);
 
 #endif

@@ -60,6 +60,7 @@ struct mqtt_entry {
 struct request {
     char *target; /* as it came, byte for byte; `target_inline` or heap */
     char target_inline[256];
+    struct http_text path; /* in `target`, with its query */
     char method[24]; /* for the log: cut if longer */
     char host[256];  /* as it came, for the stream's OPEN and for links */
     enum http_framing framing; /* NONE, LENGTH or CHUNKED */
@@ -104,6 +105,7 @@ struct exchange {
     struct access_words *words; /* heap; NULL: no access log */
     struct request request;
     struct route route;
+    size_t strip; /* bytes of the path that the service does not get */
 
     /* towards the service */
     struct hub_choice at;    /* the instance whose turn it is */

@@ -219,14 +219,18 @@ static bool head_rewrite(struct exchange *ex)
     static const struct http_text credentials[] = {{"authorization", sizeof("authorization") - 1}};
     static const struct http_edit consumed = {.remove = credentials, .remove_count = 1};
     const struct edge_rules *rules = ex->gate.rules;
-    const struct http_edit *edits[2] = {NULL, NULL};
+    const struct http_field prefix = {http_text_of("X-Forwarded-Prefix"), rules->path};
+    const struct http_edit stripped = {.set = &prefix, .set_count = 1, .strip = ex->strip};
+    const struct http_edit *edits[3] = {NULL, NULL, NULL};
     struct front *f = ex->front;
 
     if (rules->login_count > 0 || rules->bearer_count > 0)
         edits[0] = &consumed;
     if (rules->request.set_count > 0 || rules->request.remove_count > 0 || rules->request.host.len > 0)
         edits[1] = &rules->request;
-    for (unsigned i = 0; i < 2; i++) {
+    if (ex->strip > 0)
+        edits[2] = &stripped;
+    for (unsigned i = 0; i < 3; i++) {
         struct bytes_writer w;
         if (edits[i] == NULL)
             continue;

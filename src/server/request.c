@@ -86,6 +86,7 @@ static bool request_take_facts(struct exchange *ex, const struct http_request *r
         return false;
     memcpy(q->host, facts->host.at, facts->host.len);
     q->host[facts->host.len] = '\0';
+    q->path = facts->target.path;
     q->framing = facts->framing;
     q->content_length = facts->content_length;
     q->old = r->minor_version == 0;

@@ -65,11 +65,27 @@ static void write_field(struct bytes_writer *w, struct http_text name, struct ht
     bytes_write(w, "\r\n", 2);
 }
 
+/* METHOD SP TARGET SP VERSION; what is left of the path begins with a slash. */
+static void write_line(struct bytes_writer *w, struct http_text line, size_t strip)
+{
+    const char *blank = memchr(line.at, ' ', line.len);
+    size_t method = blank == NULL ? line.len : (size_t)(blank + 1 - line.at);
+    if (strip == 0 || line.len - method <= strip) {
+        bytes_write(w, line.at, line.len);
+        return;
+    }
+    struct http_text rest = http_text_from(line, method + strip);
+    bytes_write(w, line.at, method);
+    if (rest.at[0] != '/')
+        bytes_write(w, "/", 1);
+    bytes_write(w, rest.at, rest.len);
+}
+
 void http_head_edit(struct bytes_writer *w, struct http_text head, const struct http_edit *e)
 {
     struct http_text line;
     if (line_next(&head, &line))
-        bytes_write(w, line.at, line.len);
+        write_line(w, line, e->strip);
     while (line_next(&head, &line)) {
         struct http_text name = name_of(line);
         if (e->host.len > 0 && http_text_is(name, "host"))

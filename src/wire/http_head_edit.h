@@ -15,6 +15,7 @@ struct http_edit {
     size_t set_count;
     const struct http_text *remove;
     size_t remove_count;
+    size_t strip;          /* so many bytes go from the front of the target's path */
     struct http_text host; /* instead of the Host's value; empty: it stays */
 };
 

@@ -9,7 +9,7 @@
 
 #define RULE_CRITICAL 0x80
 
-enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST };
+enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST, SHAPE_PATH };
 
 static const struct row {
     uint8_t code;
@@ -96,6 +96,17 @@ static uint64_t number_read(const uint8_t *value, size_t len)
     return bytes_read_u64(&r);
 }
 
+/* Whole segments, as they stand in a request: nothing is decoded or resolved on either side. */
+static const char *path_wrong(struct http_text path)
+{
+    bool visible = path.len > 0 && path.len <= RULE_PATH_MAX && path.at[0] == '/';
+    for (size_t i = 0; i < path.len; i++)
+        visible &= path.at[i] > ' ' && path.at[i] <= '~' && path.at[i] != '?' && path.at[i] != '#';
+    if (!visible)
+        return "not the beginning of a path (\"/\" and up to 254 bytes of visible ASCII without \"?\" and \"#\")";
+    return path.len > 1 && path.at[path.len - 1] == '/' ? "ends with \"/\"" : NULL;
+}
+
 static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size_t len)
 {
     struct http_authority authority;
@@ -116,6 +127,8 @@ static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size
         return field_wrong(text_of(value, len));
     case SHAPE_NAME:
         return name_wrong(text_of(value, len));
+    case SHAPE_PATH:
+        return path_wrong(text_of(value, len));
     case SHAPE_HOST:
         return len < 256 && http_authority_parse(text_of(value, len), &authority) ? NULL : "not a host";
     }

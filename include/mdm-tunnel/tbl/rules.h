@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RULE(id, code, shape, most, text): what a visitor of a service has to obey, options of an entry of SERVICES. All are
- * critical (high bit): a server that does not know one serves the service to nobody. `most`: how often one may stand.
+ * RULE(id, code, shape, most, text): what a visitor of a service has to obey, and by which names it is reached; options of an
+ * entry of SERVICES. Those with the high bit are critical: a server that does not know one serves the service to nobody. `most`:
+ * how often one may stand.
  */
+RULE(path, 0x10, PATH, 1, "under names that services share, this one has the paths that begin so")
+RULE(strip_path, 0x11, NUMBER, 1, "the service gets the path without that beginning: 1 u64")
 RULE(auth, 0x81, LOGIN, 64, "a user and the hash of a password, with a colon between")
 RULE(bearer, 0x82, DIGEST, 64, "SHA-256 of a token")
 RULE(allow, 0x83, RANGE, 64, "visitors from here only: address (IPv4 as ::ffff:0:0/96) and bits u8")

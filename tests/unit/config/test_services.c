@@ -282,6 +282,11 @@ static void errors_of_rules_name_the_path(void)
     OK_TEXT(RULE("\"rate\": \"10\""), "f: a.rate: expected N or {\"requests\": N, \"burst\": N}");
     OK_TEXT(RULE("\"rate\": {\"burst\": 1}"), "f: a.rate: \"requests\" is missing");
     OK_TEXT(RULE("\"rate\": {\"requests\": 1, \"burst\": 0}"), "f: a.rate.burst: 0 is below 1");
+    OK_TEXT(RULE("\"path\": \"api\""), "f: a.path: not the beginning of a path (\"/\" and up to 254 bytes of visible ASCII without "
+                                        "\"?\" and \"#\")");
+    OK_TEXT(RULE("\"path\": 1"), "f: a.path: expected \"/PREFIX\" or {\"prefix\": \"/PREFIX\", \"strip\": true}");
+    OK_TEXT(RULE("\"path\": {\"strip\": true}"), "f: a.path: \"prefix\" is missing");
+    OK_TEXT(RULE("\"path\": {\"prefix\": \"/\", \"strip\": 1}"), "f: a.path.strip: neither true nor false");
     OK_TEXT(RULE("\"max_streams\": -1"), "f: a.max_streams: -1 is below 1");
     OK_TEXT(RULE("\"bandwidth\": {\"up\": 10}"), "f: a.bandwidth.up: 10 is below 1024");
     OK_TEXT(RULE("\"bandwidth\": {\"left\": 10}"), "f: a.bandwidth.left: unknown key");

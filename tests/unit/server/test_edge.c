@@ -97,7 +97,7 @@ static void wrong(void)
     struct edge *e = edge_create(&limits);
     struct service_entry list[] = {{STREAM_KIND_HTTP, "a", (const uint8_t *)"\xf0\0\0", 3},
                                    {STREAM_KIND_HTTP, "b", (const uint8_t *)"\x83\0\1x", 4},
-                                   {STREAM_KIND_HTTP, "c", (const uint8_t *)"\x10\0\1x", 4}};
+                                   {STREAM_KIND_HTTP, "c", (const uint8_t *)"\x70\0\1x", 4}};
     struct edge_offer *o = edge_offer_create(e, "tim", &none, list, 3);
     OK(edge_offer_find(o, "a", STREAM_KIND_HTTP)->rules->wrong == &error_rule_unknown);
     OK(edge_offer_find(o, "b", STREAM_KIND_HTTP)->rules->wrong == &error_protocol_error);
@@ -106,7 +106,51 @@ static void wrong(void)
     edge_free(&e);
 }
 
+static const char *at(const struct edge_offer *o, const char *path)
+{
+    const struct edge_service *s = edge_offer_at(o, http_text_of(path));
+    return s == NULL ? "none" : s->name;
+}
+
+static size_t path_rule(uint8_t *bytes, size_t size, const char *path)
+{
+    struct bytes_writer w;
+    bytes_writer_init(&w, bytes, size);
+    OK(rule_write(&w, RULE_path, path, strlen(path)) == NULL);
+    return bytes_written(&w);
+}
+
+static void paths(void)
+{
+    struct edge *e = edge_create(&limits);
+    uint8_t api[32], deep[32], root[32];
+    struct service_entry list[] = {{STREAM_KIND_HTTP, "a", api, path_rule(api, sizeof(api), "/api")},
+                                   {STREAM_KIND_HTTP, "b", deep, path_rule(deep, sizeof(deep), "/api/v2")},
+                                   {STREAM_KIND_TCP, "c", deep, path_rule(deep, sizeof(deep), "/api/v2")},
+                                   {STREAM_KIND_HTTP, "default", NULL, 0},
+                                   {STREAM_KIND_HTTP, "e", root, path_rule(root, sizeof(root), "/")}};
+    struct edge_offer *o = edge_offer_create(e, "tim", &none, list, 4);
+    OK_TEXT(at(o, "/api"), "a");
+    OK_TEXT(at(o, "/api?x=/api/v2"), "a");
+    OK_TEXT(at(o, "/api/"), "a");
+    OK_TEXT(at(o, "/api/v20"), "a");
+    OK_TEXT(at(o, "/api/v2/x"), "b");
+    OK_TEXT(at(o, "/apix"), "default");
+    OK_TEXT(at(o, "/API"), "default");
+    OK_TEXT(at(o, "/%61pi"), "default");
+    OK_TEXT(at(o, ""), "default");
+    edge_offer_free(o);
+    o = edge_offer_create(e, "tim", &none, list, 3);
+    OK_TEXT(at(o, "/"), "none");
+    edge_offer_free(o);
+    o = edge_offer_create(e, "tim", &none, list, 5);
+    OK_TEXT(at(o, "/other"), "e");
+    edge_offer_free(o);
+    edge_free(&e);
+}
+
 static const struct tap_case cases[] = {
+    {"the longest prefix of whole segments wins, and default has the rest", paths},
     {"rules become objects of their own", compiled},
     {"what the server allows is there without rules", granted},
     {"a rule's rate is bounded by what the server allows", rates_bounded},

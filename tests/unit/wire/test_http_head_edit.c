@@ -47,6 +47,8 @@ static void changes(void)
            "GET /a?b HTTP/1.1\r\nHost: a.example\r\nX-Empty: \r\nx-a: 3\r\nX-New: a: b\r\n\r\n");
     edited(&(struct http_edit){.host = http_text_of("[::1]:80")},
            "GET /a?b HTTP/1.1\r\nHost: [::1]:80\r\nX-A: 1\r\nCookie: c=d\r\nX-A: 2\r\nX-Empty: \r\n\r\n");
+    edited(&(struct http_edit){.strip = 2},
+           "GET /?b HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nCookie: c=d\r\nX-A: 2\r\nX-Empty: \r\n\r\n");
 }
 
 static bool basic(const char *value, const char *user, const char *password)

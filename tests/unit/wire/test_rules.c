@@ -92,13 +92,17 @@ static void numbers(void)
 static void strangers(void)
 {
     OK(CHECK("") == NULL);
-    OK(CHECK("\x10\0\3abc") == NULL); /* not critical: skipped */
+    OK(CHECK("\x70\0\3abc") == NULL); /* not critical: skipped */
     OK(CHECK("\xf0\0\3abc") == &error_rule_unknown);
     OK(CHECK("\xf0\0\4abc") == &error_protocol_error);
     OK(CHECK("\x83\0\1a") == &error_protocol_error); /* a malformed one goes first */
     OK(CHECK("\xf0\0\0\x83\0\1a") == &error_protocol_error);
     OK(CHECK("\x8f\0\2\x08\xae") == NULL && CHECK("\x8f\0\2\0\0") == NULL);
     OK(CHECK("\x8f\0\1\1") == &error_protocol_error && CHECK("\x8f\0\2\0\0\x8f\0\2\0\0") == &error_protocol_error);
+    OK(CHECK("\x10\0\1/") == NULL && CHECK("\x10\0\4/a/b") == NULL);
+    OK(CHECK("\x10\0\3/a/") == &error_protocol_error && CHECK("\x10\0\3/a?") == &error_protocol_error);
+    OK(CHECK("\x10\0\1a") == &error_protocol_error && CHECK("\x10\0\0") == &error_protocol_error);
+    OK(CHECK("\x10\0\3/\r\n") == &error_protocol_error && CHECK("\x10\0\1/\x10\0\1/") == &error_protocol_error);
     OK(CHECK("\x83\0\x11" "0123456789abcdef" "\x80") == NULL);
     OK(CHECK("\x83\0\x11" "0123456789abcdef" "\x81") == &error_protocol_error);
     OK(CHECK("\x82\0\x1f" "0123456789abcdef0123456789abcde") == &error_protocol_error);
