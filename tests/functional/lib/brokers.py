@@ -15,6 +15,12 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def accepts(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2):
+        return True
+    return False
+
+
 def mqtt_connect(port, user=None, client_id=b"probe"):
     """Does the broker take a session now? MQTT 3.1.1's CONNECT, and the return code of its CONNACK is 0."""
     def text(value):
@@ -63,7 +69,10 @@ class Node:
                 raise AssertionError(f"{self.name} ended: {self.log[-3000:]}")
             return mqtt_connect(self.port, self.user, self.name.encode())
 
-        wait_until(ready, f"{self.name} takes MQTT sessions", limit)
+        try:
+            wait_until(ready, f"{self.name} takes MQTT sessions", limit)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}; the end of its log:\n{self.log[-3000:]}") from None
 
     def _end(self, number):
         if self.process is None:
@@ -106,13 +115,16 @@ class Cluster:
         for node in self.nodes:
             node.write_config(self.nodes)
         try:
-            for node in self.nodes:
-                node.start()
-            for node in self.nodes:
-                node.wait_ready()
+            self.bring_up()
         except BaseException:
             self.stop()
             raise
+
+    def bring_up(self):
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            node.wait_ready()
 
     @property
     def port(self):
