@@ -12,6 +12,14 @@ static uint64_t backoff_step(unsigned failures, uint64_t last_us)
 
 static unsigned one_more(unsigned count) { return count < UINT32_MAX ? count + 1 : count; }
 
+uint64_t backoff_left(uint64_t pause_us, uint64_t took_us)
+{
+    const uint64_t least = BACKOFF_FIRST_US / 2;
+    if (pause_us == CLOCK_NEVER || pause_us < least)
+        return pause_us;
+    return pause_us > took_us && pause_us - took_us > least ? pause_us - took_us : least;
+}
+
 uint64_t backoff_next(struct backoff *b, uint64_t lived_us, uint32_t random)
 {
     b->failures = lived_us > 0 ? 0 : one_more(b->failures);

@@ -27,4 +27,10 @@ struct backoff {
  */
 uint64_t backoff_next(struct backoff *b, uint64_t lived_us, uint32_t random);
 
+/*
+ * What is left of a pause after an attempt that took `took_us` in vain: pauses count from when an attempt began, so that a broker
+ * that is back, but was silent at first, is not waited for longer than one that refused. At least the first step's half.
+ */
+uint64_t backoff_left(uint64_t pause_us, uint64_t took_us);
+
 #endif

@@ -252,7 +252,7 @@ static uint64_t retry_next(struct link_mqtt *l, uint64_t lived_us, bool was_relu
 static uint64_t connection_run(struct link_mqtt *l)
 {
     struct attempt a = {.fd = -1};
-    uint64_t lived_us = 0;
+    uint64_t lived_us = 0, began_us = clock_now_us();
     bool was_reluctant = l->reluctant;
     if (connect_any(l, &a) && set_up(l, &a))
         lived_us = live(l, &a);
@@ -260,6 +260,8 @@ static uint64_t connection_run(struct link_mqtt *l)
     if (a.fd >= 0)
         close(a.fd);
     uint64_t retry_us = close_is_wanted(l) ? CLOCK_NEVER : retry_next(l, lived_us, was_reluctant);
+    if (lived_us == 0)
+        retry_us = backoff_left(retry_us, clock_now_us() - began_us);
     post_down(l, a.why, retry_us);
     return retry_us;
 }

@@ -115,7 +115,10 @@ def goes_on(t, tunnel, broker):
     broker.nodes[0].start()
     broker.nodes[0].wait_ready()
     away = time.monotonic() - began
-    print(f"# {type(broker).__name__}: away for {away:.1f} s, went on within {load.flows_on(30):.2f} s", flush=True)
+    pause = load.flows_on(30)
+    print(f"# {type(broker).__name__}: away for {away:.1f} s, went on within {pause:.2f} s", flush=True)
+    # Both ends had been refused again and again: the last step of the backoff, and a second.
+    check(pause < seconds(10 + 1), f"streams go on within the backoff and a second: {pause:.2f} s")
     load.finish()
 
 

@@ -70,6 +70,17 @@ static void never_gives_up_without_a_maximum(void)
         OK_INT(backoff_next(&b, 0, UINT32_MAX), BACKOFF_LAST_US);
 }
 
+static void a_pause_counts_from_the_attempt(void)
+{
+    OK_INT(backoff_left(BACKOFF_LAST_US, 0), BACKOFF_LAST_US);
+    OK_INT(backoff_left(BACKOFF_LAST_US, 2 * US_PER_S), BACKOFF_LAST_US - 2 * US_PER_S);
+    OK_INT(backoff_left(BACKOFF_LAST_US, BACKOFF_LAST_US), BACKOFF_FIRST_US / 2);
+    OK_INT(backoff_left(BACKOFF_LAST_US, 3 * BACKOFF_LAST_US), BACKOFF_FIRST_US / 2);
+    OK_INT(backoff_left(BACKOFF_FIRST_US / 2, US_PER_S), BACKOFF_FIRST_US / 2);
+    OK_INT(backoff_left(0, US_PER_S), 0);
+    OK(backoff_left(CLOCK_NEVER, US_PER_S) == CLOCK_NEVER);
+}
+
 int main(void)
 {
     const struct tap_case cases[] = {
@@ -78,6 +89,7 @@ int main(void)
         {"only a long life resets", only_a_long_life_resets},
         {"a short life is no reason to wait long", a_short_life_is_no_reason_to_wait_long},
         {"gives up after max_failures", gives_up_after_max_failures},
+        {"a pause counts from the attempt", a_pause_counts_from_the_attempt},
         {"never gives up without a maximum", never_gives_up_without_a_maximum},
     };
     return TAP_RUN(cases);
