@@ -3,7 +3,10 @@
 #ifndef TLS_INTERNAL_H
 #define TLS_INTERNAL_H
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/object.h"
@@ -31,10 +34,23 @@ struct tls_set {
     struct tls_tickets tickets;
 };
 
+#define TLS_CLIENT_FILES 3
+
 struct tls_client {
     OBJECT_MAGIC;
+    pthread_mutex_t lock; /* of `context` */
     SSL_CTX *context;
+    struct tls_client_config config; /* of its own */
+    /* the watching worker's */
+    struct watch *watches[TLS_CLIENT_FILES];
+    unsigned watch_count;
+    struct event settled;
+    void (*news)(void *ctx, enum tls_news news, const char *text);
+    void *ctx;
 };
+
+/* -- client.c: a connection that is to begin; NULL without memory. Any thread. */
+SSL *tls_client_connection(const struct tls_client *c);
 
 /* -- certificate.c: one pair of files -------------------------------------------------------------------------------- */
 

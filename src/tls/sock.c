@@ -233,9 +233,8 @@ static bool name_demand(SSL *tls, const char *name)
 
 bool sock_connect_tls(struct sock *s, const struct tls_client *client, const char *name)
 {
-    CHECK_OBJECT(client, TLS_CLIENT_MAGIC);
     assert(s->tls == NULL && s->fd >= 0);
-    s->tls = SSL_new(client->context);
+    s->tls = tls_client_connection(client);
     BIO *b = s->tls == NULL ? NULL : socket_bio_create(s);
     if (b != NULL)
         SSL_set_bio(s->tls, b, b);
