@@ -84,7 +84,7 @@ static bool listen_make(struct made_door *m, const struct door_settings *s, stru
 
 /* -- the side of the broker ------------------------------------------------------------------------------------------- */
 
-static bool target_make(struct made_door *m, const struct door_settings *s, char why[static 512])
+static bool target_make(struct made_door *m, const struct door_settings *s, struct worker *const *workers, char why[static 512])
 {
     struct link_url url;
     struct tls_report report;
@@ -96,9 +96,14 @@ static bool target_make(struct made_door *m, const struct door_settings *s, char
         return false;
     }
     if (url.tls) {
-        m->client = tls_client_load(&(struct tls_client_config){s->ca_cert, s->client_cert, s->private_key}, &report);
+        const struct tls_client_config own = {.ca_file = s->ca_cert, .cert_file = s->client_cert, .key_file = s->private_key};
+        m->client = tls_client_load(&own, &report);
         if (m->client == NULL) {
             snprintf(why, 512, "%s", report.error);
+            return false;
+        }
+        if (!tls_client_watch(m->client, workers[0], certificates_news, m)) {
+            snprintf(why, 512, "target: its certificates cannot be watched: %s", strerror(errno));
             return false;
         }
     }
@@ -130,7 +135,7 @@ bool doors_create(struct proxy_doors *d, const struct proxy_settings *s, struct 
     }
     for (; d->count < s->doors.count; d->count++) {
         struct made_door *m = &d->list[d->count];
-        if (listen_make(m, &set[d->count], workers, count, why) && target_make(m, &set[d->count], why))
+        if (listen_make(m, &set[d->count], workers, count, why) && target_make(m, &set[d->count], workers, why))
             continue;
         config_error_set(err, "listeners[%u].%s", d->count++, why);
         return false;
