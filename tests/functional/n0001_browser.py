@@ -95,8 +95,11 @@ PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQV
 
 
 def shop(peer, origin):
-    """What is looked at in the inspector."""
+    """What is looked at in the inspector. /slow is answered after /go."""
     while (request := peer.read_request()) is not None:
+        origin.requests.append(request)
+        if request.target == "/slow":
+            wait_until(lambda: any(r.target == "/go" for r in origin.requests), "/go")
         if request.target == "/ws":
             peer.send(b"HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x0chello frames\x88\x00")
             return

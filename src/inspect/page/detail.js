@@ -53,15 +53,17 @@ export class Detail {
 
   query() { return this.revealed() ? '?reveal=1' : ''; }
 
-  // Stays while something is being edited, but for another request.
+  // Something that the user has opened, and that a newer state of the same request must not take away.
+  busy() { return this.box.querySelector('form, .curl, .row.chosen') !== null; }
+
   async show(number, again = false) {
-    if (again && this.box.querySelector('form, .row.chosen'))
+    if (again && this.busy())
       return;
     const turn = ++this.turn;
     this.number = number;
     const record = await askJson(`/api/requests/${number}${this.query()}`);
     const parts = await this.parts(record);
-    if (turn !== this.turn)
+    if (turn !== this.turn || (again && this.busy()))
       return;
     this.box.replaceChildren(...parts);
     this.box.dataset.number = number;

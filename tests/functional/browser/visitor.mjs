@@ -62,19 +62,21 @@ const stories = {
     },
 };
 
-// Ten thousand requests over a few connections, as their service sees them.
+// A request to a service, until its answer is there.
+const one = (port, host, path, agent) => new Promise((resolve, reject) => {
+    get({ port, agent, path, host: '127.0.0.1', headers: { Host: host } }, answer => {
+        answer.resume();
+        answer.on('end', resolve);
+    }).on('error', reject);
+});
+
+// Many requests over a few connections.
 async function flood(port, host, count) {
     const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-    const one = number => new Promise((resolve, reject) => {
-        get({ port, agent, host: '127.0.0.1', path: `/n/${number}`, headers: { Host: host } }, answer => {
-            answer.resume();
-            answer.on('end', resolve);
-        }).on('error', reject);
-    });
     let next = 0;
     await Promise.all(Array.from({ length: 16 }, async () => {
         while (next < count)
-            await one(next++);
+            await one(port, host, `/n/${next++}`, agent);
     }));
     agent.destroy();
 }
@@ -136,6 +138,22 @@ stories.inspector = async page => {
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     if (!copied.startsWith("curl --globoff --path-as-is -X 'PUT' ") || copied.includes('very-secret'))
         throw new Error(`copied: ${copied}`);
+
+    // A newer state of what is being edited does not take the edit away, whenever it comes.
+    const slow = one(port, host, '/slow', false);
+    await row('/slow').click({ timeout });
+    await page.waitForFunction(() => document.getElementById('detail').dataset.state === 'open', null, { timeout });
+    let held;
+    const asked = new Promise(resolve => page.route(/\/api\/requests\/\d+$/, route => { held = route; resolve(); }, { times: 1 }));
+    await one(port, host, '/go', false);
+    await Promise.all([slow, asked]);
+    await detail.getByRole('button', { name: 'Edit and replay' }).click();
+    const later = page.waitForResponse(answer => answer.url().includes('after='), { timeout }); // when the held one is dealt with
+    await held.continue();
+    await later;
+    if (await detail.locator('form').count() !== 1)
+        throw new Error('the edit is gone');
+    await detail.getByRole('button', { name: 'Cancel' }).click();
 
     // Filters.
     const all = await rows.count();
