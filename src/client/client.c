@@ -23,6 +23,8 @@ static void on_link_up(void *ctx, struct hub_shard *s, const char *note)
     snprintf(c->connected_to, sizeof(c->connected_to), "%s", note);
     log_info(c->id, "connected to %s", note);
     log_info(c->id, "identified as %s", c->id);
+    if (!atomic_exchange(&c->identified, true))
+        client_tell_news(c);
 }
 
 static void on_link_down(void *ctx, struct hub_shard *s, const char *why, uint64_t retry_us)

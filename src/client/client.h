@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/pulse.h"
 #include "client/audit.h"
 #include "client/catalog.h"
 #include "client/gate.h"
@@ -54,6 +55,10 @@ void client_free(struct client **c);
 int client_news(const struct client *c);
 /* Streams that are open. */
 unsigned client_streams(const struct client *c);
+/* Whether the server, or the broker, has ever let us in. */
+bool client_identified(const struct client *c);
+/* A pulse of the client's workers; after client_start(). */
+void client_pulse(const struct client *c, struct pulse *out);
 /* max_attempts are used up, or the server refuses us and they are limited. */
 bool client_gave_up(const struct client *c);
 /* And why there was no connection in the end; "" where that was not the reason. Once it has given up. */

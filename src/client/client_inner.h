@@ -28,6 +28,7 @@ struct client {
     struct lookups *lookups;
     struct ledger *ledger;
     struct hub *hub;
+    atomic_bool identified;
     int news;
 
     /* any thread */

@@ -223,6 +223,8 @@ void client_free(struct client **cp)
 int client_news(const struct client *c) { return c->news; }
 unsigned client_streams(const struct client *c) { return atomic_load(&c->streams); }
 const struct error *client_refused(const struct client *c) { return atomic_load(&c->refused); }
+bool client_identified(const struct client *c) { return atomic_load(&c->identified); }
+void client_pulse(const struct client *c, struct pulse *out) { pulse_init(out, c->crew.workers, c->crew.count); }
 bool client_gave_up(const struct client *c) { return atomic_load(&c->gave_up); }
 
 const char *client_last_why(const struct client *c) { return c->last_why; }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/process.h"
 #include "client/client.h"
 #include "client/command.h"
@@ -24,6 +25,7 @@
 #include "relay/trust.h"
 
 #define PROGRAM "mdm-tunnel-client"
+#define CLIENT_STATUS "offering services"
 
 /* -- waiting ------------------------------------------------------------------------------------------------------- */
 
@@ -33,6 +35,9 @@ struct wait {
     struct audit *audit; /* NULL: none */
     const char *id;
     int signals;          /* a signalfd(2) */
+    struct pulse pulse;
+    uint64_t pulse_us;    /* when it is felt next; CLOCK_NEVER: nobody asks */
+    bool ready;           /* was said */
     uint64_t deadline_us; /* of the drain; CLOCK_NEVER: not draining */
 };
 
@@ -40,14 +45,15 @@ static bool is_draining(const struct wait *w) { return w->deadline_us != CLOCK_N
 
 static int wait_milliseconds(const struct wait *w)
 {
-    if (!is_draining(w))
+    uint64_t now_us = clock_now_us(), at_us = w->deadline_us < w->pulse_us ? w->deadline_us : w->pulse_us;
+    if (at_us == CLOCK_NEVER)
         return -1;
-    uint64_t now_us = clock_now_us();
-    return now_us >= w->deadline_us ? 0 : (int)((w->deadline_us - now_us + US_PER_MS - 1) / US_PER_MS);
+    return now_us >= at_us ? 0 : (int)((at_us - now_us + US_PER_MS - 1) / US_PER_MS);
 }
 
 static void drain(struct wait *w)
 {
+    notify_stopping();
     log_info(w->id, "closing; %u streams are open", client_streams(w->client));
     w->deadline_us = clock_now_us() + w->options->drain_us;
     client_drain(w->client);
@@ -60,6 +66,24 @@ static void rotate(const struct wait *w)
     audit_reopen(w->audit);
 }
 
+static void reload(const struct wait *w)
+{
+    notify_reloading();
+    client_reload(w->client);
+    notify_ready(CLIENT_STATUS);
+}
+
+/* The manager hears of us while all workers answer. */
+static void feel_pulse(struct wait *w)
+{
+    uint64_t now_us = clock_now_us();
+    if (now_us < w->pulse_us)
+        return;
+    if (pulse_ask(&w->pulse))
+        notify_alive();
+    w->pulse_us = now_us + notify_alive_us();
+}
+
 static void take_signal(struct wait *w)
 {
     struct signalfd_siginfo info;
@@ -68,7 +92,7 @@ static void take_signal(struct wait *w)
     if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR1)
         rotate(w);
     if (info.ssi_signo == SIGHUP)
-        client_reload(w->client);
+        reload(w);
     else if (info.ssi_signo == SIGUSR1)
         return;
     else if (is_draining(w))
@@ -82,6 +106,15 @@ static void take_news(const struct wait *w)
     uint64_t count;
     ssize_t n = read(client_news(w->client), &count, sizeof(count));
     (void)n; /* only resets it */
+}
+
+/* The service is ready once its server knows it. */
+static void say_ready(struct wait *w)
+{
+    if (w->ready || !client_identified(w->client))
+        return;
+    w->ready = true;
+    notify_ready(CLIENT_STATUS);
 }
 
 static void say_gave_up(const struct options *o, const char *why)
@@ -102,6 +135,8 @@ static int wait_for_end(struct wait *w)
             take_signal(w);
         if (polled[1].revents != 0)
             take_news(w);
+        feel_pulse(w);
+        say_ready(w);
         if (is_draining(w) && (client_streams(w->client) == 0 || clock_now_us() >= w->deadline_us))
             return 0;
         if (client_gave_up(w->client) && !is_draining(w)) {
@@ -116,13 +151,14 @@ static int wait_for_end(struct wait *w)
 
 static int run(const struct client_config *config, const struct options *o)
 {
-    struct wait w = {.options = o, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .signals = crew_signals_open()};
+    struct wait w = {.options = o, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .pulse_us = CLOCK_NEVER, .signals = crew_signals_open()};
     struct config_error err;
     if (w.signals < 0) {
         log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
         return EXIT_FAILED;
     }
     errno = 0;
+    notify_open();
     w.client = client_create(config, &err);
     if (w.client == NULL) {
         log_fatal(PROGRAM, "%s", err.text);
@@ -136,10 +172,13 @@ static int run(const struct client_config *config, const struct options *o)
     if (error != 0)
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
     else {
+        client_pulse(w.client, &w.pulse);
+        w.pulse_us = notify_alive_us() == CLOCK_NEVER ? CLOCK_NEVER : 0;
         status = wait_for_end(&w);
         client_end(w.client);
     }
     client_free(&w.client);
+    notify_close();
     close(w.signals);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/control_socket.h"
 #include "base/object.h"
+#include "base/pulse.h"
 #include "config/state.h"
 #include "peer/hub.h"
 #include "server/admission.h"
@@ -53,6 +54,8 @@ struct server {
     _Atomic(char *) remember_ports; /* likewise the file of ports */
     struct control_socket *control; /* NULL: none */
     time_t started_s;
+    struct pulse pulse;
+    uint64_t pulse_us; /* when it is felt next */
     bool running;
 };
 

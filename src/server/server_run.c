@@ -7,10 +7,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "server/certificates.h"
 #include "server/server_inner.h"
 #include "base/signals.h"
 
+#define SERVER_STATUS "taking visitors and clients"
 #define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
 #define END_US (2 * US_PER_S)      /* for the last words to the clients */
@@ -48,9 +50,25 @@ static void server_rotate(const struct server *s)
 
 static void server_reload(struct server *s)
 {
+    notify_reloading();
     if (s->certificates != NULL)
         tls_store_reload(s->certificates);
     broker_side_reload(&s->clients);
+    notify_ready(SERVER_STATUS);
+}
+
+/* The manager hears of us while all workers answer. The time until then. */
+static uint64_t feel_pulse(struct server *s, uint64_t now)
+{
+    uint64_t every_us = notify_alive_us();
+    if (every_us == CLOCK_NEVER)
+        return CLOCK_NEVER;
+    if (now >= s->pulse_us) {
+        if (pulse_ask(&s->pulse))
+            notify_alive();
+        s->pulse_us = now + every_us;
+    }
+    return s->pulse_us - now;
 }
 
 /* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
@@ -71,6 +89,9 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         }
         if (pending && left > REMEMBER_US)
             left = REMEMBER_US;
+        uint64_t pulse = feel_pulse(s, now);
+        if (pulse < left)
+            left = pulse;
         int number = signals_wait(signals, s->wake_fd, left);
         if (number == SIGHUP || number == SIGUSR1)
             server_rotate(s);
@@ -100,13 +121,17 @@ static bool server_start(struct server *s, struct config_error *err)
             return server_failed(err, "thread", failure);
     }
     ports_log(&s->ports, s->settings, s->count);
-    return ports_write(&s->ports, s->settings, err);
+    if (!ports_write(&s->ports, s->settings, err))
+        return false;
+    notify_ready(SERVER_STATUS);
+    return true;
 }
 
 /* After a first signal: true when a second one came. */
 static bool server_drain(struct server *s, struct signals *signals)
 {
     log_info("server", "finishing what is in flight");
+    notify_stopping();
     if (s->clients.broker != NULL)
         broker_close(s->clients.broker);
     for (unsigned i = 0; i < s->count; i++)
@@ -149,10 +174,13 @@ int server_run(struct server *s, struct config_error *err)
         server_failed(err, "signals", failure);
         return 1;
     }
+    notify_open();
+    pulse_init(&s->pulse, s->workers, s->count);
     bool started = server_start(s, err);
     bool again = started && server_wait(s, &signals, never, CLOCK_NEVER) && server_drain(s, &signals);
     if (again || server_stop(s, &signals))
         _exit(1);
     signals_close(&signals);
+    notify_close();
     return started ? 0 : 1;
 }

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The programs are asked to end."""
+import os
+import re
 import signal
+import socket
 import threading
 import time
 
@@ -120,6 +123,42 @@ def _(t):
         began = time.monotonic()
         same(tunnel.server.stop(), 0, "exit status")
         check(time.monotonic() - began < seconds(3), f"it took {time.monotonic() - began:.2f} s")
+
+
+@story("who started a program is told when it is ready, reads its settings again, and ends; and that all its workers live")
+def _(t):
+    path = t.directory / "manager"
+    manager = t.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    manager.bind(str(path))
+    manager.settimeout(seconds(10))
+
+    def told(word):
+        while word not in (lines := manager.recv(4096).decode().splitlines()):
+            same(lines, ["WATCHDOG=1"], "what is told meanwhile")
+        return lines
+
+    os.environ.update(NOTIFY_SOCKET=str(path), WATCHDOG_USEC="100000")
+    try:
+        tunnel = t.tunnel()
+        server = tunnel.server
+        check("READY=1" in told("READY=1") and server.http, "the server is ready once it listens")
+        told("WATCHDOG=1")
+        told("WATCHDOG=1")
+        server.signal(signal.SIGHUP)
+        check(re.match(r"MONOTONIC_USEC=\d+$", told("RELOADING=1")[1]), "when it has begun")
+        told("READY=1")
+        server.stop()
+        told("STOPPING=1")
+        del os.environ["WATCHDOG_USEC"]
+        client = tunnel.add_client("tim", {"hello": t.origin()}, wait=False)
+        client.wait_log("reconnecting")
+        tunnel.restart_server()
+        told("READY=1")
+        told("READY=1")
+        client.stop()
+        told("STOPPING=1")
+    finally:
+        del os.environ["NOTIFY_SOCKET"]
 
 
 main()
