@@ -43,9 +43,9 @@
 #define FRAME_CONTROL_MAX (16 * KIB)
 /* SERVICES: a thousand services with the longest names take 68 KiB, the rest is for rules. */
 #define FRAME_SERVICES_MAX (256 * KIB)
-/* PUBLIC: two numbers, a service, a name of 253 bytes (RFC 1035 2.3.4). */
+/* PUBLIC: three numbers, a service, a name of 253 bytes (RFC 1035 2.3.4). */
 #define PUBLIC_HOST_MAX 253
-#define FRAME_PUBLIC_MAX (2 + 2 + 1 + NAME_MAX_BYTES + PUBLIC_HOST_MAX)
+#define FRAME_PUBLIC_MAX (2 + 2 + 1 + 1 + NAME_MAX_BYTES + PUBLIC_HOST_MAX)
 /* Rules for visitors of one service, as they travel in SERVICES. */
 #define SERVICE_RULES_MAX (16 * KIB)
 /* Data of one stream goes out in quanta of this size, in turn with the others. */

@@ -168,6 +168,32 @@ static void on_opened(void *ctx, struct hub_shard *s, struct conduit *conduit, c
         local_open(shard, conduit, head);
 }
 
+static void urls_tell(struct client *c)
+{
+    const struct services *services = catalog_services(c->catalog);
+    char url[PUBLIC_URL_MAX];
+    for (size_t i = 0; i < services->count && c->announce != NULL; i++)
+        if (publicity_url(&c->publicity, &services->list[i], c->id, c->host, url))
+            c->announce(c->announce_ctx, services->list[i].name, url);
+}
+
+/* Where visitors of HTTP find the services. */
+static void web_heard(struct client *c, const char *server, const struct public_port *p)
+{
+    if (publicity_hear(&c->publicity, server, p))
+        urls_tell(c);
+}
+
+/* Who has been told to make one service public has nothing else to do. */
+static void port_refused(struct client *c, const struct public_port *p)
+{
+    if (c->announce == NULL || atomic_load(&c->ending))
+        return;
+    atomic_store(&c->refused, p->why); /* it is told */
+    atomic_store(&c->gave_up, true);
+    client_tell_news(c);
+}
+
 /* A service that is not what its file says is no success: silence would be wrong. */
 static void on_public_port(void *ctx, struct hub_shard *s, const char *server, const struct public_port *p)
 {
@@ -175,6 +201,10 @@ static void on_public_port(void *ctx, struct hub_shard *s, const char *server, c
     char text[512];
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
+    if (p->scheme != PUBLIC_TCP) {
+        web_heard(c, server, p);
+        return;
+    }
     const struct service *service = services_find(catalog_services(c->catalog), p->service);
     if (service == NULL || !(service->wants_port || service->published))
         return;
@@ -185,13 +215,16 @@ static void on_public_port(void *ctx, struct hub_shard *s, const char *server, c
     if (p->why == &error_none) {
         public_port_text(p, c->host, text, sizeof(text));
         log_info(c->id, "service %s is at %s for everybody", p->service, text);
+        urls_tell(c);
         return;
     }
     public_port_refusal(p, text, sizeof(text));
-    if (service->wants_port)
+    if (service->wants_port) {
         log_fatal(PROGRAM, "%s", text);
-    else
+        port_refused(c, p);
+    } else {
         log_info(c->id, "%s", text);
+    }
 }
 
 /* -- what the hub is told ----------------------------------------------------------------------------------------------- */

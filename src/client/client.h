@@ -35,6 +35,10 @@ struct client_config {
     struct gate *gate;         /* outlives the client; NULL: no workstations, with trust NULL */
     struct inspector *inspector; /* outlives the client; NULL: nobody looks at what passes */
     struct audit *audit;       /* outlives the client; NULL: nothing is written of tunnels */
+    /* The services have these URLs for their visitors: on worker 0, whenever a server has said so. With it the client gives up when
+     * a service gets no public port. NULL: nobody wants to know. */
+    void (*announce)(void *ctx, const char *service, const char *url);
+    void *announce_ctx;
     const char *directory;     /* where it can be asked (base/control_socket.h); NULL: nowhere */
     const char *services_file; /* watched, and read again when it changes; NULL: none */
 };

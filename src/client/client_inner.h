@@ -41,6 +41,8 @@ struct client {
     struct watch *watch;
     struct catalog *catalog; /* the latest; a reference */
     struct publicity publicity;
+    void (*announce)(void *ctx, const char *service, const char *url);
+    void *announce_ctx;
     struct publish publish;
     struct placing placing;
     struct control_socket *control; /* NULL: none */

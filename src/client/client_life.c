@@ -116,6 +116,8 @@ struct client *client_create(const struct client_config *config, struct config_e
     c->host = way_host(config->way);
     publicity_init(&c->publicity);
     publish_init(&c->publish);
+    c->announce = config->announce;
+    c->announce_ctx = config->announce_ctx;
     c->services_file = config->services_file;
     c->trust = config->trust;
     c->server = config->server;

@@ -63,25 +63,23 @@ static void session_tell(void *ctx, const struct hub_session *s)
 static void services_tell(struct telling *t)
 {
     const struct services *services = catalog_services(t->client->shards[0].catalog);
-    char target[PATH_TEXT_MAX], at[512];
+    char target[PATH_TEXT_MAX], at[PUBLIC_URL_MAX];
     for (size_t i = 0; i < services->count; i++) {
         const struct service *s = &services->list[i];
-        const struct public_port *port = publicity_find(&t->client->publicity, s->name);
         target_text(&s->target, target, sizeof(target));
-        at[0] = '\0';
-        if (port != NULL)
-            public_port_text(port, t->client->host, at, sizeof(at));
+        if (!publicity_url(&t->client->publicity, s, t->client->id, t->client->host, at))
+            at[0] = '\0';
         if (t->json) {
             text_format(t->out, "%s{", i > 0 ? "," : "");
             json_string(t->out, "name", s->name);
-            json_string(t->out, "public", at);
+            json_string(t->out, "url", at);
             text_format(t->out, "\"target\":\"");
             text_add_json(t->out, target);
             text_format(t->out, "\"}");
         } else {
             text_format(t->out, "service %s: ", s->name);
             text_add(t->out, target, strlen(target));
-            text_format(t->out, "%s%s\n", at[0] != '\0' ? ", for everybody at " : "", at);
+            text_format(t->out, "%s%s\n", at[0] != '\0' ? ", at " : "", at);
         }
     }
 }

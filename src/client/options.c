@@ -10,6 +10,7 @@
 
 #include "base/label.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "client/inspector.h"
 #include "config/path.h"
 #include "config/port_list.h"
@@ -19,6 +20,8 @@
 
 #define SERVICES_FILE "~/.tunnel-services.json"
 #define ID_FILE "client-id"
+/* Of a service that is given none. */
+#define SERVICE_NAME_DEFAULT "web"
 
 #define AT(member) offsetof(struct options, member)
 
@@ -73,9 +76,10 @@ static const struct setting rows[] = {
 
 const struct settings_table options_table = {
     .program = "mdm-tunnel-client",
-    .usage = "[options] [NAME=TARGET ... | COMMAND]",
+    .usage = "[options] [NAME=TARGET ... | http TARGET [NAME] | tcp TARGET [NAME] | COMMAND]",
     .summary = "Makes local services reachable through an mdm-tunnel server.\n"
                "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
+               "http, tcp: one service (NAME: web), whose URL is printed when visitors can come.\n"
                "Commands: fingerprint (of this client's key) | status (of the running client) |\n"
                "          check FILE (of services or settings)",
     .rows = rows,
@@ -143,6 +147,40 @@ static int services_from_arguments(char *const *positionals, int count, struct s
     return 0;
 }
 
+/* As its file would say it. */
+static const struct service_word {
+    const char *word, *rest;
+} service_words[] = {{"http", ""}, {"tcp", ",\"tcp\":\"auto\""}};
+
+static const struct service_word *service_word_find(const char *text)
+{
+    for (size_t i = 0; i < sizeof(service_words) / sizeof(service_words[0]); i++)
+        if (strcmp(text, service_words[i].word) == 0)
+            return &service_words[i];
+    return NULL;
+}
+
+static int services_from_words(char *const *words, int count, struct services *out, struct config_error *err)
+{
+    const struct service_word *w = service_word_find(words[0]);
+    struct text json;
+    if (count < 2 || count > 3) {
+        config_error_set(err, "usage: mdm-tunnel-client %s TARGET [NAME]", w->word);
+        return EXIT_USAGE;
+    }
+    text_init(&json, CONFIG_FILE_MAX);
+    text_add(&json, "{\"", 2);
+    text_add_json(&json, count == 3 ? words[2] : SERVICE_NAME_DEFAULT);
+    text_format(&json, "\":{\"target\":\"");
+    text_add_json(&json, words[1]);
+    text_format(&json, "\"%s}}", w->rest);
+    bool valid = !json.failed && services_parse(json.at, json.len, w->word, out, err) == 0;
+    if (json.failed)
+        config_error_set(err, "%s: the words are too long", w->word);
+    text_done(&json);
+    return valid ? 0 : EXIT_USAGE;
+}
+
 static int services_from_file(const char *path, struct services *out, struct config_error *err)
 {
     struct config_error why;
@@ -164,6 +202,10 @@ int options_services(struct options *o, char *const *positionals, int count, str
     if (count > 0 && o->services_file != NULL) {
         config_error_set(err, "services are given twice: in %.200s and on the command line", o->services_file);
         return EXIT_USAGE;
+    }
+    if (count > 0 && service_word_find(positionals[0]) != NULL) {
+        o->announced = true;
+        return services_from_words(positionals, count, out, err);
     }
     if (count > 0)
         return services_from_arguments(positionals, count, out, err);

@@ -30,6 +30,7 @@ struct options {
     uint64_t drain_us;
     unsigned workers;
     bool json;
+    bool announced; /* there is one service, of the command line ("http TARGET [NAME]"), whose URL is wanted; not a setting */
     struct log_settings log;
     char *settings_file;
 };

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/process.h"
+#include "client/announce.h"
 #include "client/client.h"
 #include "client/command.h"
 #include "client/inspector.h"
@@ -223,6 +224,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct state *state = NULL;
+    struct announce announce = {.last = ""};
     struct inspector *inspector;
     struct catalog *catalog = catalog_create(services);
     int error = catalog == NULL ? ENOMEM : instance_make(o, &state, instance);
@@ -251,6 +253,8 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .gate = keys->gate,
         .audit = keys->audit,
         .inspector = inspector,
+        .announce = o->announced ? announce_url : NULL,
+        .announce_ctx = &announce,
         .directory = state != NULL ? state_directory(state) : NULL,
     };
     int status = run(&config, o);

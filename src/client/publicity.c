@@ -32,7 +32,7 @@ void publicity_done(struct publicity *p)
 
 static bool is_same(const struct public_port *a, const struct public_port *b)
 {
-    return a->why == b->why && a->port == b->port && strcmp(a->host, b->host) == 0;
+    return a->why == b->why && a->port == b->port && a->scheme == b->scheme && strcmp(a->host, b->host) == 0;
 }
 
 bool publicity_hear(struct publicity *p, const char *server, const struct public_port *port)
@@ -74,9 +74,38 @@ void publicity_keep(struct publicity *p, const struct services *services)
 {
     LIST_FOREACH_SAFE (node, next, &p->heard) {
         const struct service *s = services_find(services, heard_of(node)->port.service);
-        if (s == NULL || !(s->wants_port || s->published))
+        if (heard_of(node)->port.scheme == PUBLIC_TCP && (s == NULL || !(s->wants_port || s->published)))
             heard_free(heard_of(node));
     }
+}
+
+/* -- URLs ---------------------------------------------------------------------------------------------------------- */
+
+/* A server without a domain takes any; names below localhost lead to this machine, those below an address nowhere. */
+static const char *domain_of(const struct public_port *web, const char *own_host)
+{
+    if (web->host[0] != '\0')
+        return web->host;
+    bool own = strncmp(own_host, "127.", 4) == 0 || strcmp(own_host, "::1") == 0;
+    return own ? "localhost" : own_host;
+}
+
+bool publicity_url(const struct publicity *p, const struct service *s, const char *id, const char *own_host, char out[static PUBLIC_URL_MAX])
+{
+    const struct public_port *port = publicity_find(p, s->name), *web = publicity_find(p, "");
+    char number[16] = "", at[PUBLIC_HOST_MAX + 16];
+    if (port != NULL) {
+        public_port_text(port, own_host, at, sizeof(at));
+        snprintf(out, PUBLIC_URL_MAX, "tcp://%s", at);
+        return true;
+    }
+    bool secure = web != NULL && web->scheme == PUBLIC_HTTPS;
+    if (web == NULL || s->kind == SERVICE_TCP || (s->kind == SERVICE_TLS && !secure))
+        return false;
+    if (web->port != (secure ? 443 : 80))
+        snprintf(number, sizeof(number), ":%u", web->port);
+    snprintf(out, PUBLIC_URL_MAX, "%s://%s%s%s.%s%s/", secure ? "https" : "http", s->name, secure ? "--" : ".", id, domain_of(web, own_host), number);
+    return true;
 }
 
 /* -- words --------------------------------------------------------------------------------------------------------- */

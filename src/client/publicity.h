@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Publicity: what each server has said of the public ports of our services. A server says it again whenever it looks at
- * our offer; what is no news is not told. Worker 0's.
+ * our offer; what is no news is not told; and where visitors of HTTP come. Worker 0's.
  */
 #ifndef CLIENT_PUBLICITY_H
 #define CLIENT_PUBLICITY_H
@@ -28,6 +28,13 @@ const struct public_port *publicity_find(const struct publicity *p, const char *
 void publicity_forget(struct publicity *p, const char *server);
 /* Forgets what is about services that want no port any more. */
 void publicity_keep(struct publicity *p, const struct services *services);
+
+/*
+ * The URL of a service of the client `id` for its visitors: "https://web--tim.example.com/" (one label, so that a certificate for
+ * *.example.com will do), "http://web.tim.example.com:8000/", "tcp://example.com:2222". False when no server has said, or it has none.
+ */
+#define PUBLIC_URL_MAX 512
+bool publicity_url(const struct publicity *p, const struct service *s, const char *id, const char *own_host, char out[static PUBLIC_URL_MAX]);
 
 /* "example.com:2222"; `own_host`: where the client connects to. 264 bytes are always enough. */
 void public_port_text(const struct public_port *port, const char *own_host, char *out, size_t size);

@@ -343,6 +343,15 @@ static void keeper_answer(struct port_keeper *k, struct hub_shard *s, const char
         answer_send(a);
 }
 
+/* Where the names of its services are for visitors. */
+static void keeper_say_web(const struct port_keeper *k, struct hub_shard *s, const char *instance)
+{
+    struct public_port p = {.why = &error_none, .port = k->config.web_port, .scheme = k->config.web_scheme};
+
+    snprintf(p.host, sizeof(p.host), "%s", k->config.settings->domain != NULL ? k->config.settings->domain : "");
+    hub_say_public(s, instance, &p);
+}
+
 void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *id, const char *instance,
                         const struct offering *o)
 {
@@ -352,6 +361,7 @@ void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *
     CHECK_OBJECT(k, KEEPER_MAGIC);
     if (o->made == NULL)
         return;
+    keeper_say_web(k, s, instance);
     bool changed = k->book != NULL && keeper_sweep(k, s, id, false);
     for (size_t i = 0; i < o->count && asked < PORTS_PER_CLIENT_MAX; i++) {
         if (!wish_of(&o->list[i], &wanted))

@@ -26,6 +26,8 @@ struct port_keeper_config {
     struct front *const *fronts;            /* of each worker; outlive it */
     unsigned count;
     struct rates *rates;                    /* the program's; outlive it */
+    enum public_scheme web_scheme; /* how visitors of HTTP come, and to which port */
+    uint16_t web_port;
     struct state *state;                    /* where the file is read */
     /* `text` (heap, the callee's) is what the file should say. */
     void (*remember)(void *ctx, char *text);

@@ -303,6 +303,12 @@ static bool open_port(struct server *s, uint16_t *port, unsigned index, int *fd,
     return *fd >= 0 || server_failed(err, what, errno);
 }
 
+/* What redirections and links name. */
+static uint16_t https_port(const struct server *s)
+{
+    return s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls;
+}
+
 static bool create_front(struct server *s, unsigned index, struct config_error *err)
 {
     struct server_part *p = &s->part[index];
@@ -322,7 +328,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .listen_fd = fd,
                                 .tls_listen_fd = tls_fd,
                                 .port = s->ports.http,
-                                .https_port = s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls,
+                                .https_port = https_port(s),
                                 .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
                                 .certificates = s->certificates,
                                 .access = s->access,
@@ -339,11 +345,15 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
 
 static bool create_keeper(struct server *s, struct config_error *err)
 {
+    bool tls = s->ports.tls != 0;
+
     s->keeper = port_keeper_create(&(struct port_keeper_config){.settings = s->settings,
                                                                 .workers = s->workers,
                                                                 .fronts = s->fronts,
                                                                 .count = s->count,
                                                                 .rates = s->edge->rates,
+                                                                .web_scheme = tls ? PUBLIC_HTTPS : PUBLIC_HTTP,
+                                                                .web_port = tls ? https_port(s) : s->ports.http,
                                                                 .state = s->state,
                                                                 .remember = server_remember_ports,
                                                                 .ctx = s},

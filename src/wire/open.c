@@ -202,6 +202,7 @@ size_t public_port_encode(const struct public_port *p, uint8_t out[static FRAME_
     bytes_writer_init(&w, out, FRAME_PUBLIC_MAX);
     bytes_write_u16(&w, p->why->code);
     bytes_write_u16(&w, p->port);
+    bytes_write_u8(&w, (uint8_t)p->scheme);
     text_write_short(&w, p->service);
     bytes_write(&w, p->host, strlen(p->host));
     return bytes_written(&w);
@@ -214,9 +215,12 @@ const struct error *public_port_decode(struct public_port *out, const uint8_t *d
     bytes_reader_init(&r, data, len);
     p.why = error_by_code(bytes_read_u16(&r));
     p.port = bytes_read_u16(&r);
+    uint8_t scheme = bytes_read_u8(&r);
+    p.scheme = scheme;
     uint8_t name_len = bytes_read_u8(&r);
     const char *name = (const char *)bytes_read(&r, name_len);
-    if (r.failed || !name_normalise(name, name_len, p.service) || (p.why == &error_none && p.port == 0))
+    bool named = name_len > 0 && !r.failed && name_normalise(name, name_len, p.service);
+    if (r.failed || scheme > PUBLIC_HTTPS || (scheme == PUBLIC_TCP ? !named : name_len > 0) || (p.why == &error_none && p.port == 0))
         return &error_protocol_error;
     size_t host_len = bytes_left(&r);
     if (host_len > 0 && !option_text_take(p.host, sizeof(p.host), bytes_read(&r, host_len), host_len))

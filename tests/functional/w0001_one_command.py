@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The people's side of the client: what is said of a running program, and what is right before it is started."""
 import json
+import socket
 import subprocess
 
-from lib import check, main, same, seconds, story
+from lib import check, connect, main, same, seconds, story, wait_until
 from lib.program import Program
 
 SERVER, CLIENT = "mdm-tunnel-server", "mdm-tunnel-client"
@@ -19,6 +20,21 @@ def run(t, name, *arguments):
         timeout=seconds(20),
         stdin=subprocess.DEVNULL,
     )
+
+
+def free_ports():
+    """One that the kernel has just given, so probably still free."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"{s.getsockname()[1]}"
+
+
+def one_command(t, tunnel, client_id, *words):
+    """Not a word of log is wanted."""
+    way = ["-H", "127.0.0.1", "-p", tunnel.server.mqtt, "-i", client_id, "--drain", "1"]
+    program = Program(CLIENT, [*way, "--state-dir", t.directory / f"{client_id}-{len(t.programs)}", *words], t.directory, f"one-{client_id}")
+    t.programs.append(program)
+    return program
 
 
 def answered(t, name, *arguments):
@@ -63,6 +79,35 @@ def _(t):
     check("encryption: OFF (--no-encryption)" in text, text)
 
 
+@story("http PORT and tcp PORT print where visitors come; without public ports tcp says why and ends")
+def _(t):
+    origin = t.origin()
+    tunnel = t.tunnel(server=["--domain", "example.com", "--tcp-ports", free_ports()])
+    http = one_command(t, tunnel, "tim", "http", origin.port)
+    url = wait_until(lambda: http.stdout, "the URL is printed")
+    same(url, f"http://web.tim.example.com:{tunnel.server.http}/\n", "URL")
+    same(tunnel.ask("web").body, b"hello\n", "answer")
+    tcp = one_command(t, tunnel, "tom", "tcp", f"127.0.0.1:{origin.port}", "ssh")
+    url = wait_until(lambda: tcp.stdout, "the URL is printed")
+    host, port = url.removeprefix("tcp://").split(":")
+    same(host, "example.com", "host")
+    with connect(int(port)) as visitor:
+        same(visitor.ask("GET", "/", host="any").body, b"hello\n", "answer at the port")
+    same((http.log, tcp.log), ("", ""), "stderr")
+    none = t.tunnel()
+    refused = one_command(t, none, "ann", "tcp", origin.port)
+    same(refused.wait_exit(), 1, "exit status")
+    check("The server needs --tcp-ports" in refused.log and refused.stdout == "", refused.log)
+    for words, says in (
+        (["http"], "usage: mdm-tunnel-client http TARGET [NAME]"),
+        (["http", "70000"], "port: 70000 is above 65535"),
+        (["tcp", "22", "x_y"], "a name is 1 to 63 letters"),
+    ):
+        done = run(t, CLIENT, "-i", "tim", "--state-dir", t.directory / "wrong", *words)
+        same(done.returncode, 2, f"{words}: {done.stderr}")
+        check(says in done.stderr, f"{words}: {done.stderr}")
+
+
 @story("check says what the start would say of a file, and starts nothing")
 def _(t):
     file = t.directory / "file.json"
@@ -70,7 +115,7 @@ def _(t):
         ('{"web": 3000, "port": 9000}', None),
         ('{"port": 3000, "host": "example.com"}', None),
         ('{"config": 3000}', None),
-        ('{"web": 70000}', "web.port: 70000 is above 65535"),
+        ('{"web": 70000}', "port: 70000 is above 65535"),
         ('{"port": 70000, "host": "example.com", "id": "tim"}', "port: 70000 is above 65535"),
         ('{"id": "tim", "host": "example.com", "server-key": "x"}', "'x' is not a fingerprint"),
         ("{", "line 1, column "),

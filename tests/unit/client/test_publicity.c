@@ -58,9 +58,46 @@ static void words(void)
     OK_TEXT(text, "ssh does not get the public port 2222: out of memory (no-memory)");
 }
 
+static void url_is(const struct publicity *p, const struct services *services, const char *service, const char *want)
+{
+    char url[PUBLIC_URL_MAX] = "";
+    bool has = publicity_url(p, services_find(services, service), "tim", "127.0.0.1", url);
+    OK(has == (want != NULL));
+    OK_TEXT(has ? url : "", want != NULL ? want : "");
+}
+
+static void urls(void)
+{
+    static const char text[] = "{\"web\": 80, \"pass\": {\"target\": 443, \"kind\": \"tls\"}, \"ssh\": {\"target\": 22, \"tcp\": \"auto\"}}";
+    struct services services = {0, NULL};
+    struct config_error err;
+    struct publicity p;
+    struct public_port web = port_of("", &error_none, 8000, ""), ssh = port_of("ssh", &error_none, 2222, "example.com");
+    OK_INT(services_parse(text, strlen(text), "f", &services, &err), 0);
+    publicity_init(&p);
+    url_is(&p, &services, "web", NULL);
+    web.scheme = PUBLIC_HTTP;
+    OK(publicity_hear(&p, "one", &web) && !publicity_hear(&p, "one", &web));
+    url_is(&p, &services, "web", "http://web.tim.localhost:8000/");
+    url_is(&p, &services, "pass", NULL);
+    url_is(&p, &services, "ssh", NULL);
+    web = port_of("", &error_none, 443, "example.com");
+    web.scheme = PUBLIC_HTTPS;
+    OK(publicity_hear(&p, "one", &web) && publicity_hear(&p, "one", &ssh));
+    publicity_keep(&p, &services);
+    url_is(&p, &services, "web", "https://web--tim.example.com/");
+    url_is(&p, &services, "pass", "https://pass--tim.example.com/");
+    url_is(&p, &services, "ssh", "tcp://example.com:2222");
+    publicity_forget(&p, "one");
+    url_is(&p, &services, "web", NULL);
+    services_done(&services);
+    publicity_done(&p);
+}
+
 static const struct tap_case cases[] = {
     {"what is news", news},
     {"words", words},
+    {"URLs", urls},
 };
 
 int main(void)

@@ -184,7 +184,7 @@ static void test_names(void)
 
 static void test_public(void)
 {
-    static const char bytes[] = "\0\0\x08\xae\3ssh" "example.com";
+    static const char bytes[] = "\0\0\x08\xae\0\3ssh" "example.com";
     const struct public_port in = {.why = &error_none, .port = 2222, .service = "ssh", .host = "example.com"};
     struct public_port out;
     uint8_t written[FRAME_PUBLIC_MAX];
@@ -194,16 +194,32 @@ static void test_public(void)
     OK(out.why == &error_none && out.port == 2222);
     OK_TEXT(out.service, "ssh");
     OK_TEXT(out.host, "example.com");
-    OK(public_port_decode(&out, (const uint8_t *)"\0\x35\0\0\1a", 6) == NULL && out.why == &error_port_taken && out.port == 0);
+    OK(public_port_decode(&out, (const uint8_t *)"\0\x35\0\0\0\1a", 7) == NULL && out.why == &error_port_taken && out.port == 0);
     OK_TEXT(out.host, "");
 #define BAD(text) (public_port_decode(&out, (const uint8_t *)(text), sizeof(text) - 1) == &error_protocol_error)
-    OK(BAD("") && BAD("\0\0\x08\xae") && BAD("\0\0\x08\xae\4ssh") && BAD("\0\0\x08\xae\3s_h"));
-    OK(BAD("\0\0\0\0\3ssh") && BAD("\0\0\0\1\3ssha b") && BAD("\0\0\0\1\3ssha\n"));
-    uint8_t longest[FRAME_PUBLIC_MAX + 1] = {0, 0, 0, 1, 1, 'a'};
-    memset(longest + 6, 'x', sizeof(longest) - 6);
-    OK(public_port_decode(&out, longest, 6 + PUBLIC_HOST_MAX) == NULL);
+    OK(BAD("") && BAD("\0\0\x08\xae") && BAD("\0\0\x08\xae\0") && BAD("\0\0\x08\xae\0\4ssh") && BAD("\0\0\x08\xae\0\3s_h"));
+    OK(BAD("\0\0\0\0\0\3ssh") && BAD("\0\0\0\1\0\3ssha b") && BAD("\0\0\0\1\0\3ssha\n"));
+    uint8_t longest[FRAME_PUBLIC_MAX + 1] = {0, 0, 0, 1, 0, 1, 'a'};
+    memset(longest + 7, 'x', sizeof(longest) - 7);
+    OK(public_port_decode(&out, longest, 7 + PUBLIC_HOST_MAX) == NULL);
     OK_INT(strlen(out.host), PUBLIC_HOST_MAX);
-    OK(public_port_decode(&out, longest, 6 + PUBLIC_HOST_MAX + 1) == &error_protocol_error);
+    OK(public_port_decode(&out, longest, 7 + PUBLIC_HOST_MAX + 1) == &error_protocol_error);
+}
+
+/* For visitors of HTTP the domain of all services is said, without a service's name. */
+static void test_public_web(void)
+{
+    static const char bytes[] = "\0\0\x01\xbb\2\0" "example.com";
+    const struct public_port in = {.why = &error_none, .port = 443, .scheme = PUBLIC_HTTPS, .host = "example.com"};
+    struct public_port out;
+    uint8_t written[FRAME_PUBLIC_MAX];
+    OK_INT(public_port_encode(&in, written), sizeof(bytes) - 1);
+    OK(memcmp(written, bytes, sizeof(bytes) - 1) == 0);
+    OK(public_port_decode(&out, written, sizeof(bytes) - 1) == NULL);
+    OK(out.scheme == PUBLIC_HTTPS && out.port == 443);
+    OK_TEXT(out.service, "");
+    OK_TEXT(out.host, "example.com");
+    OK(BAD("\0\0\0\1\0\0") && BAD("\0\0\0\1\1\1a") && BAD("\0\0\0\1\3\0") && BAD("\0\0\0\0\1\0"));
 }
 
 static void test_kinds(void)
@@ -227,6 +243,7 @@ static const struct tap_case cases[] = {
     {"a service with too many rules is refused", test_services_with_too_many_rules},
     {"a name is one label", test_names},
     {"PUBLIC is these bytes and comes back", test_public},
+    {"PUBLIC says where visitors of HTTP come", test_public_web},
     {"kinds have names", test_kinds},
 };
 
