@@ -122,7 +122,7 @@ def shop_answer(request):
        slow=True)
 def _(t):
     needs_browser()
-    tunnel = t.tunnel({"shop": t.origin(shop)}, client=["--inspect", "0"])
+    tunnel = t.tunnel({"shop": t.origin(shop), "quick": example(t, "hello-world")}, client=["--inspect", "0"])
     port = wait_until(lambda: re.search(r"shown at http://127\.0\.0\.1:(\d+)/", tunnel.client.log), "the page's port")[1]
     secret = [("Authorization", "Bearer very-secret"), ("Content-Type", "application/json"), ("User-Agent", "till/2.1")]
     for method, target, fields, body in (
@@ -136,9 +136,9 @@ def _(t):
     with tunnel.visit() as peer:
         peer.send(tunnel.request("shop", target="/ws", fields=HANDSHAKE))
         peer.read_rest()
-    host = tunnel.host("shop")
+    hosts = f"{tunnel.host('shop')}/{tunnel.host('quick')}"
     done = subprocess.run(
-        ["node", HERE / "visitor.mjs", "inspector", f"http://127.0.0.1:{port}/", f"{tunnel.server.http}/{host}"],
+        ["node", HERE / "visitor.mjs", "inspector", f"http://127.0.0.1:{port}/", f"{tunnel.server.http}/{hosts}"],
         capture_output=True, text=True, timeout=seconds(120))
     same((done.returncode, done.stderr), (0, ""), "the visit of the inspector")
 

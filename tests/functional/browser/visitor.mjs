@@ -81,9 +81,9 @@ async function flood(port, host, count) {
     agent.destroy();
 }
 
-// The inspector's page: `directory` is PORT/HOST of a service that echoes, for more requests.
+// The inspector's page: `directory` is PORT/HOST/HOST: of a service that echoes, and of one that answers many requests quickly.
 stories.inspector = async page => {
-    const [port, host] = directory.split('/');
+    const [port, host, quick] = directory.split('/');
     const rows = page.locator('#list .row');
     const detail = page.locator('#detail');
     const row = path => page.locator('#list .row', { has: page.locator(`.path:text-is(${JSON.stringify(path)})`) });
@@ -170,7 +170,7 @@ stories.inspector = async page => {
     await many('#list .row', all);
 
     // Ten thousand: however long the list, there are as many elements as can be seen.
-    await flood(port, host, 10000);
+    await flood(port, quick, 10000);
     const few = async what => {
         const elements = await page.evaluate(() => document.querySelectorAll('*').length);
         if (elements > 1500)
@@ -187,7 +187,7 @@ stories.inspector = async page => {
     await page.fill('#text', '/n/77');
     await counted('111 of 10000 requests');
     await row('/n/7777').click();
-    await says(detail, 'echo of GET');
+    await says(detail, 'Hello World');
     await few('filtered');
     await page.click('#clear');
     await counted('0 requests');
