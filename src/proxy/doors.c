@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "link/url.h"
 #include "proxy/inner.h"
+#include "proxy/revocation.h"
 
 static void certificates_news(void *ctx, enum tls_news news, const char *text)
 {
@@ -72,12 +73,15 @@ static bool listen_make(struct made_door *m, const struct door_settings *s, stru
     }
     if (m->url.tls && !certificates_make(m, s, workers, count, why))
         return false;
+    if (!revocation_of_clients(s, workers[0], m->url.scheme, &m->clients_revoked, why))
+        return false;
     m->door.kind = (struct transport_kind){.name = m->url.scheme,
                                            .tls = m->certificates,
                                            .path = m->url.websocket ? m->url.path : NULL,
                                            .below = true,
                                            .keep_request = true,
-                                           .frame_max = MQTT_VARINT_MAX};
+                                           .frame_max = MQTT_VARINT_MAX,
+                                           .vetter = m->clients_revoked != NULL ? revoke_vetter(m->clients_revoked) : NULL};
     m->port = m->url.port;
     return true;
 }
@@ -89,14 +93,17 @@ static bool target_make(struct made_door *m, const struct door_settings *s, stru
     struct link_url url;
     struct tls_report report;
     const char *wrong = link_url_parse(s->target != NULL ? s->target : "mqtt://localhost:1883", &url);
-    if (wrong == NULL && !url.tls && (s->ca_cert != NULL || s->client_cert != NULL))
+    if (wrong == NULL && !url.tls && (s->ca_cert != NULL || s->client_cert != NULL || s->target_revocation != NULL))
         wrong = "certificates for a target without TLS";
     if (wrong != NULL) {
         snprintf(why, 512, "target: %s", wrong);
         return false;
     }
     if (url.tls) {
-        const struct tls_client_config own = {.ca_file = s->ca_cert, .cert_file = s->client_cert, .key_file = s->private_key};
+        const struct tls_client_config own = {.ca_file = s->ca_cert,
+                                              .cert_file = s->client_cert,
+                                              .key_file = s->private_key,
+                                              .staple = s->target_revocation != NULL};
         m->client = tls_client_load(&own, &report);
         if (m->client == NULL) {
             snprintf(why, 512, "%s", report.error);
@@ -107,6 +114,8 @@ static bool target_make(struct made_door *m, const struct door_settings *s, stru
             return false;
         }
     }
+    if (!revocation_of_target(s, workers[0], m->url.scheme, &m->target_revoked, why))
+        return false;
     bool v6 = strchr(url.host, ':') != NULL;
     snprintf(m->host, sizeof(m->host), "%s", url.host);
     snprintf(m->authority, sizeof(m->authority), v6 ? "[%s]:%u" : "%s:%u", url.host, url.port);
@@ -117,7 +126,8 @@ static bool target_make(struct made_door *m, const struct door_settings *s, stru
                                             .host = m->host,
                                             .authority = m->authority,
                                             .path = url.websocket ? m->path : NULL,
-                                            .frame_max = MQTT_VARINT_MAX};
+                                            .frame_max = MQTT_VARINT_MAX,
+                                            .vetter = m->target_revoked != NULL ? revoke_vetter(m->target_revoked) : NULL};
     return true;
 }
 
@@ -171,12 +181,24 @@ void doors_reload(struct proxy_doors *d)
             tls_store_reload(d->list[i].certificates);
 }
 
+void doors_stop(struct proxy_doors *d)
+{
+    for (unsigned i = 0; i < d->count; i++) {
+        if (d->list[i].clients_revoked != NULL)
+            revoke_stop(d->list[i].clients_revoked);
+        if (d->list[i].target_revoked != NULL)
+            revoke_stop(d->list[i].target_revoked);
+    }
+}
+
 void doors_free(struct proxy_doors *d)
 {
     for (unsigned i = 0; i < d->count; i++) {
         if (d->list[i].certificates != NULL)
             tls_store_free(&d->list[i].certificates);
         tls_client_free(&d->list[i].client);
+        revoke_free(&d->list[i].clients_revoked);
+        revoke_free(&d->list[i].target_revoked);
     }
     free(d->list);
     *d = (struct proxy_doors){0};

@@ -6,6 +6,7 @@
 #include "gate/listen_url.h"
 #include "proxy/door.h"
 #include "proxy/settings.h"
+#include "revoke/revoke.h"
 #include "tls/client.h"
 #include "tls/store.h"
 
@@ -19,6 +20,7 @@ struct proxy_doors {
         char host[256], authority[300], path[256]; /* of the target */
         struct tls_store *certificates;
         struct tls_client *client;
+        struct revoke *clients_revoked, *target_revoked; /* NULL: it is not asked */
         uint16_t port; /* in use */
     } *list;
 };
@@ -30,6 +32,8 @@ bool doors_create(struct proxy_doors *d, const struct proxy_settings *s, struct 
 bool doors_open(struct proxy_doors *d, struct proxy_post *const *posts, unsigned count, struct config_error *err);
 /* Reads certificates again; any thread. */
 void doors_reload(struct proxy_doors *d);
+/* No more is asked about certificates. Before the workers stop. */
+void doors_stop(struct proxy_doors *d);
 /* After the workers have stopped. */
 void doors_free(struct proxy_doors *d);
 

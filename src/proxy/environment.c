@@ -115,6 +115,30 @@ static bool column_set(const struct setting *row, void *at, struct naming *n, co
     return false;
 }
 
+/* `needed`: the variable counts; it is looked at last, so that an error names it. */
+static bool variable_set(const struct setting *row, void *at, struct naming *n, const char *column, const char *end, bool needed,
+                         struct config_error *err)
+{
+    return !needed || column_set(row, at, n, column, variable(n, end), err);
+}
+
+/* What the methods do not need is left out. */
+static bool revocation_set(const struct setting *row, void *at, struct naming *n, struct config_error *err)
+{
+    const char *methods = either(n, "CLIENT_CERT_VALIDATION_METHODS", "CERT_VERIFICATION_METHODS");
+    bool ocsp = methods != NULL && strcasestr(methods, "ocsp") != NULL, crl = methods != NULL && strcasestr(methods, "crl") != NULL;
+    if (!column_set(row, at, n, "revocation", methods, err))
+        return false;
+    bool urls = crl && variable(n, "CRL_DISTRIBUTION_POINTS") != NULL, file = crl && variable(n, "OFFLINE_CRL_FILE") != NULL;
+    return variable_set(row, at, n, "ocsp-url", "OCSP_RESPONDER_URL", ocsp, err) &&
+           variable_set(row, at, n, "ocsp-depth", "OCSP_DEPTH", ocsp, err) &&
+           variable_set(row, at, n, "crl-depth", "CRL_DEPTH", crl, err) &&
+           variable_set(row, at, n, "crl-urls", "CRL_DISTRIBUTION_POINTS", urls, err) &&
+           variable_set(row, at, n, "crl-urls-issuer", "CRL_DISTRIBUTION_POINTS_ISSUER_CERT_FILE", urls, err) &&
+           variable_set(row, at, n, "crl-file", "OFFLINE_CRL_FILE", file, err) &&
+           variable_set(row, at, n, "crl-file-issuer", "OFFLINE_CRL_ISSUER_CERT_FILE", file, err);
+}
+
 static bool family_add(const struct setting *row, struct proxy_settings *s, struct naming *n, struct config_error *err)
 {
     char listen[512], target[512];
@@ -129,7 +153,7 @@ static bool family_add(const struct setting *row, struct proxy_settings *s, stru
            column_set(row, at, n, "cert", variable(n, "CERT_FILE"), err) &&
            column_set(row, at, n, "key", variable(n, "KEY_FILE"), err) &&
            column_set(row, at, n, "ca-cert", variable(n, "SERVER_CA_FILE"), err) &&
-           column_set(row, at, n, "client-ca", variable(n, "CLIENT_CA_FILE"), err);
+           column_set(row, at, n, "client-ca", variable(n, "CLIENT_CA_FILE"), err) && revocation_set(row, at, n, err);
 }
 
 bool environment_doors(const struct setting *row, struct proxy_settings *s, struct config_error *err)

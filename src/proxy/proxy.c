@@ -214,6 +214,7 @@ int proxy_run(struct proxy *p, struct config_error *err)
         if (proxy_wait(p, &signals, p->settings->drain_us))
             _exit(1);
     }
+    doors_stop(&p->doors);
     for (unsigned i = 0; i < p->count; i++)
         worker_close(p->workers[i]);
     for (unsigned i = 0; i < p->count; i++)
@@ -226,6 +227,7 @@ void proxy_free(struct proxy **pp)
 {
     struct proxy *p;
     TAKE_OBJECT(p, pp, PROXY_MAGIC);
+    doors_stop(&p->doors);
     for (unsigned i = 0; i < p->count; i++)
         worker_stop(p->workers[i]);
     for (unsigned i = 0; i < p->count; i++)

@@ -11,6 +11,14 @@ struct door_settings {
     char *cert, *key;                        /* what clients are shown */
     char *client_ca, *client_verify;         /* what they have to show */
     char *ca_cert, *client_cert, *private_key; /* at the target */
+    /* whether certificates were revoked: the clients', and the target's */
+    char *revocation, *ocsp_url, *ocsp_nonce;
+    char *crl_urls, *crl_urls_issuer, *crl_file, *crl_file_issuer;
+    unsigned ocsp_depth, crl_depth;
+    char *target_revocation, *target_crl_file;
+    uint64_t revocation_timeout_us; /* 0: the default */
+    unsigned revocation_max_age;    /* seconds; 0: the default */
+    bool revocation_soft;
 };
 
 struct proxy_settings {

@@ -211,6 +211,48 @@ def _(t):
     check("headers=0 certificate=- way2" not in events.read_text(), "a WebSocket has headers")
 
 
+@story("clients whose certificates were revoked are refused: by a responder (OCSP), by a list, and when nobody can say")
+def _(t):
+    authority = Authority(t.directory)
+    cert, key = authority.sign("proxy", "DNS:localhost")
+    shown = {name: dict(zip(("certfile", "keyfile"), map(str, authority.sign(name, f"DNS:{name}.example")))) for name in ("tim", "eve")}
+    index = ""
+    for name, state, since in (("tim", "V", ""), ("eve", "R", "250101120000Z,keyCompromise")):
+        text = subprocess.run(["openssl", "x509", "-in", shown[name]["certfile"], "-noout", "-serial"], check=True,
+                              capture_output=True, text=True).stdout
+        index += f"{state}\t401231000000Z\t{since}\t{text.strip().partition('=')[2]}\tunknown\t/CN={name}\n"
+    (t.directory / "index").write_text(index)
+    (t.directory / "number").write_text("01\n")
+    (t.directory / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\n")
+    subprocess.run(["openssl", "ca", "-config", "ca.cnf", "-gencrl", "-cert", authority.cert, "-keyfile", authority.key, "-crldays",
+                    "7", "-out", "list.pem"], cwd=t.directory, check=True, capture_output=True)
+    responder = subprocess.Popen(["openssl", "ocsp", "-port", "0", "-index", "index", "-CA", authority.cert, "-rsigner",
+                                  authority.cert, "-rkey", authority.key, "-ndays", "1"], cwd=t.directory, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{responder.stdout.readline().split()[1].rpartition(':')[2]}/"
+        broker = t.keep(Mosquitto(t.directory))
+        prefix = "MPROXY_MQTT_WITH_MTLS_"
+        environment = {f"{prefix}{name}": str(value) for name, value in {
+            "ADDRESS": "127.0.0.1:0", "TARGET": f"127.0.0.1:{broker.port}", "CERT_FILE": cert, "KEY_FILE": key,
+            "CLIENT_CA_FILE": authority.cert, "CLIENT_CERT_VALIDATION_METHODS": "OCSP", "OCSP_RESPONDER_URL": url}.items()}
+        listen = f"listen=mqtts://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port} cert={cert} key={key} client-ca={authority.cert}"
+        proxy = Proxy(t, "-l", f"{listen} revocation=crl crl-file={t.directory / 'list.pem'}", "-l", f"{listen} revocation=ocsp", "-l",
+                      f"{listen} revocation=ocsp revocation-soft=true", environment=environment, count=4)
+        by_list, strict, soft, by_responder = proxy.ports
+        for port, name, taken in ((by_list, "tim", True), (by_list, "eve", False), (by_responder, "tim", True),
+                                  (by_responder, "eve", False), (strict, "tim", False), (soft, "tim", True)):
+            with Client(port, name, 4, tls={"ca_certs": str(authority.cert), **shown[name]}) as client:
+                same(client.code, 0 if taken else None, f"CONNACK for {name} at {proxy.ports.index(port)}")
+        for word in ("CN=eve: revoked on 2025-01-01 12:00:00 UTC (keyCompromise), says " + url, "list.pem",
+                     "CN=tim: it names no OCSP responder, and none is set"):
+            check(word in proxy.program.log, f"{word!r} in {proxy.program.log}")
+    finally:
+        responder.terminate()
+        responder.wait()
+        responder.stdout.close()
+
+
 @story("a broker that is away is said in CONNACK; at the end clients of MQTT 5 are told, and get what was on its way")
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
@@ -255,6 +297,16 @@ def _(t):
     refused('{"listeners": [{"listen": "mqtts://:0"}]}', "listeners[0].cert: is missing")
     refused('{"listeners": [{"listen": "mqtt://:70000"}]}', "listeners[0].listen: ")
     refused('{"listeners": [{"listen": "mqtt://:0", "target": "gopher://x"}]}', "listeners[0].target: ")
+    authority = Authority(t.directory)
+    cert, key = authority.sign("proxy", "DNS:localhost")
+    tls = f'"listen": "mqtts://127.0.0.1:0", "cert": "{cert}", "key": "{key}", "client-ca": "{authority.cert}"'
+    for more, why in (('"revocation": "ocps"', "revocation: neither ocsp nor crl"),
+                      ('"ocsp-url": "http://x/"', "ocsp-url: revocation does not say ocsp"),
+                      ('"revocation": "ocsp", "ocsp-url": "ldap://x/"', '"ldap://x/" is no http or https URL'),
+                      ('"revocation": "crl", "crl-file": "/nowhere"', "/nowhere: No such file or directory"),
+                      ('"revocation": "crl", "crl-file-issuer": "/nowhere"', "crl-file-issuer: there is no crl-file"),
+                      ('"target-revocation": "crl"', "certificates for a target without TLS")):
+        refused(f'{{"listeners": [{{{tls}, {more}}}]}}', "listeners[0].", why)
     refused('{"hook": "/nowhere.so"}', "hook: /nowhere.so: ")
     refused('{"denied": "shout"}', "denied: ")
 

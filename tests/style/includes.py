@@ -30,7 +30,7 @@ LAYERS = {
     "dial": {"config", "wire", "base"},
     "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "inspect": {"web", "config", "wire", "base"},
-    "proxy": {"dial", "hook", "config", "link", "broker", "gate", "tls", "mqtt", "wire", "base"},
+    "proxy": {"dial", "hook", "config", "link", "broker", "gate", "revoke", "tls", "mqtt", "wire", "base"},
     "server": {"config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "connect": {"relay", "dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "client": {"inspect", "web", "relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
