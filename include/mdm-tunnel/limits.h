@@ -256,6 +256,8 @@
 #define BRIDGE_BYTES (64 * KIB)
 /* Services that TLS passes through to, remembered by one worker while their clients are away. */
 #define SERVICES_PASSED_MAX 4096
+/* Entries of the list of clients' own domains: looked through for each request, in some microseconds. */
+#define DOMAINS_MAX 1024
 /* Challenges of certificate authorities: a token has 43 characters, its file some 90 bytes. */
 #define ACME_TOKEN_MAX 128
 #define ACME_FILE_MAX (4 * KIB)

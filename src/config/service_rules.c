@@ -10,10 +10,12 @@
 #include "base/cidr.h"
 #include "config/json.h"
 #include "config/number.h"
+#include "wire/domain.h"
 #include "wire/rules.h"
 
 #define TOKEN_BYTES_MIN 8
 #define LIST_MAX 64
+#define DOMAINS_OF_SERVICE_MAX 16
 
 /* What rule_write() thinks of a value. */
 static int answer(struct service_draft *d, const char *why) { return why == NULL ? 0 : draft_error(d, why); }
@@ -107,6 +109,23 @@ int rule_read_path(struct service_draft *d, const cJSON *value)
     if (!cJSON_IsObject(value) || members_are(d, value, names) != 0 || member(d, value, "prefix", &said, prefix_read) != 0)
         return -1;
     return said ? member(d, value, "strip", NULL, strip_read) : draft_error(d, "\"prefix\" is missing");
+}
+
+static int domain_read(struct service_draft *d, const cJSON *value, enum rule_code code)
+{
+    char name[DOMAIN_TEXT_MAX + 1];
+    if (!cJSON_IsString(value))
+        return -1;
+    if (!domain_lower(http_text_of(value->valuestring), name))
+        return draft_error(d, "too long");
+    return answer(d, rule_write(&d->rules, code, name, strlen(name)));
+}
+
+int rule_read_domains(struct service_draft *d, const cJSON *value)
+{
+    if (d->out->kind == SERVICE_TCP)
+        return draft_error(d, "a service of kind tcp is reached at a port, not by a name");
+    return each(d, value, DOMAINS_OF_SERVICE_MAX, domain_read, RULE_domain);
 }
 
 /* -- who ----------------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "config/service_keys.h"
 
 int rule_read_path(struct service_draft *d, const struct cJSON *value);
+int rule_read_domains(struct service_draft *d, const struct cJSON *value);
 int rule_read_auth(struct service_draft *d, const struct cJSON *value);
 int rule_read_bearer(struct service_draft *d, const struct cJSON *value);
 int rule_read_allow(struct service_draft *d, const struct cJSON *value);

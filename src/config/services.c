@@ -11,6 +11,7 @@
 
 #include "base/label.h"
 #include "config/json.h"
+#include "config/service_domains.h"
 #include "config/service_keys.h"
 #include "config/target.h"
 #include "mdm-tunnel/limits.h"
@@ -77,10 +78,14 @@ static int services_read(const cJSON *root, const char *file, struct services *o
     struct services s = {0, calloc(count > 0 ? count : 1, sizeof(*s.list))};
     if (s.list == NULL)
         return config_error_set(err, "%s: %s", file, strerror(ENOMEM));
-    for (const cJSON *m = root->child; m != NULL; m = m->next)
-        if (service_read(m, file, &s.list[s.count++], err) != 0)
+    const cJSON *domains = NULL;
+    for (const cJSON *m = root->child; m != NULL; m = m->next) {
+        if (services_domains_is(m))
+            domains = m;
+        else if (service_read(m, file, &s.list[s.count++], err) != 0)
             goto failed;
-    if (services_sort(&s, file, err) != 0 || services_ports(&s, file, err) != 0 || services_weigh(&s, file, err) != 0)
+    }
+    if (services_sort(&s, file, err) != 0 || (domains != NULL && services_domains_read(&s, domains, file, err) != 0) || services_ports(&s, file, err) != 0 || services_weigh(&s, file, err) != 0)
         goto failed;
     *out = s;
     return 0;

@@ -44,7 +44,7 @@ struct services {
 };
 
 /* JSON text: {"hello-world": 9000, "b": "host:port", "c": "unix:/path", "d": {"target": ..., "kind": "tls", "rate": 10},
- * "e": {"target": 22, "tcp": "auto"}}. 0, or -1 and *err
+ * "e": {"target": 22, "tcp": "auto"}, "domains": ["www.tim.org"]}. 0, or -1 and *err
  * says where ("file.json: hello-world.port: 70000 is above 65535"); *out is untouched then. */
 int services_parse(const char *text, size_t len, const char *file, struct services *out, struct config_error *err);
 /* errno is ENOENT when there is no such file. */

@@ -131,11 +131,11 @@ static void dispatch_offered(struct exchange *ex, const struct edge_offer *offer
 
     if (ex->route.kind == ROUTE_SERVICE) {
         s = edge_offer_find(offer, ex->route.service, STREAM_KIND_HTTP);
-    } else if ((s = edge_offer_at(offer, ex->request.path)) != NULL) {
+    } else if ((s = edge_offer_at(offer, STREAM_KIND_HTTP, http_text_of(ex->route.domain), ex->request.path)) != NULL) {
         strcpy(ex->route.service, s->name);
         ex->route.kind = ROUTE_SERVICE;
         ex->strip = s->rules != NULL && s->rules->strip && s->rules->path.len > 1 ? s->rules->path.len : 0;
-    } else if (!ex->front->config.settings->no_listing) {
+    } else if (!ex->front->config.settings->no_listing && ex->route.domain[0] == '\0') {
         exchange_reply_listing(ex, offer);
         return;
     }

@@ -132,6 +132,9 @@ static void rule_add(struct compiler *c, const struct rule *rule)
     case RULE_path:
         r->path = text_keep(c, rule_text(rule));
         break;
+    case RULE_domain:
+        r->domains[r->domain_count++] = text_keep(c, rule_text(rule));
+        break;
     case RULE_strip_path:
         r->strip = true;
         break;
@@ -170,6 +173,7 @@ static bool compiler_reserve(struct compiler *c, size_t count, size_t len)
     struct edge_rules *r = c->rules;
 
     r->bytes = c->at = malloc(len + 2 * count + 1);
+    r->domains = calloc(count, sizeof(*r->domains));
     r->logins = calloc(count, sizeof(*r->logins));
     r->bearers = calloc(count, sizeof(*r->bearers));
     r->allow = calloc(count, sizeof(*r->allow));
@@ -178,7 +182,7 @@ static bool compiler_reserve(struct compiler *c, size_t count, size_t len)
     r->request.remove = c->request_remove = calloc(count, sizeof(*c->request_remove));
     r->response.set = c->response_set = calloc(count, sizeof(*c->response_set));
     r->response.remove = c->response_remove = calloc(count, sizeof(*c->response_remove));
-    return r->bytes != NULL && r->logins != NULL && r->bearers != NULL && r->allow != NULL && r->deny != NULL &&
+    return r->bytes != NULL && r->domains != NULL && r->logins != NULL && r->bearers != NULL && r->allow != NULL && r->deny != NULL &&
            c->request_set != NULL && c->request_remove != NULL && c->response_set != NULL && c->response_remove != NULL;
 }
 
@@ -264,6 +268,7 @@ void edge_rules_unref(struct edge_rules *r)
         return;
     meter_unref(r->of_service);
     meter_unref(r->of_client);
+    free(r->domains);
     free(r->logins);
     free(r->bearers);
     free(r->allow);
@@ -310,6 +315,16 @@ struct edge_offer *edge_offer_create(struct edge *e, const char *client, const s
     return o;
 }
 
+/* What a client may not have is not routed; its owner wants to know why. */
+static void domains_check(const struct edge *e, const char *client, const struct edge_offer *o)
+{
+    for (size_t i = 0; i < o->count; i++)
+        for (size_t j = 0; o->list[i].rules != NULL && j < o->list[i].rules->domain_count; j++)
+            if (e->names == NULL || !names_allow(e->names, client, o->list[i].rules->domains[j]))
+                log_warning(client, "%s has the domain %s, which the server's list of domains does not give to this client",
+                            o->list[i].name, o->list[i].rules->domains[j].at);
+}
+
 void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count)
 {
     struct edge *e = edge;
@@ -333,8 +348,10 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
                                      .rate = of_line.rate > 0 ? of_line.rate : each->rate};
     struct edge_offer *o = edge_offer_create(e, client, &grant, allowed, allowed_count);
     free(allowed);
-    if (o != NULL)
+    if (o != NULL) {
         memcpy(o->ports, of_line.ports, sizeof(o->ports));
+        domains_check(e, client, o);
+    }
     return o;
 }
 
@@ -376,17 +393,53 @@ static bool path_begins(struct http_text path, struct http_text prefix)
     return path.len == prefix.len || path.at[prefix.len] == '/' || path.at[prefix.len] == '?';
 }
 
-const struct edge_service *edge_offer_at(const struct edge_offer *o, struct http_text path)
+static enum domain_match rules_domain(const struct edge_rules *r, struct http_text host)
 {
-    const struct edge_service *best = edge_offer_find(o, "default", STREAM_KIND_HTTP);
-    size_t longest = 0;
+    enum domain_match best = DOMAIN_NOT;
 
+    for (size_t i = 0; r != NULL && i < r->domain_count; i++) {
+        enum domain_match m = domain_match(r->domains[i], host);
+        best = m > best ? m : best;
+    }
+    return best;
+}
+
+/* How well it fits; 0: not at all. */
+static size_t service_fits(const struct edge_service *s, struct http_text host, struct http_text path)
+{
+    const struct edge_rules *r = s->rules;
+    bool prefix = r != NULL && r->path.len > 0;
+    enum domain_match m = host.len == 0 ? DOMAIN_EXACT : rules_domain(r, host);
+
+    if (m == DOMAIN_NOT || (prefix && !path_begins(path, r->path)))
+        return 0;
+    if (!prefix && host.len == 0)
+        return strcmp(s->name, "default") == 0 ? 1 : 0;
+    return (m == DOMAIN_EXACT ? 2 * RULE_PATH_MAX : 0) + 1 + (prefix ? r->path.len : 0);
+}
+
+const struct edge_service *edge_offer_at(const struct edge_offer *o, enum stream_kind kind, struct http_text host,
+                                         struct http_text path)
+{
+    const struct edge_service *best = NULL;
+    size_t most = 0;
+
+    CHECK_OBJECT(o, OFFER_MAGIC);
     for (size_t i = 0; i < o->count; i++) {
-        const struct edge_rules *r = o->list[i].rules;
-        if (o->list[i].kind != STREAM_KIND_HTTP || r == NULL || r->path.len <= longest || !path_begins(path, r->path))
+        size_t fits = o->list[i].kind == kind ? service_fits(&o->list[i], host, path) : 0;
+        if (fits <= most)
             continue;
-        longest = r->path.len;
+        most = fits;
         best = &o->list[i];
     }
     return best;
+}
+
+bool edge_offer_has(const struct edge_offer *o, struct http_text host)
+{
+    CHECK_OBJECT(o, OFFER_MAGIC);
+    for (size_t i = 0; i < o->count; i++)
+        if (rules_domain(o->list[i].rules, host) != DOMAIN_NOT)
+            return true;
+    return false;
 }

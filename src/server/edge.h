@@ -16,6 +16,7 @@
 #include "gate/crowd.h"
 #include "server/admission.h"
 #include "server/meter.h"
+#include "server/names.h"
 #include "base/rates.h"
 #include "hook/verifier.h"
 #include "wire/error.h"
@@ -49,6 +50,7 @@ struct edge {
     struct verifier *verifier;
     struct edge_limits limits;
     struct crowd *visitors; /* their connections */
+    const struct names *names;   /* likewise; NULL: no client has domains of its own */
     struct admission *admission; /* set before the workers start; NULL: no lines */
 };
 
@@ -74,6 +76,8 @@ struct edge_rules {
     uint32_t rate_per_1000_s, rate_burst; /* 0: any */
     unsigned max_streams;
     struct http_text path; /* what begins so is the service's under shared names; empty: nothing was said */
+    struct http_text *domains; /* patterns that lead here; the texts have a NUL behind them */
+    size_t domain_count;
     bool strip;            /* the service gets the rest of the path only */
     bool one_visitor; /* a stream is for one request */
     uint64_t bandwidth[METER_WAYS];
@@ -108,8 +112,15 @@ void edge_offer_free(void *offer);
 void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count);
 /* The service of that name and kind; NULL: there is none. */
 const struct edge_service *edge_offer_find(const struct edge_offer *o, const char *name, enum stream_kind kind);
-/* The HTTP service that has `path` (of a request, with its query) under the client's own name: the longest prefix wins, and the one
- * named `default` has what is left. NULL: none. */
-const struct edge_service *edge_offer_at(const struct edge_offer *o, struct http_text path);
+/*
+ * The service of that kind which has `path` (of a request, with its query) under a shared name: the client's own (`host` empty),
+ * where the one named `default` has what is left, or a domain, where all services with that domain are asked; an exact domain goes
+ * before a wildcard, then the longest prefix wins. NULL: none.
+ */
+const struct edge_service *edge_offer_at(const struct edge_offer *o, enum stream_kind kind, struct http_text host,
+                                         struct http_text path);
+
+/* Whether some service, of any kind and path, has the domain `host`. */
+bool edge_offer_has(const struct edge_offer *o, struct http_text host);
 
 #endif

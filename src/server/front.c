@@ -143,6 +143,46 @@ bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_
     return added;
 }
 
+/* -- names --------------------------------------------------------------------------------------------------------- */
+
+struct wanted {
+    struct front *front;
+    struct http_text host;
+};
+
+static bool offer_has(void *ctx, const struct offering *o)
+{
+    const struct http_text *host = ctx;
+
+    return o->made != NULL && edge_offer_has(o->made, *host);
+}
+
+static bool name_serves(void *ctx, const struct name *name)
+{
+    struct wanted *w = ctx;
+
+    return hub_presence(w->front->shard, name->client) == HUB_PRESENT &&
+           hub_offers(w->front->shard, name->client, offer_has, &w->host);
+}
+
+void front_route(struct front *f, struct http_text host, bool tls, struct route *out)
+{
+    const struct server_settings *s = f->config.settings;
+    char lower[DOMAIN_TEXT_MAX + 1];
+
+    if (s->names.count > 0 && domain_lower(host, lower)) {
+        struct wanted w = {f, http_text_of(lower)};
+        const struct name *name = names_pick(&s->names, w.host, f->domain_credit + (tls ? s->names.count : 0), name_serves, &w);
+        if (name != NULL) {
+            *out = (struct route){.kind = ROUTE_CLIENT};
+            strcpy(out->client, name->client);
+            strcpy(out->domain, lower);
+            return;
+        }
+    }
+    route_host(host, s->domain, out);
+}
+
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 static void front_set_deadlines(struct front *f)
@@ -232,7 +272,10 @@ struct front *front_create(const struct front_config *config, int *failure)
     known_init(&f->passed, SERVICES_PASSED_MAX);
     if (config->known != NULL)
         known_read(&f->known, config->known);
+    f->domain_credit = calloc(2 * config->settings->names.count + 1, sizeof(*f->domain_credit));
     *failure = front_init(f);
+    if (*failure == 0 && f->domain_credit == NULL)
+        *failure = ENOMEM;
     front_set_deadlines(f);
     if (*failure != 0)
         front_free(&f);
@@ -347,6 +390,7 @@ void front_free(struct front **fp)
     deadlines_done(&f->deadlines);
     known_done(&f->known);
     known_done(&f->passed);
+    free(f->domain_credit);
     for (struct list *node; (node = list_shift(&f->spares)) != NULL;) {
         struct exchange *ex = CONTAINER_OF(node, struct exchange, spare_node);
         exchange_free(&ex);

@@ -12,6 +12,7 @@
 #include "server/access_log.h"
 #include "server/deadline.h"
 #include "server/known.h"
+#include "server/route.h"
 #include "server/server_settings.h"
 #include "server/upstream.h"
 #include "server/hangup.h"
@@ -59,6 +60,7 @@ struct front {
     struct access_tap access;
     struct pool pool;
     struct known known;
+    int64_t *domain_credit; /* of the entries of the list of domains: whose turn it is, of requests and then of TLS */
     struct known passed; /* services that TLS passes through to, also while their clients are away */
     struct acceptor plain, tls;
     struct list visitors, upgrades, held, arrivals, bridges;
@@ -85,6 +87,9 @@ bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_
  * that we believe counts for no address. */
 uint32_t front_enter(struct front *f, const struct sockaddr *address);
 void front_leave(struct front *f, uint32_t *place);
+/* Which client and service a host means, of a request or (`tls`) of a first TLS message, each of which takes turns of its own:
+ * domains of clients go before names of ours. */
+void front_route(struct front *f, struct http_text host, bool tls, struct route *out);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
 /* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */

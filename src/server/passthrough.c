@@ -17,6 +17,41 @@ static void passthrough_key(const char *service, const char *client, char out[st
     snprintf(out, KNOWN_TEXT_MAX + 1, "%.63s.%.63s", service, client);
 }
 
+/* The same by a domain of the client's own; a label of '@' is in no name. A pattern that is too long is not remembered. */
+static bool domain_key(struct http_text pattern, char out[static KNOWN_TEXT_MAX + 1])
+{
+    return snprintf(out, KNOWN_TEXT_MAX + 1, "@%.*s", (int)pattern.len, pattern.at) <= KNOWN_TEXT_MAX;
+}
+
+static void domains_remember(struct front *f, const struct edge_service *s)
+{
+    char key[KNOWN_TEXT_MAX + 1];
+
+    for (size_t i = 0; s->rules != NULL && i < s->rules->domain_count; i++) {
+        if (!domain_key(s->rules->domains[i], key))
+            continue;
+        if (s->kind == STREAM_KIND_TLS)
+            known_add(&f->passed, key);
+        else
+            known_remove(&f->passed, key);
+    }
+}
+
+/* Whether TLS passed through under the name of the question when its client was there. */
+static bool passed_before(const struct passthrough *p)
+{
+    char key[KNOWN_TEXT_MAX + 1], wildcard[DOMAIN_TEXT_MAX + 3];
+    const char *dot = strchr(p->route.domain, '.');
+
+    if (p->route.domain[0] == '\0') {
+        passthrough_key(p->route.service, p->route.client, key);
+        return known_has(&p->front->passed, key);
+    }
+    snprintf(wildcard, sizeof(wildcard), "*%s", dot != NULL ? dot : "");
+    return (domain_key(http_text_of(p->route.domain), key) && known_has(&p->front->passed, key)) ||
+           (domain_key(http_text_of(wildcard), key) && known_has(&p->front->passed, key));
+}
+
 void passthrough_remember(struct front *f, const char *client, const struct offering *o)
 {
     char key[KNOWN_TEXT_MAX + 1];
@@ -28,12 +63,21 @@ void passthrough_remember(struct front *f, const char *client, const struct offe
         else
             known_remove(&f->passed, key);
     }
+    for (size_t i = 0; o->made != NULL && i < ((const struct edge_offer *)o->made)->count; i++)
+        domains_remember(f, &((const struct edge_offer *)o->made)->list[i]);
 }
 
 static void passthrough_answer(struct passthrough *p, enum passthrough_answer answer) { p->answered(p->ctx, answer); }
 
-static enum passthrough_answer passthrough_look(const struct passthrough *p, const struct offering *o)
+static enum passthrough_answer passthrough_look(struct passthrough *p, const struct offering *o)
 {
+    if (p->route.domain[0] != '\0') {
+        const struct edge_service *s =
+            o->made == NULL ? NULL : edge_offer_at(o->made, p->kind, http_text_of(p->route.domain), http_text_of("/"));
+        if (s != NULL)
+            strcpy(p->route.service, s->name);
+        return s != NULL ? PASSTHROUGH_YES : PASSTHROUGH_NO;
+    }
     for (size_t i = 0; i < o->count; i++)
         if (strcmp(o->list[i].name, p->route.service) == 0 && o->list[i].kind == p->kind)
             return PASSTHROUGH_YES;
@@ -53,12 +97,10 @@ static void passthrough_choose(struct passthrough *p)
 {
     struct hub_shard *shard = p->front->shard;
     const struct error *why = NULL;
-    char key[KNOWN_TEXT_MAX + 1];
 
     for (unsigned i = 0; i < INSTANCES_PER_ID_MAX; i++) {
-        if (!hub_choose(shard, p->route.client, p->route.service, &p->at, &why)) {
-            passthrough_key(p->route.service, p->route.client, key);
-            bool away = p->kind == STREAM_KIND_TCP || known_has(&p->front->passed, key);
+        if (!hub_choose(shard, p->route.client, p->route.domain[0] != '\0' ? NULL : p->route.service, &p->at, &why)) {
+            bool away = p->kind == STREAM_KIND_TCP || passed_before(p);
             passthrough_answer(p, away ? PASSTHROUGH_OFFLINE : PASSTHROUGH_NO);
             return;
         }
@@ -84,8 +126,10 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
 {
     *p = (struct passthrough){.front = f, .kind = STREAM_KIND_TLS, .answered = answered, .ctx = ctx};
     if (name[0] != '\0')
-        route_host(http_text_of(name), f->config.settings->domain, &p->route);
-    if (p->route.kind == ROUTE_CLIENT) {
+        front_route(f, http_text_of(name), true, &p->route);
+    if (p->route.kind == ROUTE_CLIENT && p->route.domain[0] != '\0') {
+        p->route.kind = ROUTE_SERVICE; /* whichever has the domain */
+    } else if (p->route.kind == ROUTE_CLIENT) {
         p->route.kind = ROUTE_SERVICE;
         strcpy(p->route.service, "default");
     }

@@ -96,7 +96,7 @@ static bool request_take_facts(struct exchange *ex, const struct http_request *r
     q->expects = facts->expect_continue && !q->old &&
                  (facts->framing == HTTP_FRAMING_CHUNKED || facts->content_length > 0);
     q->secure = ex->visitor->secure || (ex->visitor->trusted && request_says_https(r));
-    route_host(facts->authority.host, ex->front->config.settings->domain, &ex->route);
+    front_route(ex->front, facts->authority.host, false, &ex->route);
     mqtt_entry_read(ex, r, facts);
     return true;
 }

@@ -3,6 +3,7 @@
 #ifndef SERVER_ROUTE_H
 #define SERVER_ROUTE_H
 
+#include "wire/domain.h"
 #include "wire/http.h"
 
 enum route_kind {
@@ -16,6 +17,7 @@ struct route {
     enum route_kind kind;
     char client[64];  /* lower case; ROUTE_CLIENT and ROUTE_SERVICE */
     char service[64]; /* ROUTE_SERVICE */
+    char domain[DOMAIN_TEXT_MAX + 1]; /* ROUTE_CLIENT by a domain of the client's own: this one, lower case; else "" */
 };
 
 /*

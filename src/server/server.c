@@ -262,6 +262,7 @@ static bool create_hub(struct server *s, struct config_error *err)
     bool own = has_own_broker(s);
 
     s->edge->admission = s->admission;
+    s->edge->names = &s->settings->names;
     s->hub = hub_create(&(struct hub_config){
         .workers = s->workers,
         .worker_count = s->count,

@@ -74,6 +74,8 @@ static const struct setting rows[] = {
      .argument = "BYTES", .help = "bytes a second each way of one client, unless its line says; 0: any"},
     {.name = "client-rate", .kind = SETTING_NUMBER, .offset = AT(client_rate), .max = RATE_MAX, .default_text = "0",
      .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
+    {.name = "domains", .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
+     .help = "clients' own domains: host names, or *.NAME, and who may have them"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
@@ -299,6 +301,8 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
             return false;
         }
     }
+    if (!names_parse(s->domains_text, &s->names, err))
+        return false;
     if (!admission_mode_parse(s->auth_text, &s->auth)) {
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
         return false;
@@ -336,4 +340,8 @@ enum settings_result server_settings_read(int argc, char **argv, struct server_s
     return result;
 }
 
-void server_settings_done(struct server_settings *s) { settings_done(&table, s); }
+void server_settings_done(struct server_settings *s)
+{
+    names_done(&s->names);
+    settings_done(&table, s);
+}

@@ -17,6 +17,7 @@
 #include "server/access_line.h"
 #include "server/admission.h"
 #include "server/edge.h"
+#include "server/names.h"
 #include "tls/set.h"
 
 #define SERVER_NO_PORT UINT32_MAX
@@ -43,6 +44,8 @@ struct server_settings {
     unsigned https_port; /* how visitors reach tls_port; 0: at the port itself */
     char *bind, *client_bind;
     char *domain;
+    char *domains_text;
+    struct names names; /* from it */
     unsigned workers;
     char *user; /* NULL: stay who started it */
     char *config, *state_dir, *ports_file;

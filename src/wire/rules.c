@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "wire/domain.h"
 #include "wire/password_hash.h"
 
 #define RULE_CRITICAL 0x80
 
-enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST, SHAPE_PATH };
+enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST, SHAPE_PATH, SHAPE_DOMAIN };
 
 static const struct row {
     uint8_t code;
@@ -127,6 +128,8 @@ static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size
         return field_wrong(text_of(value, len));
     case SHAPE_NAME:
         return name_wrong(text_of(value, len));
+    case SHAPE_DOMAIN:
+        return domain_pattern_valid(text_of(value, len)) ? NULL : "not a host name, or \"*.\" and one";
     case SHAPE_PATH:
         return path_wrong(text_of(value, len));
     case SHAPE_HOST:

@@ -49,7 +49,7 @@ uint64_t rule_number(const struct rule *r);
 uint16_t rule_port(const struct rule *r);
 void rule_rate(const struct rule *r, uint32_t *per_1000_s, uint32_t *burst);
 struct http_field rule_field(const struct rule *r);  /* FIELD */
-struct http_text rule_text(const struct rule *r);    /* NAME, HOST, PATH */
+struct http_text rule_text(const struct rule *r);    /* NAME, HOST, PATH, DOMAIN */
 /* LOGIN: what stands before and behind the first colon. */
 void rule_login(const struct rule *r, struct http_text *user, struct http_text *hash);
 

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Names: paths that services share, domains of clients' own, what is said when nobody answers."""
-from lib import main, response, same, story
+from lib import check, main, response, same, story, wait_until
+from lib.secure import Certificate, SecurePeer, context, secure
 
 DOMAIN = ["--domain", "example.com"]
 
@@ -40,6 +41,53 @@ def _(t):
     same((at("/apiary"), at("/")), ("site /apiary -", "site / -"), "a default service by another name")
     same(said(tunnel.ask("v2", target="/api/v2/x")), "v2 /api/v2/x -", "its own name")
     same(tunnel.server.ask(host="tim.example.com", target="/api/v2/x").get("Location"), "/there", "Location is left alone")
+
+
+@story("domains of clients' own: by the server's list, for a service or for the client, wildcards, paths, two clients by weight, HTTPS")
+def _(t):
+    certificate = Certificate(t.directory, names=("www.tim.org", "*.tim.org"))
+    home = Certificate(t.directory, "home", names=("vault.tim.org",))
+    tls = home.server_context()
+
+    def vault(peer, origin):
+        with tls.wrap_socket(peer.sock, server_side=True) as sock:
+            inner = SecurePeer(sock, 30)
+            inner.read_request()
+            inner.send(response(200, b"vault"))
+
+    tunnel = t.tunnel(
+        {**services(t, shop={"domains": ["Shop.tim.org", "*.any.org"]}, api={"path": "/api"}, default={}, shared={"domains": "both.org"},
+                    stolen={"domains": "www.ann.org"}),
+         "vault": {"target": t.origin(vault).port, "kind": "tls", "domains": "vault.tim.org"},
+         "domains": ["www.tim.org", "*.tim.org"]},
+        server=[*DOMAIN, *certificate.options, "--hold", "0", "--domains",
+                "www.tim.org=tim,*.tim.org=tim,*.any.org=tim,both.org=tim:2,both.org=ann,www.ann.org=ann,gone.org=ann"])
+
+    def at(host, target="/", **rest):
+        return said(tunnel.server.ask(host=host, target=target, **rest))
+
+    same((at("WWW.tim.org"), at("www.tim.org:80", "/api/x")), ("default / -", "api /api/x -"), "the client's domain, by path")
+    same((at("shop.tim.org"), at("api.tim.org", "/api"), at("x.any.org")), ("shop / -", "api /api -", "shop / -"), "wildcards")
+    for host, status, error in (("tim.org", 404, "unknown-client"), ("x.y.any.org", 404, "unknown-client"), ("no.tim.org", 404, "unknown-service"),
+                                ("www.ann.org", 404, "unknown-client")):
+        answer = tunnel.server.ask(host=host)
+        same((answer.status, answer.error), (status, error), host)
+    tunnel.client.wait_log("session")
+    tunnel.server.wait_log("stolen has the domain www.ann.org, which the server's list of domains does not give")
+    with secure(tunnel.server.https, "www.tim.org", context(certificate)) as visitor:
+        same(said(visitor.ask(host="www.tim.org", target="/api")), "api /api -", "HTTPS by the domain's certificate")
+    with secure(tunnel.server.https, "vault.tim.org", context(home)) as visitor:
+        same(visitor.ask(host="vault.tim.org").body, b"vault", "TLS passes through by the domain")
+    ann = tunnel.add_client("ann", services(t, other={"domains": "both.org"}))
+    wait_until(lambda: tunnel.server.knows("ann"), "ann is known")
+    names = [at("both.org").split()[0] for _ in range(24)]
+    check(names.count("shared") >= 14 and names.count("other") >= 6, f"turns by weight: {names}")
+    same(tunnel.server.ask(host="gone.org").error, "unknown-service", "a domain that no service of ann has")
+    ann.stop()
+    wait_until(lambda: tunnel.server.misses("ann"), "ann is gone")
+    same({at("both.org").split()[0] for _ in range(6)}, {"shared"}, "the one that is there")
+    answer = tunnel.server.ask(host="www.ann.org")
+    same((answer.status, answer.error), (503, "client-offline"), "whose it is remains known")
 
 
 if __name__ == "__main__":

@@ -268,6 +268,37 @@ static void rules_are_written(void)
 
 #define RULE(text) refused("{\"a\": {\"target\": 1, " text "}}")
 
+static void domains_of_the_client(void)
+{
+    static const char file[] = "{\"b\": 1, \"a\": {\"target\": 2, \"path\": \"/a\", \"domains\": \"A.org\"}, \"c\": {\"target\": 3, \"kind\": \"tcp\"},"
+                               "\"default\": 4, \"domains\": [\"Tim.org\", \"*.tim.org\"]}";
+    static const char *const want[] = {"a a.org", "a tim.org", "a a.tim.org", "b b.tim.org", "default tim.org", "default default.tim.org"};
+    struct config_error err;
+    struct services s;
+    size_t found = 0;
+    OK(services_parse(file, strlen(file), "f", &s, &err) == 0 && s.count == 4);
+    for (size_t i = 0; i < s.count; i++) {
+        struct bytes_reader r;
+        struct rule rule;
+        bytes_reader_init(&r, s.list[i].rules, s.list[i].rules_len);
+        while (rules_next(&r, &rule)) {
+            char text[128];
+            if (rule.code != RULE_domain)
+                continue;
+            snprintf(text, sizeof(text), "%s %.*s", s.list[i].name, (int)rule.len, (const char *)rule.value);
+            OK_TEXT(text, found < 6 ? want[found] : "no more");
+            found++;
+        }
+    }
+    OK_INT(found, 6);
+    services_done(&s);
+    OK_TEXT(refused("{\"a\": 1, \"domains\": [\"tim.org\"]}"), "f: domains[0]: no service has a path or is named default");
+    OK_TEXT(refused("{\"default\": 1, \"domains\": [\"a.org\", 7]}"), "f: domains[1]: not a host name, or \"*.\" and one");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"domains\": [\"a.org\", \"b\"]}}"), "f: a.domains[1]: not a host name, or \"*.\" and one");
+    OK_TEXT(refused("{\"a\": {\"target\": 1, \"kind\": \"tcp\", \"domains\": \"a.org\"}}"),
+            "f: a.domains: a service of kind tcp is reached at a port, not by a name");
+}
+
 static void errors_of_rules_name_the_path(void)
 {
     OK_TEXT(RULE("\"auth\": \"x\""), "f: a.auth: expected {\"USER\": \"HASH\", ...}");
@@ -311,6 +342,7 @@ int main(void)
         {"sizes are bounded", sizes_are_bounded},
         {"arguments add", arguments_add},
         {"rules are written as they travel", rules_are_written},
+        {"domains of the client become its services'", domains_of_the_client},
         {"errors of rules name the path", errors_of_rules_name_the_path},
         {"files", files},
     };

@@ -108,7 +108,7 @@ static void wrong(void)
 
 static const char *at(const struct edge_offer *o, const char *path)
 {
-    const struct edge_service *s = edge_offer_at(o, http_text_of(path));
+    const struct edge_service *s = edge_offer_at(o, STREAM_KIND_HTTP, http_text_of(""), http_text_of(path));
     return s == NULL ? "none" : s->name;
 }
 
