@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "hook/plugin.h"
+#include "hook/rules.h"
 #include "proxy/doors.h"
 #include "proxy/inner.h"
 
@@ -30,6 +31,7 @@ struct proxy {
     const struct proxy_settings *settings;
     struct proxy_common common;
     struct hook_chain *hooks;
+    struct hook_rules *rules; /* NULL: none */
     struct proxy_doors doors;
     unsigned count;
     struct worker *workers[WORKERS_MAX];
@@ -83,6 +85,14 @@ static bool workers_create(struct proxy *p, struct config_error *err)
 
 /* -- making ----------------------------------------------------------------------------------------------------------- */
 
+static bool rules_load(struct proxy *p, struct config_error *err)
+{
+    if (p->settings->rules == NULL)
+        return true;
+    p->rules = rules_create(p->hooks, p->settings->rules, p->workers, p->count, err);
+    return p->rules != NULL;
+}
+
 static bool hooks_load(struct proxy *p, struct config_error *err)
 {
     char why[512], line[PATH_TEXT_MAX];
@@ -124,7 +134,7 @@ static bool proxy_init(struct proxy *p, struct config_error *err)
     if (p->hooks == NULL || p->common.lookups == NULL || p->common.clients == NULL)
         return proxy_failed(err, "proxy", ENOMEM);
     p->common.wants = hook_chain_wants(p->hooks);
-    return hooks_load(p, err) && workers_create(p, err) && doors_create(&p->doors, s, p->workers, p->count, err) &&
+    return workers_create(p, err) && rules_load(p, err) && hooks_load(p, err) && doors_create(&p->doors, s, p->workers, p->count, err) &&
            doors_open(&p->doors, p->posts, p->count, err);
 }
 
@@ -188,10 +198,13 @@ static bool proxy_wait(struct proxy *p, struct signals *signals, uint64_t limit_
         if (limit_us != CLOCK_NEVER && (now - start >= limit_us || atomic_load(&p->emptied) >= p->count))
             return false;
         int number = signals_wait(signals, p->wake_fd, limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now);
-        if (number == SIGHUP)
+        if (number == SIGHUP) {
             doors_reload(&p->doors);
-        else if (number != 0)
+            if (p->rules != NULL)
+                rules_reload(p->rules);
+        } else if (number != 0) {
             return true;
+        }
         if (read(p->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             return false;
     }
@@ -215,6 +228,8 @@ int proxy_run(struct proxy *p, struct config_error *err)
             _exit(1);
     }
     doors_stop(&p->doors);
+    if (p->rules != NULL)
+        rules_stop(p->rules);
     for (unsigned i = 0; i < p->count; i++)
         worker_close(p->workers[i]);
     for (unsigned i = 0; i < p->count; i++)
@@ -233,6 +248,7 @@ void proxy_free(struct proxy **pp)
     for (unsigned i = 0; i < p->count; i++)
         post_free(&p->posts[i]);
     hook_chain_free(&p->hooks);
+    rules_free(&p->rules);
     doors_free(&p->doors);
     if (p->common.lookups != NULL)
         lookups_free(&p->common.lookups);

@@ -48,6 +48,8 @@ static const struct setting rows[] = {
      .argument = "\"listen=URL target=URL ...\"", .columns = door_columns, .size = sizeof(struct door_settings),
      .help = "where to listen, and which broker is behind it; may be said again\n"
              "(default: listen=mqtt://:1884 target=mqtt://localhost:1883)"},
+    {.name = "rules", .letter = 'r', .kind = SETTING_PATH, .offset = AT(rules), .argument = "FILE",
+     .help = "users, and what they may publish and subscribe; asked before other hooks"},
     {.name = "hook", .kind = SETTING_LIST, .offset = AT(hooks), .argument = "FILE[=SETTINGS]",
      .help = "a shared object that is asked; may be said again: in this order"},
     {.name = "denied", .kind = SETTING_TEXT, .offset = AT(denied_text), .default_text = "drop", .argument = "drop|disconnect",

@@ -25,6 +25,7 @@ struct proxy_settings {
     struct setting_table doors; /* of struct door_settings */
     char *config;
     char *hooks; /* lines */
+    char *rules; /* a file; NULL: none */
     char *denied_text;
     bool drop_denied;
     unsigned workers, packet_max, clients, clients_per_address;

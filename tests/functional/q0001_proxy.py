@@ -159,6 +159,64 @@ def _(t):
         check(not any("forbidden" in line or "secret" in line for line in mine), f"nothing denied in {mine}")
 
 
+RULES = """
+user tim {tim}
+certificate
+for user tim
+    allow publish data/#
+    allow subscribe device/%c/#
+    allow will bye/%c
+    rewrite data/# device/%c/data/#
+    rate 1000 3
+for certificate *.example
+    allow all machine/%{{cn}}/#
+for all
+    deny all public/secret/#
+    allow subscribe public/#
+"""
+
+
+@story("a file of rules: passwords, topics, wills, rewriting, rates; an edit takes effect, a wrong one does not")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    hashed = subprocess.run(["openssl", "passwd", "-6", "-salt", "abcdefgh", "word"], check=True, capture_output=True, text=True).stdout.strip()
+    rules = t.directory / "rules"
+    rules.touch(0o600)
+    rules.write_text(RULES.format(tim=hashed))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}", "--rules", rules)
+    for version, wrong, nobody in ((4, 4, 5), (5, 0x86, 0x87)):
+        for user, password, code in (("tim", "word", 0), ("tim", "wrong", wrong), ("tim", None, wrong), ("ann", "word", wrong),
+                                     (None, None, nobody)):
+            with Client(proxy.port, "c1", version, user, password) as client:
+                same(client.code, code, f"CONNACK for {user}, {password}")
+        for topic, code in (("bye/c1", 0), ("bye/c2", 5 if version == 4 else 0x87)):
+            with Client(proxy.port, "c1", version, "tim", "word", will=(topic, "x", 0)) as client:
+                same(client.code, code, f"a will to {topic}")
+    with Client(proxy.port, "c1", 5, "tim", "word") as tim, Client(broker.port, "direct", 5) as direct:
+        no = 0x87
+        same(tim.subscribe("device/c1/#", "device/c2/#", "device/#", "public/a", "public/#", "#", "public/secret/x", "$share/g/public/x/+"),
+             [1, no, no, 1, no, no, no, 1], "granted")
+        direct.subscribe("#")
+        for number in range(5):  # three at once
+            tim.publish("data/x", str(number))
+        tim.publish("elsewhere", "no")
+        wait_until(lambda: len(direct.messages) >= 3, "what is allowed")
+        same([m[:2] for m in direct.messages][:3], [("device/c1/data/x", str(n)) for n in range(3)], "messages")
+        direct.publish("device/c1/data/y", "down")
+        wait_until(lambda: ("data/y", "down", False) in tim.messages, "the client's own name")
+        check(not any(m[0] == "elsewhere" for m in direct.messages), "a denied topic")
+    rules.write_text("for nobody\n")
+    proxy.program.wait_log("rules: .*line 1: not .*stays")
+    with Client(proxy.port, "c1", 4, "tim", "word") as client:
+        same(client.code, 0, "the old rules stay")
+    rules.write_text("anonymous\nfor all\nallow all #\n")
+    proxy.program.wait_log("rules: read again")
+    with Client(proxy.port, "c1", 4, "tim", "word") as client:
+        same(client.code, 4, "tim is unknown")
+    with Client(proxy.port, "c1", 4) as client:
+        same((client.code, client.subscribe("x")), (0, [1]), "anybody")
+
+
 @story("topic aliases of MQTT 5 end at the proxy where hooks look at topics")
 def _(t):
     events = t.directory / "events"
