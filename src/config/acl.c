@@ -210,6 +210,7 @@ int acl_parse(const char *text, struct acl *out, struct config_error *err)
     struct reader r = {.err = err};
     int result = 0;
     words_init(&r.w, text);
+    r.w.comments_in_front = true;
     while (result == 0 && words_next(&r.w))
         if (r.w.count > 0)
             result = line_read(&r);

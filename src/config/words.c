@@ -16,9 +16,9 @@ bool words_next(struct words *w)
     w->line++;
     w->count = 0;
     w->too_many = false;
-    const char *end = memchr(w->start, '#', w->len);
-    if (end == NULL)
-        end = w->start + w->len;
+    const char *end = w->comments_in_front ? w->start + w->len : memchr(w->start, '#', w->len);
+    if (end == NULL || w->start[strspn(w->start, " \t")] == '#')
+        end = end == NULL ? w->start + w->len : w->start;
     for (const char *at = w->start; at < end;) {
         size_t len = strcspn(at, " \t\r\n");
         if (len > (size_t)(end - at))

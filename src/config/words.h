@@ -14,6 +14,7 @@ struct word {
 };
 
 struct words {
+    bool comments_in_front; /* '#' begins a comment only where a line begins: elsewhere it means something */
     const char *next; /* what follows this line */
     unsigned line;    /* from 1 */
     const char *start;

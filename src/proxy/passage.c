@@ -321,6 +321,7 @@ static void question_done(void *ctx, struct mdm_question *q, bool allowed)
     struct side *side = from(g);
     CHECK_OBJECT(p, PAIR_MAGIC);
     g->q = NULL;
+    *(g->up ? &p->up : &p->down) = NULL; /* it is nobody else's to free any more */
     passage_run(g, steps[g->step].answered(g, q, allowed));
     if (p->up == NULL && p->down == NULL && p->state == PAIR_OPEN)
         pair_watch(p);

@@ -91,6 +91,23 @@ class Client:
         self.client.loop_stop()
 
 
+def connack(port, client_id, version, user=None, password=None, will=None):
+    """The code of the answer to a CONNECT, without a library that tries again."""
+
+    def field(text):
+        return len(text).to_bytes(2, "big") + text.encode()
+
+    flags = 2 | (user is not None) << 7 | (password is not None) << 6 | (will is not None) << 2
+    properties = b"\0" if version == 5 else b""
+    body = field("MQTT") + bytes([version, flags, 0, 60]) + properties + field(client_id)
+    if will:
+        body += properties + field(will) + field("x")
+    body += b"".join(field(text) for text in (user, password) if text is not None)
+    with socket.create_connection(("127.0.0.1", port), seconds(10)) as s:
+        s.sendall(bytes([0x10, len(body)]) + body)
+        return s.recv(4, socket.MSG_WAITALL)[3]
+
+
 def came(client, *messages):
     wait_until(lambda: len(client.messages) >= len(messages), f"{messages} come; so far: {client.messages}")
     same([m[:2] for m in client.messages], list(messages), "messages")
@@ -126,8 +143,7 @@ def _(t):
     proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port}", "--hook",
                   f"{build_hook(t)}={events}")
     for version, refused in ((4, 4), (5, 0x86)):
-        with Client(proxy.port, "m", version, "mallory", "x") as mallory:
-            same(mallory.code, refused, "CONNACK")
+        same(connack(proxy.port, "m", version, "mallory", "x"), refused, "CONNACK")
     for version in (4, 5):
         tim, ann = f"tim{version}", f"ann{version}"
         with Client(proxy.port, tim, version, "slow", "x") as sub, Client(broker.port, ann, version) as direct:
@@ -187,11 +203,9 @@ def _(t):
     for version, wrong, nobody in ((4, 4, 5), (5, 0x86, 0x87)):
         for user, password, code in (("tim", "word", 0), ("tim", "wrong", wrong), ("tim", None, wrong), ("ann", "word", wrong),
                                      (None, None, nobody)):
-            with Client(proxy.port, "c1", version, user, password) as client:
-                same(client.code, code, f"CONNACK for {user}, {password}")
-        for topic, code in (("bye/c1", 0), ("bye/c2", 5 if version == 4 else 0x87)):
-            with Client(proxy.port, "c1", version, "tim", "word", will=(topic, "x", 0)) as client:
-                same(client.code, code, f"a will to {topic}")
+            same(connack(proxy.port, "c1", version, user, password), code, f"CONNACK for {user}, {password}")
+        for topic, code in (("bye/c1", 0), ("bye/c2", nobody)):
+            same(connack(proxy.port, "c1", version, "tim", "word", topic), code, f"a will to {topic}")
     with Client(proxy.port, "c1", 5, "tim", "word") as tim, Client(broker.port, "direct", 5) as direct:
         no = 0x87
         same(tim.subscribe("device/c1/#", "device/c2/#", "device/#", "public/a", "public/#", "#", "public/secret/x", "$share/g/public/x/+"),
@@ -207,12 +221,10 @@ def _(t):
         check(not any(m[0] == "elsewhere" for m in direct.messages), "a denied topic")
     rules.write_text("for nobody\n")
     proxy.program.wait_log("rules: .*line 1: not .*stays")
-    with Client(proxy.port, "c1", 4, "tim", "word") as client:
-        same(client.code, 0, "the old rules stay")
+    same(connack(proxy.port, "c1", 4, "tim", "word"), 0, "the old rules stay")
     rules.write_text("anonymous\nfor all\nallow all #\n")
     proxy.program.wait_log("rules: read again")
-    with Client(proxy.port, "c1", 4, "tim", "word") as client:
-        same(client.code, 4, "tim is unknown")
+    same(connack(proxy.port, "c1", 4, "tim", "word"), 4, "tim is unknown")
     with Client(proxy.port, "c1", 4) as client:
         same((client.code, client.subscribe("x")), (0, [1]), "anybody")
 
@@ -320,8 +332,7 @@ def _(t):
         broker.stop()
         check(five.gone.wait(seconds(5)) and four.gone.wait(seconds(5)), "both hear of the broker's end")
     for version, code in ((4, 3), (5, 0x88)):
-        with Client(proxy.port, "tim", version) as client:
-            same(client.code, code, "CONNACK without a broker")
+        same(connack(proxy.port, "tim", version), code, "CONNACK without a broker")
     broker.start()
     with Client(proxy.port, "tim", 5) as five:
         same(five.code, 0, "accepted again")

@@ -12,8 +12,8 @@ static void good(void)
 {
     struct acl a;
     struct config_error err = {""};
-    const char *text = "# users\nuser tim " HASH "\nuser ann " HASH "\nanonymous\n"
-                       "for user t*\n  allow publish data/#  # here\n  deny all secret/+/x\n  rate 10\n"
+    const char *text = "# users\nuser tim " HASH "\nuser ann " HASH "\n  # more\nanonymous\n"
+                       "for user t*\n  allow publish data/#\n  deny all secret/+/x\n  rate 10\n"
                        "for all\n  rewrite data/# device/%c/data/#\n  rate 5 50\nfor anonymous\n  allow will x\n";
     OK_INT(acl_parse(text, &a, &err), 0);
     OK_TEXT(err.text, "");
