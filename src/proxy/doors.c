@@ -176,9 +176,15 @@ bool doors_open(struct proxy_doors *d, struct proxy_post *const *posts, unsigned
 
 void doors_reload(struct proxy_doors *d)
 {
-    for (unsigned i = 0; i < d->count; i++)
-        if (d->list[i].certificates != NULL)
-            tls_store_reload(d->list[i].certificates);
+    for (unsigned i = 0; i < d->count; i++) {
+        struct made_door *m = &d->list[i];
+        if (m->certificates != NULL)
+            tls_store_reload(m->certificates);
+        if (m->clients_revoked != NULL)
+            revoke_forget(m->clients_revoked);
+        if (m->target_revoked != NULL)
+            revoke_forget(m->target_revoked);
+    }
 }
 
 void doors_stop(struct proxy_doors *d)

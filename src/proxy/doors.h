@@ -30,7 +30,7 @@ bool doors_create(struct proxy_doors *d, const struct proxy_settings *s, struct 
                   struct config_error *err);
 /* Opens the listening sockets on all posts. */
 bool doors_open(struct proxy_doors *d, struct proxy_post *const *posts, unsigned count, struct config_error *err);
-/* Reads certificates again; any thread. */
+/* Reads certificates again, forgets which were revoked; any thread. */
 void doors_reload(struct proxy_doors *d);
 /* No more is asked about certificates. Before the workers stop. */
 void doors_stop(struct proxy_doors *d);

@@ -123,8 +123,8 @@ X509 *shelf_signer(const struct shelf *s, bool of_files);
 /* Fetches or reads them where that is due. False with `why`. */
 bool shelf_take(struct shelf *s, const struct inquiry *q, const char *name, bool is_file, struct lists *out,
                 char why[static 256]);
-/* Files are read again before their next use. */
-void shelf_files_changed(struct shelf *s);
+/* Files, or all, are read or fetched again before their next use. */
+void shelf_changed(struct shelf *s, bool files_only);
 /* PEM, one or more, or one in DER. NULL: neither. */
 STACK_OF(X509_CRL) * lists_parse(const uint8_t *bytes, size_t len);
 

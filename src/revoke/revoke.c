@@ -322,15 +322,26 @@ static bool threads_start(struct revoke *r)
 
 /* -- life ------------------------------------------------------------------------------------------------------------ */
 
-static void file_changed(void *ctx)
+static void known_forget(struct revoke *r, bool files_only)
 {
-    struct revoke *r = ctx;
-    CHECK_OBJECT(r, REVOKE_MAGIC);
-    shelf_files_changed(r->shelf);
+    shelf_changed(r->shelf, files_only);
     pthread_mutex_lock(&r->lock);
     r->epoch++;
     record_forget(&r->known);
     pthread_mutex_unlock(&r->lock);
+}
+
+void revoke_forget(struct revoke *r)
+{
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    known_forget(r, false);
+}
+
+static void file_changed(void *ctx)
+{
+    struct revoke *r = ctx;
+    CHECK_OBJECT(r, REVOKE_MAGIC);
+    known_forget(r, true);
     if (r->config.news != NULL)
         r->config.news(r->config.ctx, "a file of revocation lists has changed: it is read again");
 }

@@ -80,6 +80,8 @@ struct revoke_question {
 
 /* Reads the files, starts the threads. NULL with the reason in `error`: "FILE: reason". */
 struct revoke *revoke_create(const struct revoke_config *config, char error[static 512]);
+/* Forgets what is known: all is asked again, and files are read again, at the next questions. Any thread. */
+void revoke_forget(struct revoke *r);
 /* Ends the threads within a second; questions under way are answered (REVOKE_ERROR). Before the workers stop. */
 void revoke_stop(struct revoke *r);
 /* Stops where that is missing. After the workers have stopped. NULL in *r is allowed. */

@@ -19,7 +19,7 @@ struct entry {
     struct list node; /* in all: the oldest first */
     char *name;
     bool is_file, busy;
-    bool changed;             /* a file: while it was being read, or since */
+    bool changed;             /* while it was being read, or since */
     STACK_OF(X509_CRL) * all; /* NULL: never seen */
     time_t until;
 };
@@ -225,13 +225,13 @@ bool shelf_take(struct shelf *s, const struct inquiry *q, const char *name, bool
     return out->all != NULL;
 }
 
-void shelf_files_changed(struct shelf *s)
+void shelf_changed(struct shelf *s, bool files_only)
 {
     CHECK_OBJECT(s, SHELF_MAGIC);
     pthread_mutex_lock(&s->lock);
     LIST_FOREACH(n, &s->all) {
         struct entry *e = CONTAINER_OF(n, struct entry, node);
-        e->changed = e->changed || e->is_file;
+        e->changed = e->changed || e->is_file || !files_only;
     }
     pthread_mutex_unlock(&s->lock);
 }

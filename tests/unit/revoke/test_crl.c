@@ -148,6 +148,9 @@ static void over_http(void)
     OK_SAYS(ask_about(r, "bad ca"), REVOKE_REVOKED, web.url);
     OK_SAYS(ask_about(r, "later ca"), REVOKE_GOOD, "");
     OK_INT(web.gets, 1); /* one list for all */
+    OK(web_says_file(&web, "later.der"));
+    revoke_forget(r);
+    OK_SAYS(ask_about(r, "later ca"), REVOKE_REVOKED, "CN=later: revoked");
     revoke_free(&r);
     OK(web_says_file(&web, "list.pem"));
     OK_SAYS(ask_once(&c, "bad ca"), REVOKE_REVOKED, "keyCompromise");

@@ -260,6 +260,8 @@ static void kept(void)
     OK_SAYS(ask_about(r, "good ca"), REVOKE_GOOD, "");
     OK(was_known);
     OK_INT(atomic_load(&web.gets), 1);
+    revoke_forget(r);
+    OK_SAYS(ask_about(r, "good ca"), REVOKE_REVOKED, "(superseded)");
     revoke_free(&r);
     r = checker(&c);
     OK_SAYS(ask_about(r, "good ca"), REVOKE_REVOKED, "(superseded)");
