@@ -14,7 +14,7 @@ from lib import seccomp
 from lib.program import Program
 from lib.tunnel import Server
 
-UNITS = pathlib.Path(__file__).resolve().parents[2] / "examples" / "systemd"
+UNITS = pathlib.Path(__file__).resolve().parents[2] / "system" / "systemd"
 USER = "daemon"
 
 
@@ -112,8 +112,8 @@ def _(t):
         skip("systemd-analyze is not installed")
     for unit in ("mdm-tunnel-server.service", "mdm-tunnel-client.service", "user/mdm-tunnel-client.service"):
         copy = t.directory / pathlib.Path(unit).name
-        text = re.sub(r"/usr/local/bin/mdm", "/bin/true #", (UNITS / unit).read_text())
-        copy.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.M))
+        text = re.sub(r"@bindir@/mdm", "/bin/true #", (UNITS / f"{unit}.in").read_text())
+        copy.write_text(re.sub(r"^(Documentation|User|Group)=.*\n", "", text, flags=re.M))
         said = subprocess.run(["systemd-analyze", *(["--user"] if "/" in unit else []), "verify", copy], capture_output=True,
                               text=True, timeout=seconds(30), env={**os.environ, "XDG_RUNTIME_DIR": str(t.directory)})
         check(copy.name not in said.stderr, said.stderr)
@@ -129,7 +129,7 @@ def _(t):
     if not seccomp.available():
         skip("systemd-analyze is not installed")
     for name in ("mdm-tunnel-server", "mdm-tunnel-client"):
-        calls = seccomp.allowed((UNITS / f"{name}.service").read_text())
+        calls = seccomp.allowed((UNITS / f"{name}.service.in").read_text())
         check(len(calls) > 100, f"{len(calls)} system calls")
         seccomp.wrap(t.directory / "bin", Program.find(name), calls)
     find, Program.find = Program.find, staticmethod(lambda name: t.directory / "bin" / name)

@@ -74,7 +74,7 @@ def _(t):
     wrong = s.workstation("--username", "oli", "gateway", environment={"MDM_TUNNEL_BROKER_PASSWORD": "guess"}, label="wrong")
     same(wrong.wait_exit(), 1, "exit status")
     check("cannot connect to" in wrong.log and "guess" not in wrong.log, wrong.log)
-    script = (f"source {EXAMPLES}/completion/mdm-tunnel-connect.bash; COMP_WORDS=({Program.find(CONNECT)} --state-dir "
+    script = (f"source {EXAMPLES.parent}/system/completion/bash/mdm-tunnel-connect; COMP_WORDS=({Program.find(CONNECT)} --state-dir "
               f"{t.directory}/oli.workstation gate); COMP_CWORD=3; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}; "
               f"COMP_WORDS[3]=--forw; _mdm_tunnel_connect; echo ${{COMPREPLY[@]}}")
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# fish completion for mdm-tunnel-connect: options from --help, devices that were reached before. Copy it to
-# ~/.config/fish/completions/ or /usr/share/fish/vendor_completions.d/.
+# fish completion for mdm-tunnel-connect: options from --help, devices that were reached before.
 function __mdm_tunnel_connect_devices
     set -l state $STATE_DIRECTORY
     test -n "$state"; or set state (test -n "$XDG_STATE_HOME"; and echo $XDG_STATE_HOME; or echo $HOME/.local/state)/mdm-tunnel

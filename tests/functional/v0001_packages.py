@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Debian packages: built from what is in the repository, and what is in them."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from lib import check, main, same, skip, story
+from lib.program import BUILD
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SHARE = "usr/share"
+WANTED = {
+    "mdm-tunnel-server": [
+        "usr/bin/mdm-tunnel-server", "lib/systemd/system/mdm-tunnel-server.service", "usr/lib/sysusers.d/mdm-tunnel-server.conf",
+        "usr/lib/tmpfiles.d/mdm-tunnel-server.conf", f"{SHARE}/man/man8/mdm-tunnel-server.8.gz",
+        f"{SHARE}/bash-completion/completions/mdm-tunnel-server"],
+    "mdm-tunnel-client": [
+        "usr/bin/mdm-tunnel-client", "lib/systemd/system/mdm-tunnel-client.service", "usr/lib/systemd/user/mdm-tunnel-client.service",
+        "usr/lib/sysusers.d/mdm-tunnel-client.conf", f"{SHARE}/man/man1/mdm-tunnel-client.1.gz",
+        f"{SHARE}/man/man5/mdm-tunnel-services.5.gz", f"{SHARE}/zsh/vendor-completions/_mdm-tunnel-client"],
+    "mdm-tunnel-connect": [
+        "usr/bin/mdm-tunnel-connect", f"{SHARE}/man/man1/mdm-tunnel-connect.1.gz",
+        f"{SHARE}/fish/vendor_completions.d/mdm-tunnel-connect.fish", f"{SHARE}/doc/mdm-tunnel-connect/examples/mosquitto.acl"],
+    "mdm-tunnel-proxy": ["usr/bin/mdm-tunnel-proxy", f"{SHARE}/man/man8/mdm-tunnel-proxy.8.gz"],
+    "mdm-tunnel-dev": ["usr/include/mdm-tunnel/hook.h", f"{SHARE}/man/man3/mdm-tunnel-hook.3.gz",
+                       f"{SHARE}/doc/mdm-tunnel-dev/examples/simple.c"],
+}
+
+
+def run(*command, **rest):
+    return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          **rest)
+
+
+def done(*command, **rest):
+    result = run(*command, **rest)
+    same(result.returncode, 0, f"{command[0]}: {result.stdout[-3000:]}")
+    return result.stdout
+
+
+def sources(directory):
+    """As in a clean clone, with what is not committed yet."""
+    if not (TOP / ".git").exists():
+        skip("no repository here")
+    directory.mkdir()
+    for name in done("git", "-C", TOP, "ls-files", "-z").split("\0")[:-1]:
+        if (TOP / name).exists():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, directory / name)
+    return directory
+
+
+@story("dpkg-buildpackage in a clean clone: every program with its unit, manual and completion; lintian is content",
+       only="plain", slow=True)
+def _(t):
+    if not (shutil.which("dpkg-buildpackage") and shutil.which("dh")):
+        skip("debhelper is not installed")
+    source = sources(t.directory / "source")
+    environment = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck noautodbgsym noopt parallel=2"}
+    done("dpkg-buildpackage", "-us", "-uc", "-b", cwd=source, env=environment)
+    root = t.directory / "root"
+    root.mkdir()
+    built = {path.name.split("_")[0]: path for path in t.directory.glob("*.deb")}
+    same(set(built), set(WANTED), "packages")
+    for name, path in built.items():
+        done("dpkg-deb", "-x", path, root / name)
+        for file in WANTED[name]:
+            check((root / name / file).is_file(), f"{name} has {file}")
+        if (root / name / "usr/bin").exists():
+            check("mdm-tunnel" in done(root / name / "usr/bin" / name, "--version"), f"{name} starts")
+            same([p.name for p in (root / name / "usr/bin").iterdir()], [name], "programs of the package")
+    unit = (root / "mdm-tunnel-server/lib/systemd/system/mdm-tunnel-server.service").read_text()
+    check("ExecStart=/usr/bin/mdm-tunnel-server " in unit, "the unit starts the program that is installed")
+    users = root / "users"
+    if shutil.which("systemd-sysusers"):
+        (users / "etc").mkdir(parents=True)
+        configs = [root / f"mdm-tunnel-{n}/usr/lib/sysusers.d/mdm-tunnel-{n}.conf" for n in ("server", "client")]
+        done("systemd-sysusers", f"--root={users}", *configs)
+        made = re.findall(r"^([^:]+):", (users / "etc/passwd").read_text(), re.M)
+        check({"mdm-tunnel-server", "mdm-tunnel-client"} <= set(made), f"users that were made: {made}")
+    if shutil.which("lintian"):
+        said = run("lintian", "--allow-root", "--fail-on", "error,warning", *t.directory.glob("*.changes"))
+        same((said.returncode, said.stdout), (0, ""), "lintian")
+
+
+@story("bash completes the options of every program", only="plain")
+def _(t):
+    for name in ("mdm-tunnel-server", "mdm-tunnel-client", "mdm-tunnel-connect", "mdm-tunnel-proxy"):
+        script = f"""source {TOP}/system/completion/bash/{name}
+            COMP_WORDS=({name} --vers) COMP_CWORD=1
+            _{name.replace("-", "_")} && echo "${{COMPREPLY[@]}}" """
+        out = done("bash", "-c", script, env={**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}, cwd=t.directory)
+        same(out, "--version\n", name)
+
+
+main()
