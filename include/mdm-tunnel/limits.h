@@ -256,6 +256,9 @@
 #define BRIDGE_BYTES (64 * KIB)
 /* Services that TLS passes through to, remembered by one worker while their clients are away. */
 #define SERVICES_PASSED_MAX 4096
+/* A file of pages or of what is told to visitors: larger ones have their pictures elsewhere. And what it says after all. */
+#define KEPT_FILE_MAX (64 * KIB)
+#define TEMPLATE_PAGE_MAX (256 * KIB)
 /* Entries of the list of clients' own domains: looked through for each request, in some microseconds. */
 #define DOMAINS_MAX 1024
 /* Challenges of certificate authorities: a token has 43 characters, its file some 90 bytes. */

@@ -107,6 +107,7 @@ static const struct key {
     {"proxy_protocol", proxy_protocol_read, "1 or 2", false},
     {"path", rule_read_path, "\"/PREFIX\" or {\"prefix\": \"/PREFIX\", \"strip\": true}", true},
     {"domains", rule_read_domains, "\"HOST\" or \"*.DOMAIN\", or a list of them", false},
+    {"maintenance", rule_read_maintenance, "true, false or what visitors are told", false},
     {"auth", rule_read_auth, "{\"USER\": \"HASH\", ...}", true},
     {"bearer", rule_read_bearer, "\"TOKEN\" or \"sha256:HEX\", or a list of them", true},
     {"allow", rule_read_allow, "\"ADDRESS/BITS\", or a list of them", false},

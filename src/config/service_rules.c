@@ -128,6 +128,16 @@ int rule_read_domains(struct service_draft *d, const cJSON *value)
     return each(d, value, DOMAINS_OF_SERVICE_MAX, domain_read, RULE_domain);
 }
 
+int rule_read_maintenance(struct service_draft *d, const cJSON *value)
+{
+    if (cJSON_IsFalse(value))
+        return 0;
+    if (!cJSON_IsTrue(value) && !cJSON_IsString(value))
+        return -1;
+    const char *words = cJSON_IsTrue(value) ? "" : value->valuestring;
+    return answer(d, rule_write(&d->rules, RULE_maintenance, words, strlen(words)));
+}
+
 /* -- who ----------------------------------------------------------------------------------------------------------- */
 
 int rule_read_auth(struct service_draft *d, const cJSON *value)

@@ -10,6 +10,7 @@
 
 int rule_read_path(struct service_draft *d, const struct cJSON *value);
 int rule_read_domains(struct service_draft *d, const struct cJSON *value);
+int rule_read_maintenance(struct service_draft *d, const struct cJSON *value);
 int rule_read_auth(struct service_draft *d, const struct cJSON *value);
 int rule_read_bearer(struct service_draft *d, const struct cJSON *value);
 int rule_read_allow(struct service_draft *d, const struct cJSON *value);

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/control_socket.h"
 #include "base/log.h"
 #include "config/authorized_clients.h"
 #include "config/identity.h"
 #include "server/admission.h"
+#include "server/front.h"
+#include "wire/rules.h"
 
 #define PROGRAM "mdm-tunnel-server"
 #define FAILED 1
@@ -132,6 +135,32 @@ static int clients_forget(const struct server_settings *o, struct state *s, char
     return clients_edit(s, AUTHORIZED_FORGET, arguments[0], NULL, NULL);
 }
 
+/* The switch is a file: whoever cannot run the program can make it. */
+static int maintenance_on(const struct server_settings *o, struct state *s, char *const *arguments)
+{
+    struct config_error err;
+    char text[RULE_WORDS_MAX + 2];
+    (void)o;
+    int len = snprintf(text, sizeof(text), "%s\n", arguments[0] != NULL ? arguments[0] : "");
+    if (len >= (int)sizeof(text) || strcspn(text, "\r\n") != (size_t)len - 1 || (arguments[0] != NULL && arguments[1] != NULL)) {
+        config_error_set(&err, "maintenance: the text is one word of the command, one line of up to 500 bytes");
+        return fail(USAGE, &err);
+    }
+    return state_write(s, MAINTENANCE_FILE, text, &err) == 0 ? 0 : fail(FAILED, &err);
+}
+
+static int maintenance_off(const struct server_settings *o, struct state *s, char *const *arguments)
+{
+    struct config_error err;
+    char path[PATH_TEXT_MAX];
+    (void)o, (void)arguments;
+    snprintf(path, sizeof(path), "%s/" MAINTENANCE_FILE, state_directory(s));
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    config_error_set(&err, "%.512s: %s", path, strerror(errno));
+    return fail(FAILED, &err);
+}
+
 static void answer_print(void *ctx, const char *answer)
 {
     (void)ctx;
@@ -163,6 +192,8 @@ static const struct command {
     {"clients", "allow", 2, "clients allow ID FINGERPRINT|any [OPTION ...]", clients_allow},
     {"clients", "deny", 1, "clients deny ID", clients_deny},
     {"clients", "forget", 1, "clients forget ID", clients_forget},
+    {"maintenance", "on", 0, "maintenance on [TEXT]", maintenance_on},
+    {"maintenance", "off", 0, "maintenance off", maintenance_off},
 };
 
 static const struct command *command_find(char *const *words, int count, struct config_error *err)
@@ -174,10 +205,10 @@ static const struct command *command_find(char *const *words, int count, struct 
         if (strcmp(words[0], c->word) != 0)
             continue;
         if (c->second != NULL && count < 2)
-            config_error_set(err, "clients: list, allow, deny or forget?");
+            config_error_set(err, strcmp(c->word, "clients") == 0 ? "clients: list, allow, deny or forget?" : "maintenance: on or off?");
         else if (c->second != NULL && strcmp(words[1], c->second) != 0)
-            config_error_set(err, "unknown command 'clients %.64s' (--help shows all)", words[1]);
-        else if (count - own == c->arguments || (count - own > c->arguments && c->run == clients_allow))
+            config_error_set(err, "unknown command '%s %.64s' (--help shows all)", c->word, words[1]);
+        else if (count - own == c->arguments || (count - own > c->arguments && (c->run == clients_allow || c->run == maintenance_on)))
             return c;
         else {
             config_error_set(err, "usage: " PROGRAM " %s", c->usage);

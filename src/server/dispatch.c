@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a request goes: status, a client's listing, or a stream to a service. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/counters.h"
@@ -10,6 +11,7 @@
 #include "server/gate_address.h"
 #include "server/mqtt_entry.h"
 #include "server/visitor.h"
+#include "wire/rules.h"
 
 static bool dispatch_hold(struct exchange *ex)
 {
@@ -227,6 +229,13 @@ void exchange_dispatch(struct exchange *ex)
 {
     if (doorway_answers(ex) || mqtt_entry_answers(ex))
         return;
+    const char *words = kept_file_text(&ex->front->maintenance, worker_now_us(ex->front->worker));
+    if (words != NULL && ex->route.kind != ROUTE_STATUS) {
+        char line[RULE_WORDS_MAX + 1];
+        snprintf(line, sizeof(line), "%.*s", (int)strcspn(words, "\r\n"), words);
+        gate_maintenance(ex, line);
+        return;
+    }
     switch (ex->route.kind) {
     case ROUTE_STATUS:
         exchange_reply_status(ex);

@@ -135,6 +135,9 @@ static void rule_add(struct compiler *c, const struct rule *rule)
     case RULE_domain:
         r->domains[r->domain_count++] = text_keep(c, rule_text(rule));
         break;
+    case RULE_maintenance:
+        r->maintenance = text_keep(c, rule_text(rule)).at;
+        break;
     case RULE_strip_path:
         r->strip = true;
         break;

@@ -78,6 +78,7 @@ struct edge_rules {
     struct http_text path; /* what begins so is the service's under shared names; empty: nothing was said */
     struct http_text *domains; /* patterns that lead here; the texts have a NUL behind them */
     size_t domain_count;
+    const char *maintenance; /* nobody is let in, and told this (maybe ""); NULL: no */
     bool strip;            /* the service gets the rest of the path only */
     bool one_visitor; /* a stream is for one request */
     uint64_t bandwidth[METER_WAYS];

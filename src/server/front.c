@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "server/visitor.h"
 
 #define FIRST_BYTES_MAX_US (10 * US_PER_S) /* a front proxy's head, the first TLS message, the handshake: no person is waited for */
+#define KNOWN_SAID_US (2 * US_PER_S)
 #define FRONT_RUNS 16 /* of libmicrohttpd, before mail gets its turn */
 
 /* -- libmicrohttpd's callbacks ------------------------------------------------------------------------------------- */
@@ -269,6 +271,8 @@ struct front *front_create(const struct front_config *config, int *failure)
     access_tap_init(&f->access, config->access, f->worker);
     pool_init(&f->pool);
     known_init(&f->known, CLIENTS_KNOWN_MAX);
+    templates_init(&f->templates, config->settings->pages);
+    kept_file_init(&f->maintenance, config->state_dir, MAINTENANCE_FILE);
     known_init(&f->passed, SERVICES_PASSED_MAX);
     if (config->known != NULL)
         known_read(&f->known, config->known);
@@ -282,10 +286,24 @@ struct front *front_create(const struct front_config *config, int *failure)
     return f;
 }
 
+/* When they were last there is not written for each that goes: what is left is written with the next one, or at the end. */
+static void front_remember(struct front *f, bool now)
+{
+    uint64_t now_us = worker_now_us(f->worker);
+
+    if (f->config.remember == NULL || !f->known_dirty || (!now && now_us - f->known_said_us < KNOWN_SAID_US))
+        return;
+    f->config.remember(f->config.ctx, known_write(&f->known));
+    f->known_dirty = false;
+    f->known_said_us = now_us;
+}
+
 void front_client_up(struct front *f, const char *id)
 {
-    if (known_add(&f->known, id) && f->config.remember != NULL)
-        f->config.remember(f->config.ctx, known_write(&f->known));
+    if (known_add(&f->known, id)) {
+        f->known_dirty = true;
+        front_remember(f, true);
+    }
     LIST_FOREACH_SAFE(node, next, &f->held) {
         struct exchange *ex = CONTAINER_OF(node, struct exchange, held_node);
         if (strcmp(ex->route.client, id) == 0)
@@ -293,8 +311,13 @@ void front_client_up(struct front *f, const char *id)
     }
 }
 
-void front_client_down(struct front *f, const char *id)
+void front_client_down(struct front *f, const char *id, bool last)
 {
+    if (last) {
+        known_see(&f->known, id, time(NULL));
+        f->known_dirty = true;
+        front_remember(f, false);
+    }
     pool_drop(&f->pool, id, &error_cancelled);
     LIST_FOREACH(node, &f->visitors) {
         struct exchange *ex = CONTAINER_OF(node, struct visitor, node)->exchange;
@@ -338,6 +361,8 @@ void front_drain(struct front *f)
     front_check_drained(f);
 }
 
+static bool is_present(void *ctx, const char *id) { return hub_presence(ctx, id) == HUB_PRESENT; }
+
 void front_stop(struct front *f)
 {
     if (f->stopped)
@@ -350,6 +375,9 @@ void front_stop(struct front *f)
         visitor_resume(v); /* libmicrohttpd does not stop while one is suspended */
     }
     f->stopped = true;
+    known_see_all(&f->known, is_present, f->shard, time(NULL));
+    f->known_dirty = true;
+    front_remember(f, true);
     turn_cancel(&f->turn);
     event_free(f->ready);
     f->ready = NULL;
@@ -389,6 +417,8 @@ void front_free(struct front **fp)
     hangup_set_done(&f->hangups);
     deadlines_done(&f->deadlines);
     known_done(&f->known);
+    templates_done(&f->templates);
+    kept_file_done(&f->maintenance);
     known_done(&f->passed);
     free(f->domain_credit);
     for (struct list *node; (node = list_shift(&f->spares)) != NULL;) {

@@ -13,7 +13,9 @@
 #include "server/deadline.h"
 #include "server/known.h"
 #include "server/route.h"
+#include "server/kept_file.h"
 #include "server/server_settings.h"
+#include "server/template.h"
 #include "server/upstream.h"
 #include "server/hangup.h"
 #include "wire/http.h"
@@ -26,6 +28,7 @@ struct event;
 struct exchange;
 
 #define FRONT_MAGIC 0x66726f6e
+#define MAINTENANCE_FILE "maintenance"
 
 struct front_config {
     struct worker *worker;
@@ -38,6 +41,7 @@ struct front_config {
     struct broker_shard *broker; /* ours, of this worker; NULL: none */
     const struct tls_store *certificates; /* NULL: TLS is passed through only */
     struct access_log *access; /* NULL: none */
+    const char *state_dir; /* where the switch of all services is */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;
     /* A client was seen for the first time: `text` (heap, the callee's) is to be remembered. NULL: not its job. */
@@ -61,6 +65,10 @@ struct front {
     struct pool pool;
     struct known known;
     int64_t *domain_credit; /* of the entries of the list of domains: whose turn it is, of requests and then of TLS */
+    bool known_dirty;  /* what is known has changed since it was said to be remembered */
+    uint64_t known_said_us;
+    struct templates templates;
+    struct kept_file maintenance; /* all services are being worked on while it is there */
     struct known passed; /* services that TLS passes through to, also while their clients are away */
     struct acceptor plain, tls;
     struct list visitors, upgrades, held, arrivals, bridges;
@@ -94,7 +102,7 @@ void front_route(struct front *f, struct http_text host, bool tls, struct route 
 void front_due(struct front *f);
 /* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */
 void front_client_up(struct front *f, const char *id);
-void front_client_down(struct front *f, const char *id);
+void front_client_down(struct front *f, const char *id, bool last);
 /* Takes no new connections, ends the idle ones, lets the others finish. */
 void front_drain(struct front *f);
 /* A visitor or an upgraded connection is gone: maybe it was the last one. */

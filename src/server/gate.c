@@ -20,6 +20,8 @@
 #define GUESSES_AT_ONCE 10
 #define GUESSES_PER_1000_S 200
 
+#define MAINTENANCE_RETRY_US (60 * US_PER_S)
+
 struct gate_question {
     struct verification verification;
     struct exchange *exchange; /* NULL: it is over */
@@ -280,6 +282,12 @@ static enum gate_verdict gate_enter(struct exchange *ex)
     return GATE_OPEN;
 }
 
+void gate_maintenance(struct exchange *ex, const char *words)
+{
+    gate_retry_after(&ex->gate, MAINTENANCE_RETRY_US);
+    exchange_fail(ex, &error_maintenance, words[0] != '\0' ? words : NULL);
+}
+
 enum gate_verdict gate_pass(struct exchange *ex, struct edge_rules *rules)
 {
     static enum gate_verdict (*const next[])(struct exchange *) = {
@@ -297,6 +305,10 @@ enum gate_verdict gate_pass(struct exchange *ex, struct edge_rules *rules)
         exchange_fail(ex, rules->wrong, NULL);
         return GATE_SHUT;
     }
+    if (rules->maintenance != NULL) {
+        gate_maintenance(ex, rules->maintenance);
+        return GATE_SHUT;
+    }
     while (g->stage != GATE_PASSED && verdict == GATE_OPEN)
         verdict = next[g->stage](ex);
     return verdict;
@@ -311,7 +323,7 @@ const struct error *gate_connection(struct gate *g, struct worker *w, struct edg
     *g = (struct gate){.stage = GATE_NEW};
     if (rules == NULL)
         return NULL;
-    const struct error *why = rules->wrong;
+    const struct error *why = rules->wrong != NULL ? rules->wrong : rules->maintenance != NULL ? &error_maintenance : NULL;
     if (why == NULL && (rules->login_count > 0 || rules->bearer_count > 0))
         why = &error_unauthorized; /* nobody can say who they are */
     if (why == NULL)

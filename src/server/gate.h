@@ -39,6 +39,8 @@ enum gate_verdict {
 };
 
 /* `rules`: those that hold now (NULL: none). What was passed before under the same rules is not asked again. */
+/* Answers that the service, or all of them, is being worked on; `words`: what is told, "" for nothing more. */
+void gate_maintenance(struct exchange *ex, const char *words);
 enum gate_verdict gate_pass(struct exchange *ex, struct edge_rules *rules);
 /* For a connection whose content we do not read: NULL, or why it is not let in; `g` is to be left in any case. */
 const struct error *gate_connection(struct gate *g, struct worker *w, struct edge_rules *rules,

@@ -3,12 +3,15 @@
 #include "server/known.h"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire/frame.h"
 
 struct known_id {
     struct list bucket_node, order_node;
+    time_t seen; /* 0: not known */
     char id[KNOWN_TEXT_MAX + 1];
 };
 
@@ -48,12 +51,40 @@ static size_t known_bucket(const char *id)
     return hash % KNOWN_BUCKETS;
 }
 
-bool known_has(const struct known *k, const char *id)
+static struct known_id *known_find(const struct known *k, const char *id)
 {
-    LIST_FOREACH(node, &k->bucket[known_bucket(id)])
-        if (strcmp(CONTAINER_OF(node, struct known_id, bucket_node)->id, id) == 0)
-            return true;
-    return false;
+    LIST_FOREACH(node, &k->bucket[known_bucket(id)]) {
+        struct known_id *e = CONTAINER_OF(node, struct known_id, bucket_node);
+        if (strcmp(e->id, id) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+bool known_has(const struct known *k, const char *id) { return known_find(k, id) != NULL; }
+
+void known_see(struct known *k, const char *id, time_t when)
+{
+    struct known_id *e = known_find(k, id);
+
+    if (e != NULL)
+        e->seen = when;
+}
+
+void known_see_all(struct known *k, bool (*is)(void *ctx, const char *id), void *ctx, time_t when)
+{
+    LIST_FOREACH(node, &k->order) {
+        struct known_id *e = CONTAINER_OF(node, struct known_id, order_node);
+        if (is(ctx, e->id))
+            e->seen = when;
+    }
+}
+
+time_t known_seen(const struct known *k, const char *id)
+{
+    const struct known_id *e = known_find(k, id);
+
+    return e == NULL ? 0 : e->seen;
 }
 
 bool known_add(struct known *k, const char *id)
@@ -64,6 +95,7 @@ bool known_add(struct known *k, const char *id)
     if (len >= sizeof(e->id) || known_has(k, id) || (e = malloc(sizeof(*e))) == NULL)
         return false;
     memcpy(e->id, id, len + 1);
+    e->seen = 0;
     list_append(&k->bucket[known_bucket(id)], &e->bucket_node);
     list_append(&k->order, &e->order_node);
     if (++k->count > k->max)
@@ -90,19 +122,27 @@ void known_read(struct known *k, const char *text)
 
     for (size_t len; *text != '\0'; text += len + (text[len] != '\0')) {
         len = strcspn(text, "\n");
-        if (name_normalise(text, len, id))
-            known_add(k, id);
+        size_t name = strcspn(text, " \n");
+        if (!name_normalise(text, name, id))
+            continue;
+        known_add(k, id);
+        long long when = name < len ? strtoll(text + name, NULL, 10) : 0;
+        if (when > 0)
+            known_see(k, id, (time_t)when);
     }
 }
 
 char *known_write(const struct known *k)
 {
-    char *text = malloc(k->count * (KNOWN_TEXT_MAX + 1) + 1), *at = text;
+    char *text = malloc(k->count * (KNOWN_TEXT_MAX + 24) + 1), *at = text;
 
     if (text == NULL)
         return NULL;
     LIST_FOREACH(node, &k->order) {
-        at = stpcpy(at, CONTAINER_OF(node, struct known_id, order_node)->id);
+        const struct known_id *e = CONTAINER_OF(node, struct known_id, order_node);
+        at = stpcpy(at, e->id);
+        if (e->seen > 0)
+            at += sprintf(at, " %lld", (long long)e->seen);
         *at++ = '\n';
     }
     *at = '\0';

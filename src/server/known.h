@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/list.h"
 
@@ -26,8 +27,14 @@ void known_done(struct known *k);
 bool known_has(const struct known *k, const char *id);
 /* True when it is new. `id` is a valid name. */
 bool known_add(struct known *k, const char *id);
+/* It was there at that time; of an id that is not known nothing is kept. */
+void known_see(struct known *k, const char *id, time_t when);
+/* Likewise those that `is` there. */
+void known_see_all(struct known *k, bool (*is)(void *ctx, const char *id), void *ctx, time_t when);
+/* 0: that is not known. */
+time_t known_seen(const struct known *k, const char *id);
 void known_remove(struct known *k, const char *id);
-/* One id a line; lines that are no names are skipped. */
+/* One id a line, and behind a blank when it was last there (seconds since 1970); lines that are no names are skipped. */
 void known_read(struct known *k, const char *text);
 /* Heap, NUL-terminated; NULL without memory. */
 char *known_write(const struct known *k);

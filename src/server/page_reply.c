@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers of our own: error pages, the listing of a client, the status of the server. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "mdm-tunnel/limits.h"
 #include "server/exchange.h"
 #include "server/front.h"
@@ -85,6 +89,42 @@ static const char *fail_about(const struct exchange *ex, const struct error *e, 
     return out;
 }
 
+static bool last_seen(const struct exchange *ex, char *out, size_t size)
+{
+    time_t when = known_seen(&ex->front->known, ex->route.client);
+    struct tm utc;
+
+    return when > 0 && gmtime_r(&when, &utc) != NULL && strftime(out, size, "%Y-%m-%d at %H:%M:%S UTC", &utc) > 0;
+}
+
+/* By the administrator's own page, with a number that the log has, too. False: there is none. */
+static bool fail_template(struct exchange *ex, const struct error *e, unsigned status, const char *detail, const char *seen,
+                          char id[static 17], struct text *page)
+{
+    const char *template = ex->request.format != PAGE_HTML
+                               ? NULL
+                               : template_find(&ex->front->templates, e, status, worker_now_us(ex->front->worker));
+    char number[16], subject[160];
+    uint64_t random = 0;
+
+    if (template == NULL || getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return false;
+    snprintf(id, 17, "%016" PRIx64, random);
+    snprintf(number, sizeof(number), "%u", status);
+    template_write(page, template,
+                   &(struct template_values){.host = ex->request.host,
+                                             .client = ex->route.client,
+                                             .service = ex->route.service,
+                                             .status = number,
+                                             .reason = detail != NULL ? detail : e->text,
+                                             .error = e->name,
+                                             .last_seen = seen,
+                                             .request_id = id});
+    exchange_subject(ex, subject);
+    log_info(subject, "request %s: %s", id, e->name);
+    return true;
+}
+
 void exchange_fail(struct exchange *ex, const struct error *e, const char *detail)
 {
     char about[160];
@@ -106,10 +146,18 @@ void exchange_fail(struct exchange *ex, const struct error *e, const char *detai
     if (e == &error_limit)
         counter_add(counters_self(), COUNTER_limits_hit, 1);
     unsigned status = e->http_status < 400 || e->http_status == 499 ? 502 : e->http_status;
-    text_init(&page, PAGE_MAX);
-    page_error(&page, ex->request.format, e, status, fail_about(ex, e, about), detail);
+    char seen[64], id[17] = "";
+    bool was_there = e == &error_client_offline && last_seen(ex, seen, sizeof(seen));
+    text_init(&page, TEMPLATE_PAGE_MAX);
+    if (!fail_template(ex, e, status, detail, was_there ? seen : "", id, &page)) {
+        char words[128];
+        snprintf(words, sizeof(words), "the client is not connected now; it was last there on %s", seen);
+        page_error(&page, ex->request.format, e, status, fail_about(ex, e, about), was_there ? words : detail);
+    }
     page_set(ex, status, &page);
     fail_headers(ex, e);
+    if (ex->response != NULL && id[0] != '\0')
+        MHD_add_response_header(ex->response, "X-Request-Id", id);
     body_up_drop(ex);
     exchange_wake(ex);
 }

@@ -51,7 +51,7 @@ static void on_client_down(void *ctx, struct hub_shard *shard, const char *id, b
 
     if (last && index == 0)
         log_info(id, "client is gone");
-    front_client_down(s->part[index].front, id);
+    front_client_down(s->part[index].front, id, last);
     if (index == 0)
         port_keeper_down(s->keeper, shard, id);
 }
@@ -333,6 +333,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
                                 .certificates = s->certificates,
                                 .access = s->access,
+                                .state_dir = state_directory(s->state),
                                 .known = s->known,
                                 .started_us = clock_now_us(),
                                 .remember = index == 0 ? on_remember : NULL,

@@ -76,6 +76,8 @@ static const struct setting rows[] = {
      .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
     {.name = "domains", .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
      .help = "clients' own domains: host names, or *.NAME, and who may have them"},
+    {.name = "pages", .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
+     .help = "error pages of your own: DIR/502.html, offline.html, maintenance.html, error.html and others"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
     {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
@@ -130,7 +132,8 @@ static const struct settings_table table = {
     .usage = "[options] [COMMAND]",
     .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
                "Commands: status | check FILE | fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] |\n"
-               "          clients deny ID | clients forget ID",
+               "          clients deny ID | clients forget ID |\n"
+               "          maintenance on [TEXT] | maintenance off",
     .rows = rows,
     .positionals = true,
 };

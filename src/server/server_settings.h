@@ -65,6 +65,7 @@ struct server_settings {
     enum tls_clients client_verify;
     char *client_path; /* of MQTT over WebSocket at the public ports; "none": not there */
     char *acme_webroot;
+    char *pages; /* a directory of templates; NULL: none */
     struct broker_settings broker;
     struct link_urls brokers; /* valid with broker.url */
     struct link_proxy proxy;    /* likewise */

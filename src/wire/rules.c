@@ -10,7 +10,7 @@
 
 #define RULE_CRITICAL 0x80
 
-enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST, SHAPE_PATH, SHAPE_DOMAIN };
+enum rule_shape { SHAPE_LOGIN, SHAPE_DIGEST, SHAPE_RANGE, SHAPE_RATE, SHAPE_NUMBER, SHAPE_PORT, SHAPE_FIELD, SHAPE_NAME, SHAPE_HOST, SHAPE_PATH, SHAPE_DOMAIN, SHAPE_WORDS };
 
 static const struct row {
     uint8_t code;
@@ -108,6 +108,17 @@ static const char *path_wrong(struct http_text path)
     return path.len > 1 && path.at[path.len - 1] == '/' ? "ends with \"/\"" : NULL;
 }
 
+/* One line; whoever shows it escapes it. */
+static const char *words_wrong(struct http_text words)
+{
+    if (words.len > RULE_WORDS_MAX)
+        return "longer than 500 bytes";
+    for (size_t i = 0; i < words.len; i++)
+        if ((unsigned char)words.at[i] < ' ' || words.at[i] == 0x7f)
+            return "has control characters";
+    return NULL;
+}
+
 static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size_t len)
 {
     struct http_authority authority;
@@ -128,6 +139,8 @@ static const char *value_wrong(enum rule_shape shape, const uint8_t *value, size
         return field_wrong(text_of(value, len));
     case SHAPE_NAME:
         return name_wrong(text_of(value, len));
+    case SHAPE_WORDS:
+        return words_wrong(text_of(value, len));
     case SHAPE_DOMAIN:
         return domain_pattern_valid(text_of(value, len)) ? NULL : "not a host name, or \"*.\" and one";
     case SHAPE_PATH:

@@ -26,6 +26,7 @@ enum rule_code {
 #define RULE_DIGEST_BYTES 32
 #define RULE_USER_MAX 64
 #define RULE_PATH_MAX 255
+#define RULE_WORDS_MAX 500
 
 struct rule {
     uint8_t code; /* enum rule_code, or one that is not known and not critical */
@@ -49,7 +50,7 @@ uint64_t rule_number(const struct rule *r);
 uint16_t rule_port(const struct rule *r);
 void rule_rate(const struct rule *r, uint32_t *per_1000_s, uint32_t *burst);
 struct http_field rule_field(const struct rule *r);  /* FIELD */
-struct http_text rule_text(const struct rule *r);    /* NAME, HOST, PATH, DOMAIN */
+struct http_text rule_text(const struct rule *r);    /* NAME, HOST, PATH, DOMAIN, WORDS */
 /* LOGIN: what stands before and behind the first colon. */
 void rule_login(const struct rule *r, struct http_text *user, struct http_text *hash);
 

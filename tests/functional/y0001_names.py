@@ -1,7 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Names: paths that services share, domains of clients' own, what is said when nobody answers."""
-from lib import check, main, response, same, story, wait_until
+import json
+import re
+import subprocess
+
+from lib import check, main, response, same, seconds, story, wait_until
+from lib.program import Program
 from lib.secure import Certificate, SecurePeer, context, secure
 
 DOMAIN = ["--domain", "example.com"]
@@ -88,6 +93,50 @@ def _(t):
     same({at("both.org").split()[0] for _ in range(6)}, {"shared"}, "the one that is there")
     answer = tunnel.server.ask(host="www.ann.org")
     same((answer.status, answer.error), (503, "client-offline"), "whose it is remains known")
+
+
+@story("pages: who is away was last there then, also after a restart; works on one service, and on all; pages of one's own")
+def _(t):
+    pages = t.directory / "pages"
+    pages.mkdir()
+    tunnel = t.tunnel(services(t, hello={}, works={"maintenance": "Back <at> noon"}),
+                      server=[*DOMAIN, "--hold", "0", "--pages", pages])
+    html = [("Accept", "text/html")]
+
+    def fails(service, error, **rest):
+        answer = tunnel.ask(service, fields=html, **rest)
+        same((answer.status, answer.error), (503, error), service)
+        return answer.body.decode()
+
+    check("Back &lt;at&gt; noon" in fails("works", "maintenance"), "what visitors are told")
+    same(tunnel.ask("works").get("Retry-After"), "60", "Retry-After")
+    same(said(tunnel.ask("hello")), "hello / -", "another service")
+
+    def command(*words):
+        made = subprocess.run([Program.find("mdm-tunnel-server"), "--state-dir", t.directory / "server.state", *words],
+                              capture_output=True, text=True, timeout=seconds(10))
+        same((made.returncode, made.stderr), (0, ""), " ".join(words))
+
+    command("maintenance", "on", "All of it")
+    wait_until(lambda: all(tunnel.ask("hello").error == "maintenance" for _ in range(8)), "all services are off")
+    check("All of it" in fails("hello", "maintenance"), "what the administrator says")
+    (pages / "maintenance.html").write_text("<h1>{{service}} of {{client}}: {{status}} {{error}}</h1>{{reason}} {{host}} {{request_id}}")
+    own = "<h1>hello of tim: 503 maintenance</h1>All of it hello.tim.example.com "
+    wait_until(lambda: all(fails("hello", "maintenance").startswith(own) for _ in range(8)), "our own page, on all workers")
+    answer = tunnel.ask("hello", fields=html)
+    check(answer.get("X-Request-Id") in answer.body.decode() and f"request {answer.get('X-Request-Id')}" in tunnel.server.log, "the number")
+    same(json.loads(tunnel.ask("hello", fields=[("Accept", "application/json")]).body)["detail"], "All of it", "JSON stays")
+    command("maintenance", "off")
+    wait_until(lambda: all(tunnel.ask("hello").status == 200 for _ in range(8)), "it is over")
+    tunnel.client.stop()
+    wait_until(lambda: tunnel.server.misses("tim"), "tim is gone")
+    stamp = re.compile(r"was last there on \d{4}-\d\d-\d\d at \d\d:\d\d:\d\d UTC")
+    check(stamp.search(fails("hello", "client-offline")), "when it was last there")
+    tunnel.server.stop()
+    tunnel.restart_server()
+    check(stamp.search(fails("hello", "client-offline")), "the same after a restart")
+    (pages / "offline.html").write_text("{{client}}, {{last_seen}}")
+    wait_until(lambda: re.fullmatch(r"tim, \d{4}-.* UTC", fails("hello", "client-offline")), "our own page")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 RULE(path, 0x10, PATH, 1, "under names that services share, this one has the paths that begin so")
 RULE(strip_path, 0x11, NUMBER, 1, "the service gets the path without that beginning: 1 u64")
 RULE(domain, 0x12, DOMAIN, 16, "a host name of the client's own that leads here, maybe with an asterisk as its first label")
+RULE(maintenance, 0x90, WORDS, 1, "nobody is let in: what visitors are told, UTF-8, maybe empty")
 RULE(auth, 0x81, LOGIN, 64, "a user and the hash of a password, with a colon between")
 RULE(bearer, 0x82, DIGEST, 64, "SHA-256 of a token")
 RULE(allow, 0x83, RANGE, 64, "visitors from here only: address (IPv4 as ::ffff:0:0/96) and bits u8")

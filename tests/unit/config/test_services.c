@@ -318,6 +318,8 @@ static void errors_of_rules_name_the_path(void)
     OK_TEXT(RULE("\"path\": 1"), "f: a.path: expected \"/PREFIX\" or {\"prefix\": \"/PREFIX\", \"strip\": true}");
     OK_TEXT(RULE("\"path\": {\"strip\": true}"), "f: a.path: \"prefix\" is missing");
     OK_TEXT(RULE("\"path\": {\"prefix\": \"/\", \"strip\": 1}"), "f: a.path.strip: neither true nor false");
+    OK_TEXT(RULE("\"maintenance\": 1"), "f: a.maintenance: expected true, false or what visitors are told");
+    OK_TEXT(RULE("\"maintenance\": \"a\\nb\""), "f: a.maintenance: has control characters");
     OK_TEXT(RULE("\"max_streams\": -1"), "f: a.max_streams: -1 is below 1");
     OK_TEXT(RULE("\"bandwidth\": {\"up\": 10}"), "f: a.bandwidth.up: 10 is below 1024");
     OK_TEXT(RULE("\"bandwidth\": {\"left\": 10}"), "f: a.bandwidth.left: unknown key");

@@ -42,6 +42,18 @@ static void file(void)
     char *text = known_write(&known);
     OK_TEXT(text, "b\na\nupper\nlast\n");
     free(text);
+    known_see(&known, "a", 1764158400);
+    known_see(&known, "nobody", 1);
+    OK(known_seen(&known, "a") == 1764158400 && known_seen(&known, "b") == 0 && known_seen(&known, "nobody") == 0);
+    text = known_write(&known);
+    OK_TEXT(text, "b\na 1764158400\nupper\nlast\n");
+    known_done(&known);
+    known_init(&known, 100);
+    known_read(&known, text);
+    known_read(&known, "c x\nd -5\ne 7");
+    OK(known_seen(&known, "a") == 1764158400 && known_seen(&known, "c") == 0 && known_seen(&known, "d") == 0);
+    OK(known_has(&known, "c") && known_seen(&known, "e") == 7);
+    free(text);
     known_done(&known);
 }
 
