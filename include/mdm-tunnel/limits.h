@@ -135,8 +135,8 @@
 #define REVOKE_FAILURES_MAX 32
 /* Seconds that clocks may differ by (OCSP). */
 #define REVOKE_SKEW_S 300
-/* Seconds before a list is fetched again that has ended, or could not be fetched. */
-#define REVOKE_LISTS_REFRESH_S 60
+/* Seconds before a list is fetched again that had ended when it came, or could not be fetched. */
+#define REVOKE_LISTS_REFRESH_S 10
 /* An OCSP answer: one certificate's state and the responder's own certificate, 2 KiB. */
 #define REVOKE_OCSP_BYTES_MAX (64 * KIB)
 /* A list: large authorities have lists of some megabytes. And how many are kept. */

@@ -169,10 +169,10 @@ static struct entry *entry_get(struct shelf *s, const char *name, bool is_file, 
 /* The earliest nextUpdate, or the maximum age. A list that has ended is asked for again after a while only. */
 static time_t lists_until(const struct shelf *s, STACK_OF(X509_CRL) * all)
 {
-    time_t now = time(NULL), until = now + (time_t)s->config->max_age_s, least = now + REVOKE_LISTS_REFRESH_S;
+    time_t now = time(NULL), until = now + (time_t)s->config->max_age_s;
     for (int i = 0; i < sk_X509_CRL_num(all); i++)
         time_earlier(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(all, i)), &until);
-    return until > least ? until : least;
+    return until > now ? until : now + REVOKE_LISTS_REFRESH_S;
 }
 
 /* With the lock, which is left meanwhile. False with `why`: what was there before stays. */

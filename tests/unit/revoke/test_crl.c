@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Revocation lists made with openssl: from files and over HTTP, in DER and PEM, and those that decide nothing. */
 #include "asking.h"
+#include "base/clock.h"
 
 static struct web web;
 
 static bool list_make(const char *issuer, const char *name, const char *more)
 {
-    return run("openssl ca -config %s.cnf -gencrl -cert %s.crt -keyfile %s.key -crldays 7 %s -out %s.pem && "
+    more = more[0] != '\0' ? more : "-crldays 7";
+    return run("openssl ca -config %s.cnf -gencrl -cert %s.crt -keyfile %s.key %s -out %s.pem && "
                "openssl crl -in %s.pem -outform DER -out %s.der",
                issuer, issuer, issuer, more, name, name, name);
 }
@@ -159,6 +161,21 @@ static void over_http(void)
     OK_SAYS(ask_once(&own, "pointedbad ca"), REVOKE_REVOKED, web.url);
 }
 
+/* A list that has ended is fetched again by whoever asks next. */
+static void refreshed(void)
+{
+    struct revoke_config c = by_url();
+    uint64_t patience = clock_now_us() + 20 * US_PER_S;
+    OK(list_make("ca", "short", "-crlsec 1") && web_says_file(&web, "short.der"));
+    struct revoke *r = checker(&c);
+    struct revoke_answer a = ask_about(r, "good ca");
+    OK(web_says_file(&web, "goodbye.der"));
+    while (a.status != REVOKE_REVOKED && clock_now_us() < patience)
+        a = ask_about(r, "good ca");
+    OK_SAYS(a, REVOKE_REVOKED, "CN=good: revoked");
+    revoke_free(&r);
+}
+
 static void bad_servers(void)
 {
     struct revoke_config c = by_url();
@@ -196,6 +213,7 @@ int main(void)
         {"how much of a chain", depth},
         {"a file that changes", changed},
         {"over HTTP", over_http},
+        {"a list that ends is fetched again", refreshed},
         {"servers that are bad", bad_servers},
         {"the files go", asking_end},
     };
@@ -220,7 +238,10 @@ int main(void)
            list_make("ca", "early", "-crl_lastupdate 20390101000000Z -crl_nextupdate 20390201000000Z") &&
            run("cat list.pem deep.pem >both.pem && "
                "printf 'R\\t401231000000Z\\t250101120000Z\\t1003\\tunknown\\t/CN=later\\n' >>ca.index") &&
-           list_make("ca", "later", "");
+           list_make("ca", "later", "") &&
+           run("sed 's/^V\\(.*\\)\\t\\t1001\\t/R\\1\\t250101120000Z\\t1001\\t/' ca.index >goodbye.index && cp ca.index keep.index &&"
+               "cp goodbye.index ca.index") &&
+           list_make("ca", "goodbye", "") && run("cp keep.index ca.index");
     if (!made) {
         printf("Bail out! no PKI\n");
         return 1;
