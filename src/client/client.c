@@ -120,6 +120,8 @@ static void refusal_tell(struct client *c, const struct error *reason)
     else if (reason == &error_certificate_refused)
         log_fatal(PROGRAM, "no session as %s: %s (%s). Certificates on both sides have to be of the authorities (--ca) of the "
                            "other, ours for the id %s", c->id, reason->text, reason->name, c->id);
+    else if (reason == &error_name_reserved)
+        log_fatal(PROGRAM, "the server refuses %s: %s (%s). Another id is needed (--id)", c->id, reason->text, reason->name);
     else
         log_fatal(PROGRAM, "the server refuses %s: %s (%s). To let this client in, say there: mdm-tunnel-server clients "
                            "allow %s %s", c->id, reason->text, reason->name, c->id, text);
@@ -128,7 +130,8 @@ static void refusal_tell(struct client *c, const struct error *reason)
 static bool is_refusal(const struct error *reason)
 {
     return reason == &error_name_taken || reason == &error_key_not_allowed || reason == &error_encryption_mismatch ||
-           reason == &error_server_key_unknown || reason == &error_psk_refused || reason == &error_certificate_refused;
+           reason == &error_server_key_unknown || reason == &error_psk_refused || reason == &error_certificate_refused ||
+           reason == &error_name_reserved;
 }
 
 /* The server tries again by itself; whoever limits the attempts does not want to wait for that. */

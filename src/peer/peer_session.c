@@ -549,6 +549,7 @@ static bool is_about_keys(const struct error *reason)
 {
     return reason == &error_encryption_mismatch || reason == &error_server_key_unknown || reason == &error_name_taken ||
            reason == &error_key_not_allowed || reason == &error_psk_refused || reason == &error_certificate_refused ||
+           reason == &error_name_reserved ||
            reason == &error_device_key_unknown || reason == &error_workstation_refused;
 }
 

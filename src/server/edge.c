@@ -340,7 +340,9 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
         return NULL;
     admission_grant(e->admission, client, key, &of_line);
     for (size_t i = 0; i < count; i++) {
-        if (client_grant_service(&of_line, list[i].name))
+        if (reserved_has(e->reserved, client) || reserved_has(e->reserved, list[i].name))
+            log_warning(client, "offers %s, a name that is reserved (--reserved)", list[i].name);
+        else if (client_grant_service(&of_line, list[i].name))
             allowed[allowed_count++] = list[i];
         else
             log_warning(client, "offers %s, which its line in " AUTHORIZED_FILE " does not allow", list[i].name);

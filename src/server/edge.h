@@ -50,6 +50,7 @@ struct edge {
     struct verifier *verifier;
     struct edge_limits limits;
     struct crowd *visitors; /* their connections */
+    const char *reserved;        /* likewise; names that nobody gets, NULL: none */
     const struct names *names;   /* likewise; NULL: no client has domains of its own */
     struct admission *admission; /* set before the workers start; NULL: no lines */
 };

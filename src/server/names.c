@@ -68,6 +68,33 @@ void names_done(struct names *n)
     *n = (struct names){0, NULL};
 }
 
+const char *reserved_check(char *list)
+{
+    char label[64];
+
+    for (char *at = list; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+        size_t len = strcspn(at, ",");
+        if (!name_normalise(at, len, label))
+            return at;
+        memcpy(at, label, len);
+        at += len;
+    }
+    return NULL;
+}
+
+bool reserved_has(const char *list, const char *name)
+{
+    size_t wanted = strlen(name);
+
+    for (const char *at = list; at != NULL && *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (len == wanted && memcmp(at, name, len) == 0)
+            return true;
+        at += len + (at[len] == ',');
+    }
+    return false;
+}
+
 bool names_allow(const struct names *n, const char *client, struct http_text name)
 {
     for (size_t i = 0; i < n->count; i++)

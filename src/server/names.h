@@ -27,6 +27,10 @@ struct names {
 /* "PATTERN=CLIENT[:WEIGHT],..."; NULL is an empty list. False and *err. */
 bool names_parse(const char *text, struct names *out, struct config_error *err);
 void names_done(struct names *n);
+/* A list of labels ("www,admin,api"; NULL: none) as it is set: NULL and all in lower case, or the text from the first that is none. */
+const char *reserved_check(char *list);
+/* Whether `name` (lower case) is among them. */
+bool reserved_has(const char *list, const char *name);
 /* Whether `client` may have this name, or pattern. */
 bool names_allow(const struct names *n, const char *client, struct http_text name);
 /*

@@ -178,6 +178,8 @@ static const struct error *on_admit(void *ctx, const char *id, const struct seal
 
     if (peer->other)
         return &error_key_not_allowed;
+    if (id != NULL && reserved_has(s->settings->reserved, id))
+        return &error_name_reserved;
     return admission_ask(s->admission, id, peer, again);
 }
 
@@ -263,6 +265,7 @@ static bool create_hub(struct server *s, struct config_error *err)
 
     s->edge->admission = s->admission;
     s->edge->names = &s->settings->names;
+    s->edge->reserved = s->settings->reserved;
     s->hub = hub_create(&(struct hub_config){
         .workers = s->workers,
         .worker_count = s->count,

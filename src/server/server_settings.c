@@ -76,6 +76,8 @@ static const struct setting rows[] = {
      .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
     {.name = "domains", .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
      .help = "clients' own domains: host names, or *.NAME, and who may have them"},
+    {.name = "reserved", .kind = SETTING_TEXT, .offset = AT(reserved), .argument = "NAME,...",
+     .help = "ids and names of services that no client gets, such as www,admin,api"},
     {.name = "pages", .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
      .help = "error pages of your own: DIR/502.html, offline.html, maintenance.html, error.html and others"},
     {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
@@ -306,6 +308,10 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
     }
     if (!names_parse(s->domains_text, &s->names, err))
         return false;
+    if ((bad = reserved_check(s->reserved)) != NULL) {
+        config_error_set(err, "reserved: '%.64s' does not begin with the name of a client or a service", bad);
+        return false;
+    }
     if (!admission_mode_parse(s->auth_text, &s->auth)) {
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
         return false;

@@ -44,6 +44,7 @@ struct server_settings {
     unsigned https_port; /* how visitors reach tls_port; 0: at the port itself */
     char *bind, *client_bind;
     char *domain;
+    char *reserved; /* labels that no client and no service has, lower case; NULL: none */
     char *domains_text;
     struct names names; /* from it */
     unsigned workers;

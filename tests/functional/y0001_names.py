@@ -95,6 +95,16 @@ def _(t):
     same((answer.status, answer.error), (503, "client-offline"), "whose it is remains known")
 
 
+@story("reserved names: no client and no service has them, and both sides say why")
+def _(t):
+    tunnel = t.tunnel(services(t, hello={}, admin={}), server=[*DOMAIN, "--reserved", "www,Admin"])
+    same((said(tunnel.ask("hello")), tunnel.ask("admin").error), ("hello / -", "unknown-service"), "a service")
+    tunnel.server.wait_log("offers admin, a name that is reserved")
+    www = tunnel.add_client("www", services(t, hello={}), wait=False)
+    wait_until(lambda: "the server keeps this client id for itself (name-reserved). Another id is needed" in www.log, "the reason is printed")
+    same(tunnel.server.ask(host="hello.www.example.com").error, "unknown-client", "the client")
+
+
 @story("pages: who is away was last there then, also after a restart; works on one service, and on all; pages of one's own")
 def _(t):
     pages = t.directory / "pages"

@@ -63,6 +63,7 @@ ERROR(name_taken, 63, SESSION, 502, WARNING, "the client id belongs to another k
 ERROR(key_not_allowed, 64, SESSION, 502, WARNING, "the client's key is not allowed to use this id")
 ERROR(psk_refused, 65, SESSION, 502, WARNING, "the pre-shared key is not the one of this id, or one end has none")
 ERROR(certificate_refused, 66, SESSION, 502, WARNING, "the certificate is not of the authority, not valid, or not for this name")
+ERROR(name_reserved, 67, SESSION, 502, WARNING, "the server keeps this client id for itself")
 ERROR(device_key_unknown, 70, SESSION, 502, WARNING, "the device's key is not the one that the workstation knows")
 ERROR(workstation_refused, 71, SESSION, 502, WARNING, "the device does not let this workstation in")
 ERROR(disconnected, 72, SESSION, 502, WARNING, "the device was told to end the tunnel")

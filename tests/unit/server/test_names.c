@@ -25,6 +25,17 @@ static void errors(void)
     OK_TEXT(refused("a.org=a,"), "domains: '': not NAME=CLIENT or NAME=CLIENT:WEIGHT");
 }
 
+static void reserved(void)
+{
+    char list[] = "www,Admin,a", bad[] = "www,,a", last[] = "www,";
+    OK(reserved_check(NULL) == NULL && reserved_check(list) == NULL);
+    OK_TEXT(list, "www,admin,a");
+    OK(reserved_has(list, "www") && reserved_has(list, "admin") && reserved_has(list, "a"));
+    OK(!reserved_has(list, "ww") && !reserved_has(list, "dmin") && !reserved_has(list, "") && !reserved_has(NULL, "www"));
+    OK_TEXT(reserved_check(bad), ",a");
+    OK_TEXT(reserved_check(last), "");
+}
+
 static bool present(void *ctx, const struct name *name) { return strchr(ctx, name->client[0]) != NULL; }
 
 static const char *pick(const struct names *n, const char *host, int64_t *credit, const char *there)
@@ -56,6 +67,7 @@ static void turns(void)
 
 static const struct tap_case cases[] = {
     {"errors name the entry", errors},
+    {"reserved names", reserved},
     {"exact before wildcard, turns by weight among those that are there", turns},
 };
 
