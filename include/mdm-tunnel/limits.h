@@ -279,8 +279,22 @@
 #define WEB_TIMEOUT_S 15
 /* Head of a request, with what libmicrohttpd needs for it: browsers send some KiB of cookies for localhost. */
 #define WEB_HEAD_MAX (32 * KIB)
+/* A token: shorter ones can be guessed, longer ones are none. */
+#define WEB_TOKEN_MIN 16
+#define WEB_TOKEN_MAX 256
 /* Fields of an answer beside those that all answers have. */
 #define WEB_REPLY_FIELDS_MAX 4
+
+/* Services that a worker counts by name, 300 bytes each; and that /metrics names, as it does clients: what a monitoring system
+ * takes from one program without trouble. */
+#define TALLY_ROWS_MAX 1024
+#define METRICS_NAMES_MAX 1024
+#define METRICS_TEXT_MAX (8 * MIB)
+/* Text of one worker's sessions or streams for the admin page: some thousand of each. More is cut off, and that is said. */
+#define ADMIN_PART_MAX (2 * MIB)
+#define ADMIN_BODY_MAX (4 * KIB)
+/* Options of one client that is allowed at the admin page. */
+#define ADMIN_OPTIONS_MAX 16
 
 /* -- rules for visitors ------------------------------------------------------------------------------------------ */
 

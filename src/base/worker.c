@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -331,6 +332,16 @@ int worker_start(struct worker *w)
     w->started = true;
     pthread_setname_np(w->thread, w->name);
     return 0;
+}
+
+uint64_t worker_cpu_us(const struct worker *w)
+{
+    struct timespec at;
+    clockid_t clock;
+
+    if (pthread_getcpuclockid(w->thread, &clock) != 0 || clock_gettime(clock, &at) != 0)
+        return 0;
+    return (uint64_t)at.tv_sec * US_PER_S + (uint64_t)at.tv_nsec / 1000;
 }
 
 void worker_close(struct worker *w)

@@ -53,6 +53,8 @@ void worker_stop(struct worker *w);
 /* Stops first where that is missing. Workers that post to each other are all stopped before one of them is freed. */
 void worker_free(struct worker **w);
 
+/* CPU time of its thread so far, microseconds; any thread, between start and stop. */
+uint64_t worker_cpu_us(const struct worker *w);
 unsigned worker_index(const struct worker *w);
 /* The calling thread's worker; NULL on a thread that is none. */
 struct worker *worker_self(void);

@@ -92,6 +92,14 @@ void mux_say_goaway(struct mux *m, const struct error *reason);
 uint32_t mux_stream_id(const struct mux_stream *s);
 unsigned mux_stream_count(const struct mux *m);
 
+struct mux_stream_stats {
+    bool answered;   /* the service was reached, or refused */
+    size_t queued;   /* bytes that wait to be sent */
+    uint64_t credit; /* bytes that may be sent */
+    size_t unread;   /* bytes that were delivered and not consumed */
+};
+void mux_stream_stats(const struct mux_stream *s, struct mux_stream_stats *out);
+
 /* Why a stream sends nothing now: rows for `status`. */
 enum mux_blocked { MUX_BLOCKED_NOT, MUX_BLOCKED_NO_DATA, MUX_BLOCKED_CREDIT, MUX_BLOCKED_SESSION };
 enum mux_blocked mux_stream_blocked(const struct mux_stream *s);

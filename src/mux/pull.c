@@ -32,6 +32,8 @@ static size_t data_write(struct mux_stream *s, uint8_t *dst, size_t len)
         f.flags |= FRAME_FLAG_FIN;
     else if (s->send_credit == 0)
         f.flags |= FRAME_FLAG_BLOCKED;
+    if (s->send_credit == 0 && !empty)
+        counter_add(counters_self(), COUNTER_credit_stalls, 1);
     frame_encode(&f, dst);
     s->mux->data_sent += len;
     s->served_at = s->mux->data_sent;

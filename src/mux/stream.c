@@ -243,6 +243,12 @@ uint32_t mux_stream_id(const struct mux_stream *s)
     return s->id;
 }
 
+void mux_stream_stats(const struct mux_stream *s, struct mux_stream_stats *out)
+{
+    CHECK_OBJECT(s, MUX_STREAM_MAGIC);
+    *out = (struct mux_stream_stats){s->answered, s->out.bytes, s->send_credit, s->credit.held};
+}
+
 enum mux_blocked mux_stream_blocked(const struct mux_stream *s)
 {
     CHECK_OBJECT(s, MUX_STREAM_MAGIC);

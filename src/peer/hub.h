@@ -170,9 +170,26 @@ struct hub_session {
     uint64_t round_trip_us;        /* 0: not known */
     uint64_t window, in_flight;    /* bytes that may be, and are, not acknowledged */
     uint64_t resent;               /* envelopes */
+    uint64_t rate;                 /* bytes a second that were acknowledged lately */
+    const char *waits;             /* what sending waits for; NULL: nothing */
+    const struct offering *offering; /* what the peer offers; NULL: it has not said. As long as the call */
 };
 /* Calls for each session that this worker owns. */
 void hub_sessions(struct hub_shard *s, void (*each)(void *ctx, const struct hub_session *session), void *ctx);
+/* A stream that was opened here, and why nothing of it is sent now. */
+struct hub_stream {
+    const char *client, *service; /* as long as the call */
+    uint32_t session, stream;     /* their numbers on the wire */
+    bool answered;
+    size_t queued;   /* bytes that wait to be sent */
+    uint64_t credit; /* bytes that may be sent */
+    size_t unread;   /* bytes that wait for the near end to take them */
+    const char *waits;
+};
+/* Calls for each in a session that this worker owns. */
+void hub_streams(struct hub_shard *s, void (*each)(void *ctx, const struct hub_stream *stream), void *ctx);
+/* Ends the sessions with `id` that this worker owns, with their streams; how many. The client may come again. */
+unsigned hub_disconnect(struct hub_shard *s, const char *id);
 /* The lowest round-trip time lately of the sessions with `id` that this worker owns; 0: there is none. */
 uint64_t hub_round_trip_us(struct hub_shard *s, const char *id);
 

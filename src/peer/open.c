@@ -61,6 +61,8 @@ static void opening_deliver(struct worker *self, struct mail *m)
     struct peer_session *ps = opening_session(o, &why);
     if (ps != NULL)
         t->stream = mux_open(ps->mux, &o->head, &tap_stream_events, t, &why);
+    t->through = ps;
+    memcpy(t->service, o->head.service, sizeof(t->service));
     if (t->stream == NULL)
         tap_refused(t, why);
     free(o);

@@ -35,6 +35,8 @@ struct tap {
     struct outbox out;
     struct hub_shard *shard;   /* the session's owner */
     struct mux_stream *stream; /* NULL: over, or not opened yet */
+    const struct peer_session *through; /* valid while `stream` is, and if it was opened here */
+    char service[NAME_MAX_BYTES + 1];
 };
 #define TAP_MAGIC 0x6d746170
 

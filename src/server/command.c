@@ -13,6 +13,7 @@
 #include "config/authorized_clients.h"
 #include "config/identity.h"
 #include "server/admission.h"
+#include "server/client_edit.h"
 #include "server/front.h"
 #include "wire/rules.h"
 
@@ -40,22 +41,12 @@ static int fingerprint_print(const struct server_settings *o, struct state *s, c
     return 0;
 }
 
-static char *clients_read(struct state *s, struct config_error *err)
-{
-    char *text = state_read(s, AUTHORIZED_FILE);
-    if (text == NULL && errno == ENOENT)
-        text = strdup("");
-    if (text == NULL)
-        config_error_set(err, "%s/" AUTHORIZED_FILE ": %s", state_directory(s), strerror(errno));
-    return text;
-}
-
 static int clients_list(const struct server_settings *o, struct state *s, char *const *arguments)
 {
     struct authorized_clients clients;
     struct config_error err, why;
     (void)o, (void)arguments;
-    char *text = clients_read(s, &err);
+    char *text = client_lines(s, &err);
     if (text == NULL)
         return fail(FAILED, &err);
     bool valid = authorized_clients_parse(text, &clients, &why) == 0;
@@ -81,46 +72,17 @@ static int clients_list(const struct server_settings *o, struct state *s, char *
 static int clients_edit(struct state *s, enum authorized_edit edit, const char *id, const struct fingerprint *key,
                         const struct client_grant *grant)
 {
-    char pattern[NAME_MAX_BYTES + 1];
     struct config_error err;
-    if (!authorized_pattern(id, strlen(id), pattern)) {
-        config_error_set(&err, "'%.64s' is not a client id", id);
-        return fail(USAGE, &err);
-    }
-    if (state_lock(s, &err) != 0)
-        return fail(FAILED, &err);
-    int status = FAILED;
-    char *before = clients_read(s, &err);
-    char *after = before == NULL ? NULL : authorized_clients_edit(before, edit, pattern, key, grant);
-    if (before != NULL && after == NULL)
-        config_error_set(&err, "out of memory");
-    if (after != NULL && (strcmp(before, after) == 0 || state_write(s, AUTHORIZED_FILE, after, &err) == 0))
-        status = 0;
-    free(before);
-    free(after);
-    state_unlock(s);
-    return status == 0 ? 0 : fail(status, &err);
+    enum client_edit_result result = client_edit(s, edit, id, key, grant, &err);
+    return result == CLIENT_EDIT_DONE ? 0 : fail(result == CLIENT_EDIT_WRONG ? USAGE : FAILED, &err);
 }
 
 static int clients_allow(const struct server_settings *o, struct state *s, char *const *arguments)
 {
-    struct fingerprint key;
     struct config_error err;
-    bool any = strcmp(arguments[1], "any") == 0;
     (void)o;
-    if (!any && !fingerprint_parse(arguments[1], strlen(arguments[1]), &key)) {
-        config_error_set(&err, "'%.64s' is not a fingerprint", arguments[1]);
-        return fail(USAGE, &err);
-    }
-    struct client_grant grant = CLIENT_GRANT_NONE;
-    for (char *const *option = arguments + 2; *option != NULL; option++) {
-        const char *why = client_grant_option(&grant, *option, strlen(*option));
-        if (why != NULL) {
-            config_error_set(&err, "'%.64s': %s", *option, why);
-            return fail(USAGE, &err);
-        }
-    }
-    return clients_edit(s, AUTHORIZED_ALLOW, arguments[0], any ? NULL : &key, &grant);
+    enum client_edit_result result = client_allow(s, arguments[0], arguments[1], (const char *const *)(arguments + 2), &err);
+    return result == CLIENT_EDIT_DONE ? 0 : fail(result == CLIENT_EDIT_WRONG ? USAGE : FAILED, &err);
 }
 
 static int clients_deny(const struct server_settings *o, struct state *s, char *const *arguments)

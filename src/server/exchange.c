@@ -264,6 +264,16 @@ void exchange_subject(const struct exchange *ex, char out[static 160])
         snprintf(out, 160, "%s/%s#%u", r->client, r->service, ex->number);
 }
 
+/* A name is counted only where a stream was opened to it: visitors name what they like. */
+static void exchange_count(struct exchange *ex)
+{
+    bool met = ex->number != 0 && ex->error != &error_unknown_service && ex->error != &error_unknown_client;
+
+    if (ex->state != EXCHANGE_HEAD)
+        tally_add(&ex->front->tally, met ? ex->route.client : "", met ? ex->route.service : "", ex->status,
+                  worker_now_us(ex->front->worker) - ex->began_us, ex->received, ex->sent);
+}
+
 static void exchange_log(const struct exchange *ex)
 {
     char subject[160];
@@ -288,6 +298,7 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
         ex->error = code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? &error_shutting_down : &error_visitor_gone;
     exchange_log(ex);
     access_request_end(ex);
+    exchange_count(ex);
     if (ex->state == EXCHANGE_HEAD && code == MHD_REQUEST_TERMINATED_WITH_ERROR && !v->told)
         counter_add(counters_self(), COUNTER_heads_refused, 1); /* libmicrohttpd has said why */
     if ((code != MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->from_service.cut) && !v->told)

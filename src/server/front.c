@@ -229,7 +229,10 @@ static int front_start_daemon(struct front *f)
 
 static int front_init(struct front *f)
 {
-    int failure = deadlines_init(&f->deadlines, f->worker);
+    int failure = tally_init(&f->tally, f->config.edge->key) ? 0 : ENOMEM;
+
+    if (failure == 0)
+        failure = deadlines_init(&f->deadlines, f->worker);
 
     if (failure == 0)
         failure = hangup_set_init(&f->hangups, f->worker);
@@ -425,5 +428,6 @@ void front_free(struct front **fp)
         struct exchange *ex = CONTAINER_OF(node, struct exchange, spare_node);
         exchange_free(&ex);
     }
+    tally_done(&f->tally);
     FREE_OBJECT(f);
 }

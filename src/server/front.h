@@ -18,6 +18,7 @@
 #include "server/template.h"
 #include "server/upstream.h"
 #include "server/hangup.h"
+#include "server/tally.h"
 #include "wire/http.h"
 
 struct MHD_Daemon;
@@ -77,6 +78,7 @@ struct front {
     struct bridge *arriving; /* the one whose inner end front_add() brings */
     uint32_t arriving_place; /* of what it brings */
     unsigned rests;          /* looks at an idle connection before it is closed */
+    struct tally tally;  /* what was asked of each service */
     struct list spares; /* exchanges to be used again */
     unsigned spare_count;
     bool draining, drained, stopped;

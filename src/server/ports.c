@@ -37,7 +37,7 @@ void ports_log(const struct ports *p, const struct server_settings *settings, un
 bool ports_write(const struct ports *p, const struct server_settings *settings, struct config_error *err)
 {
     const char *path = settings->ports_file;
-    char temporary[PATH_TEXT_MAX], tls[32] = "";
+    char temporary[PATH_TEXT_MAX], tls[32] = "", admin[32] = "";
 
     if (path == NULL)
         return true;
@@ -49,7 +49,9 @@ bool ports_write(const struct ports *p, const struct server_settings *settings, 
     }
     if (p->tls != 0)
         snprintf(tls, sizeof(tls), ",\"tls_port\":%u", p->tls);
-    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u%s,\"client_ports\":[", p->http, p->client, tls);
+    if (p->admin != 0)
+        snprintf(admin, sizeof(admin), ",\"admin_port\":%u", p->admin);
+    int written = fprintf(f, "{\"port\":%u,\"client_port\":%u%s%s,\"client_ports\":[", p->http, p->client, tls, admin);
     for (unsigned i = 0; i < settings->client_listen_count && written > 0; i++)
         written = fprintf(f, "%s%u", i > 0 ? "," : "", p->more_clients[i]);
     if (written > 0)

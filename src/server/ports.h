@@ -6,7 +6,7 @@
 #include "server/server_settings.h"
 
 struct ports {
-    uint16_t http, tls, client; /* 0: none */
+    uint16_t http, tls, client, admin; /* 0: none */
     uint16_t more_clients[CLIENT_LISTENERS_MAX]; /* in the order of client-listen */
 };
 

@@ -88,18 +88,20 @@ static void on_opened(void *ctx, struct hub_shard *shard, struct conduit *c, con
 
 static void on_link_up(void *ctx, struct hub_shard *shard, const char *note)
 {
-    const struct server *s = ctx;
+    struct server *s = ctx;
 
     (void)shard;
+    atomic_store(&s->link_is_up, true);
     if (s->clients.broker == NULL)
         log_info("broker", "connected to %s", note);
 }
 
 static void on_link_down(void *ctx, struct hub_shard *shard, const char *why, uint64_t retry_us)
 {
-    const struct server *s = ctx;
+    struct server *s = ctx;
 
     (void)shard;
+    atomic_store(&s->link_is_up, false);
     if (s->clients.broker == NULL && retry_us != CLOCK_NEVER)
         log_info("broker", "no connection: %s; trying again in %" PRIu64 " ms", why, retry_us / US_PER_MS);
 }
@@ -391,7 +393,9 @@ static bool server_init(struct server *s, struct config_error *err)
     if (!create_keeper(s, err))
         return false;
     server_control_open(s);
-    return true;
+    if (s->settings->admin_count > 0)
+        s->admin = admin_create(s, err);
+    return s->settings->admin_count == 0 || s->admin != NULL;
 }
 
 /* Each visitor and each client is a descriptor. */
@@ -428,6 +432,8 @@ void server_free(struct server **sp)
     struct server *s;
 
     TAKE_OBJECT(s, sp, SERVER_MAGIC);
+    if (s->admin != NULL)
+        admin_free(&s->admin);
     control_socket_free(&s->control);
     if (s->keeper != NULL)
         port_keeper_free(&s->keeper);

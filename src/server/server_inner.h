@@ -11,6 +11,7 @@
 #include "base/pulse.h"
 #include "config/state.h"
 #include "peer/hub.h"
+#include "server/admin.h"
 #include "server/admission.h"
 #include "server/broker_side.h"
 #include "server/edge.h"
@@ -56,6 +57,9 @@ struct server {
     time_t started_s;
     struct pulse pulse;
     uint64_t pulse_us; /* when it is felt next */
+    struct admin *admin;       /* NULL: none */
+    atomic_bool draining;      /* asked to end, by a signal or at the admin page */
+    atomic_bool link_is_up;    /* to a broker that is not ours */
     bool running;
 };
 

@@ -104,7 +104,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
     }
 }
 
-static bool never(const struct server *s) { return s == NULL; }
+static bool asked_to_drain(const struct server *s) { return atomic_load(&s->draining); }
 static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
 static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
 
@@ -120,6 +120,11 @@ static bool server_start(struct server *s, struct config_error *err)
         if (failure != 0)
             return server_failed(err, "thread", failure);
     }
+    if (s->admin != NULL) {
+        failure = admin_start(s->admin);
+        if (failure != 0)
+            return server_failed(err, "admin", failure);
+    }
     ports_log(&s->ports, s->settings, s->count);
     if (!ports_write(&s->ports, s->settings, err))
         return false;
@@ -130,6 +135,7 @@ static bool server_start(struct server *s, struct config_error *err)
 /* After a first signal: true when a second one came. */
 static bool server_drain(struct server *s, struct signals *signals)
 {
+    atomic_store(&s->draining, true);
     log_info("server", "finishing what is in flight");
     notify_stopping();
     if (s->clients.broker != NULL)
@@ -143,6 +149,8 @@ static bool hub_has_ended(const struct server *s) { return hub_ended(s->hub); }
 
 static bool server_stop(struct server *s, struct signals *signals)
 {
+    if (s->admin != NULL)
+        admin_stop(s->admin);
     for (unsigned i = 0; i < s->count; i++)
         worker_post(s->workers[i], &s->part[i].stop);
     if (server_wait(s, signals, all_stopped, STOP_US))
@@ -177,7 +185,9 @@ int server_run(struct server *s, struct config_error *err)
     notify_open();
     pulse_init(&s->pulse, s->workers, s->count);
     bool started = server_start(s, err);
-    bool again = started && server_wait(s, &signals, never, CLOCK_NEVER) && server_drain(s, &signals);
+    if (started)
+        server_wait(s, &signals, asked_to_drain, CLOCK_NEVER);
+    bool again = started && server_drain(s, &signals);
     if (again || server_stop(s, &signals))
         _exit(1);
     signals_close(&signals);

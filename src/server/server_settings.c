@@ -2,6 +2,7 @@
 /* The table of the server's settings. */
 #include "server/server_settings.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,10 @@ static const struct setting rows[] = {
      .help = "tell browsers to use HTTPS only for so long; 0: not at all"},
     {.name = "acme-webroot", .kind = SETTING_PATH, .offset = AT(acme_webroot), .argument = "DIR",
      .help = "answer HTTP-01 challenges with the files in DIR/.well-known/acme-challenge"},
+    {.name = "admin", .kind = SETTING_TEXT, .offset = AT(admin), .argument = "[ADDRESS:]PORT,...",
+     .help = "page, interface and metrics of the server itself; without an address on 127.0.0.1 (default: none)"},
+    {.name = "admin-token", .kind = SETTING_PATH, .offset = AT(admin_token), .argument = "FILE",
+     .help = "the token that they ask for (default: admin-token in the state directory, made when it is missing)"},
     {.name = "client-bind", .kind = SETTING_TEXT, .offset = AT(client_bind), .argument = "ADDRESS",
      .help = "address of the MQTT port (default: all interfaces)"},
     {.name = "client-listen", .kind = SETTING_TEXT, .offset = AT(client_listen), .argument = "URL,...",
@@ -281,6 +286,31 @@ static bool tcp_ports_check(const struct server_settings *s, struct config_error
     return false;
 }
 
+static bool admin_check(struct server_settings *s, struct config_error *err)
+{
+    char text[128];
+
+    if (s->admin == NULL && s->admin_token != NULL) {
+        config_error_set(err, "admin-token: there is no admin");
+        return false;
+    }
+    for (const char *at = s->admin; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+        size_t len = strcspn(at, ",");
+        const char *why = len < sizeof(text) ? NULL : "is too long";
+        snprintf(text, sizeof(text), "%.*s", (int)len, at);
+        if (why == NULL && s->admin_count == WEB_ADDRESSES_MAX)
+            why = "is one address too many";
+        if (why == NULL)
+            why = web_address_parse(text, &s->admin_addresses[s->admin_count++]);
+        if (why != NULL) {
+            config_error_set(err, "admin: '%.64s' %s", text, why);
+            return false;
+        }
+        at += len;
+    }
+    return true;
+}
+
 static bool settings_check(struct server_settings *s, struct config_error *err)
 {
     const char *bad;
@@ -295,7 +325,7 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
                          CIDR_MAX);
         return false;
     }
-    if (!clients_check(s, err) || !tls_check(s, err) || !tcp_ports_check(s, err))
+    if (!admin_check(s, err) || !clients_check(s, err) || !tls_check(s, err) || !tcp_ports_check(s, err))
         return false;
     if (s->domain != NULL) {
         size_t len = strlen(s->domain);

@@ -19,6 +19,7 @@
 #include "server/edge.h"
 #include "server/names.h"
 #include "tls/set.h"
+#include "web/address.h"
 
 #define SERVER_NO_PORT UINT32_MAX
 
@@ -67,6 +68,9 @@ struct server_settings {
     char *client_path; /* of MQTT over WebSocket at the public ports; "none": not there */
     char *acme_webroot;
     char *pages; /* a directory of templates; NULL: none */
+    char *admin, *admin_token; /* a list of addresses; a file, NULL: in the state directory */
+    struct web_address admin_addresses[WEB_ADDRESSES_MAX];
+    unsigned admin_count;
     struct broker_settings broker;
     struct link_urls brokers; /* valid with broker.url */
     struct link_proxy proxy;    /* likewise */

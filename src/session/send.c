@@ -141,6 +141,7 @@ static size_t body_limit(struct session *s)
     uint64_t left = window > t->in_flight ? window - t->in_flight : 0;
     if (t->next - t->first >= envelopes_max(s) || left < BODY_WORTH) {
         t->blocked = BLOCKED_WINDOW;
+        counter_add(counters_self(), COUNTER_window_stalls, 1);
         s->window.round_limited |= left < BODY_WORTH;
         return 0;
     }

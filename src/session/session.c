@@ -297,4 +297,5 @@ void session_stats(const struct session *s, struct session_stats *out)
     out->rtt_us = s->window.rtt_us;
     out->rtt_min_us = s->window.rtt_min_us;
     out->rate = s->window.rate;
+    out->window_full = s->send.blocked == BLOCKED_WINDOW;
 }

@@ -90,6 +90,7 @@ struct session_stats {
     uint64_t rtt_us, rtt_min_us;
     uint64_t rate;              /* delivered bytes a second */
     uint64_t sent, resent, received, duplicates;
+    bool window_full;           /* that is what sending waits for */
 };
 void session_stats(const struct session *s, struct session_stats *out);
 

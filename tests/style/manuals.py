@@ -95,14 +95,27 @@ def service_keys():
            [k for k in keys if not re.search(rf"^\.(It )?Li (\w+ , )*{k}\b", text, re.M)] + ([] if keys else ["no keys found"]))
 
 
+def counters():
+    text = read("man", "mdm-tunnel-counters.7")
+    lines = [f".It {i} Ta {'counter' if k == 'total' else k} Ta {words.strip(chr(34))}" for i, k, words in
+             ([x.strip() for x in row.split(",", 2)] for row in rows("counters.h", "COUNTER"))]
+    for row in rows("metrics.h", "METRIC"):
+        ident, kind, labels, words = re.fullmatch(r'(\w+), (\w+), "(.*?)", "(.*)"', row).groups()
+        lines.append(f".It {ident} Ta {kind} Ta {labels or 'none'} Ta {words}")
+    listed = [line for line in text.splitlines() if line.startswith(".It ")]
+    report("mdm-tunnel-counters.7 has the rows of the code, and no others",
+           [f"missing: {line}" for line in lines if line not in listed] + [f"not in the code: {line}" for line in listed if line not in lines])
+
+
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
             ("mdm-tunnel-connect", "mdm-tunnel-connect.1"), ("mdm-tunnel-proxy", "mdm-tunnel-proxy.8")]
-print(f"1..{len(pages) + len(programs) + 4}")
+print(f"1..{len(pages) + len(programs) + 5}")
 for page in pages:
     lint(page)
 for program, page in programs:
     same_options(program, page)
 protocol_tables()
 service_keys()
+counters()
 sys.exit(0 if all(results) else 1)

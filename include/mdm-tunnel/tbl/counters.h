@@ -17,6 +17,8 @@ COUNTER(envelopes_resent, total, "envelopes sent again after a gap or a time-out
 COUNTER(envelopes_received, total, "envelopes received")
 COUNTER(bytes_sent, total, "bytes of streams sent to peers")
 COUNTER(bytes_received, total, "bytes of streams received from peers")
+COUNTER(credit_stalls, total, "pauses of a stream because the other end had given no more credit")
+COUNTER(window_stalls, total, "times that a session had to wait because its window was full")
 COUNTER(broker_connections, gauge, "MQTT connections on the embedded broker")
 COUNTER(broker_published, total, "messages published to the embedded broker")
 COUNTER(broker_dropped, total, "messages that the embedded broker dropped for a slow receiver")

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The server's page and its interface: what is there, what it waits for, what can be done about it, and metrics."""
+import json
+import re
+import socket
+import stat
+import subprocess
+import threading
+from urllib.parse import quote
+
+from lib import check, main, response, same, seconds, story, wait_until
+from lib.program import Program
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+SAMPLE = re.compile(rf'({NAME})(?:\{{((?:{NAME}="[^"\\\n]*",?)*)\}})? (-?[0-9.e+-]+)$')
+
+
+class Admin:
+    """curl with the token."""
+
+    def __init__(self, tunnel):
+        self.port = json.loads(tunnel.server.ports_file.read_text())["admin_port"]
+        self.file = tunnel.directory / "server.state" / "admin-token"
+        self.token = self.file.read_text().strip()
+
+    def curl(self, path, *options, token=True):
+        bearer = ["-H", f"Authorization: Bearer {self.token}"] if token else []
+        done = subprocess.run(["curl", "-s", "-w", "\n%{http_code} %{content_type}", *bearer, *options, f"http://127.0.0.1:{self.port}{path}"],
+                              capture_output=True, text=True, timeout=seconds(20), check=True)
+        body, last = done.stdout.rsplit("\n", 1)
+        status, _, kind = last.partition(" ")
+        return int(status), kind, body
+
+    def get(self, path):
+        status, kind, body = self.curl(path)
+        same((status, kind), (200, "application/json"), path)
+        return json.loads(body)
+
+    def do(self, path, status=200):
+        got, _, body = self.curl(path, "-X", "POST")
+        same(got, status, f"{path}: {body}")
+        return json.loads(body)
+
+    def metrics(self):
+        status, kind, body = self.curl("/metrics")
+        same((status, kind.split(";")[0]), (200, "application/openmetrics-text"), "metrics")
+        return openmetrics(body)
+
+
+def openmetrics(text):
+    """(name, labels) -> value; strict about what OpenMetrics 1.0 wants of order, types and suffixes."""
+    lines = text.split("\n")
+    same(lines[-2:], ["# EOF", ""], "the end")
+    found, family, kind, seen = {}, None, None, set()
+    suffixes = {"counter": ("_total",), "gauge": ("",), "info": ("_info",), "histogram": ("_bucket", "_count", "_sum")}
+    for line in lines[:-2]:
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            check(family not in seen, f"{family} comes once")
+            seen.add(family)
+        elif line.startswith("# HELP "):
+            same(line.split(" ")[2], family, "HELP is of its family")
+        else:
+            match = SAMPLE.fullmatch(line)
+            check(match, f"not a sample: {line}")
+            check(match[1] in [family + s for s in suffixes[kind]], f"{line} in {family}, a {kind}")
+            key = match[1], tuple(re.findall(rf'({NAME})="([^"]*)"', match[2] or ""))
+            check(key not in found, f"{key} comes once")
+            found[key] = float(match[3])
+    return found
+
+
+def endless(visitor):
+    try:
+        while True:
+            visitor.sock.sendall(bytes(65536))
+    except OSError:
+        pass  # it was cut
+
+
+def labels(**of):
+    return tuple(of.items())
+
+
+@story("the admin page's interface: token, clients, a stalled stream and why, metrics, deny, allow, disconnect, drain")
+def _(t):
+    going_on = threading.Event()
+
+    def serve(peer, origin):
+        while (request := peer.read_request()) is not None:
+            peer.send(response(200 if request.target != "/bad" else 500, b"x" * (8000000 if request.target == "/large" else 5)))
+
+    def stuck(peer, origin):
+        going_on.wait(seconds(20))
+
+    tunnel = t.tunnel({"web": t.origin(serve).port, "stuck": t.origin(stuck).port}, server=["--admin", "0"])
+    admin = Admin(tunnel)
+    same(stat.S_IMODE(admin.file.stat().st_mode), 0o600, "the token's file")
+    check("the page is at port" in tunnel.server.log and admin.token not in tunnel.server.log, "said with -v, but not the token")
+    for path in ("/", "/api/status", "/metrics"):
+        same(admin.curl(path, token=False)[0], 401, f"{path} without the token")
+    same([admin.curl(p, token=False)[0] for p in ("/healthz", "/readyz")], [200, 200], "probes need none")
+    same(admin.curl("/api/drain", "-X", "POST", "-H", "Origin: http://evil.example")[0], 403, "another site")
+    same(admin.curl("/api/status", "-H", "Host: evil.example")[0], 421, "another name")
+    page = admin.curl("/")
+    check(page[0] == 200 and page[1].startswith("text/html") and "http:" not in page[2] and "https:" not in page[2], "the page needs nothing else")
+
+    same([tunnel.ask("web").status, tunnel.ask("web", target="/bad").status], [200, 500], "two requests")
+    status = admin.get("/api/status")
+    same((status["clients"], status["ready"], status["draining"], status["broker"]), (1, True, False, {"embedded": True, "up": True}), "status")
+    session = admin.get("/api/clients")["sessions"][0]
+    same((session["client"], session["encrypted"], session["away"]), ("tim", True, False), "the session")
+    same(session["services"], [{"name": "stuck", "kind": "http"}, {"name": "web", "kind": "http"}], "its services")
+    check(session["window"] >= 65536 and session["round_trip_us"] > 0 and session["key"].startswith("SHA256:"), "how it is")
+
+    def waits(service="web"):
+        return {s["waits"] for s in admin.get("/api/streams?client=tim")["streams"] if s["service"] == service}
+
+    same(admin.get("/api/streams?client=nobody")["streams"], [], "streams of nobody")
+    with tunnel.visit() as visitor:
+        visitor.send(tunnel.request("web", target="/large"))
+        wait_until(lambda: "visitor does not read" in waits(), "a visitor that does not read is named")
+        same(len(visitor.read_response().body), 8000000, "and gets all when it does")
+    with tunnel.visit() as visitor:
+        visitor.send(tunnel.request("stuck", "POST", fields=[("Content-Length", "64000000")]))
+        flood = threading.Thread(target=endless, args=[visitor], daemon=True)
+        flood.start()
+        wait_until(lambda: "no credit of stream" in waits("stuck"), "so is a service that does not read")
+        visitor.sock.shutdown(socket.SHUT_RDWR)
+        flood.join(seconds(10))
+    going_on.set()
+
+    metrics = admin.metrics()
+    same(metrics["mdm_tunnel_service_requests_total", labels(client="tim", service="web", status="5xx")], 1, "by status")
+    check(metrics["mdm_tunnel_service_requests_total", labels(client="tim", service="web", status="2xx")] >= 2, "by status")
+    bucket = metrics["mdm_tunnel_service_seconds_bucket", labels(client="tim", service="web", le="+Inf")]
+    same(bucket, metrics["mdm_tunnel_service_seconds_count", labels(client="tim", service="web")], "the histogram is whole")
+    check(metrics["mdm_tunnel_service_bytes_down_total", labels(client="tim", service="web")] >= 8000010, "bytes")
+    check(metrics["mdm_tunnel_session_window_bytes", labels(client="tim")] >= 65536, "the window")
+    check(metrics["mdm_tunnel_credit_stalls_total", ()] >= 1 or metrics["mdm_tunnel_window_stalls_total", ()] >= 1, "stalls")
+    check(metrics["mdm_tunnel_worker_cpu_seconds_total", labels(worker="1")] > 0, "the workers")
+    for i in range(5):
+        tunnel.ask(f"made-up-{i}")
+        tunnel.server.ask(host=f"x.nobody-{i}.example.com")
+    check(not any("made-up" in str(k) or "nobody" in str(k) for k in admin.metrics()), "visitors make no labels")
+
+    check("fingerprint" in admin.do("/api/clients/tim/allow?key=no", 400)["error"], "what is wrong with a key is said")
+    admin.do("/api/clients/a%2Cb/deny", 400)
+    same(admin.do("/api/clients/tim/disconnect"), {"sessions": 1}, "disconnect")
+    wait_until(lambda: tunnel.ask("web").status == 200, "the next visitor begins another session")
+    check(admin.get("/api/clients")["sessions"][0]["session"] != session["session"], "which is another one")
+    admin.do("/api/clients/tim/deny")
+    wait_until(lambda: admin.get("/api/clients")["sessions"] == [], "a denied client is gone")
+    same([(l["client"], l["key"]) for l in admin.get("/api/clients")["lines"]], [("tim", "none")], "its line")
+    admin.do("/api/clients/tim/disconnect", 404)
+    admin.do(f"/api/clients/tim/allow?key={quote(session['key'])}&options=streams=7%20services=web")
+    wait_until(lambda: tunnel.ask("web").status == 200, "an allowed one is back")
+    same(admin.get("/api/clients")["lines"], [{"client": "tim", "key": session["key"], "options": "services=web streams=7"}], "its line")
+    same(admin.curl("/api/nothing")[0], 404, "no such thing")
+
+    admin.do("/api/drain", 202)
+    same(tunnel.server.wait_exit(), 0, "a drained server ends well")
+
+
+@story("wrong addresses and tokens for the admin page are named", only="plain")
+def _(t):
+    short = t.directory / "token"
+    short.write_text("short\n")
+    short.chmod(0o600)
+    for options, status, why in ((["--admin", "example.com:1"], 2, "admin: 'example.com:1' has no address"), (["--admin", "70000"], 2, "70000"),
+                                 (["--admin-token", short], 2, "there is no admin"),
+                                 (["--admin", "0", "--admin-token", short], 1, "not a token")):
+        done = subprocess.run([Program.find("mdm-tunnel-server"), "--port", "0", "--client-port", "0", "--state-dir", t.directory / "state", *options],
+                              capture_output=True, text=True, timeout=seconds(20))
+        same(done.returncode, status, str(options))
+        check(why in done.stderr, done.stderr)
+
+
+main()
