@@ -318,6 +318,13 @@
 
 /* Hooks of one program: each packet passes all of them. */
 #define HOOKS_MAX 16
+/* Questions to an HTTP callback: on their way at one time (a connection each), and waiting, in number and bytes; beyond that the
+ * callback is slower than what is asked, and what waits would be too late. */
+#define CALLBACK_ACTIVE_MAX 32
+#define CALLBACK_WAITING_MAX 4096
+#define CALLBACK_WAITING_BYTES_MAX (64 * MIB)
+/* Its answers that are kept (100 bytes each): some for each client of a large installation. */
+#define CALLBACK_KNOWN_MAX 65536
 
 /* -- link -------------------------------------------------------------------------------------------------------- */
 

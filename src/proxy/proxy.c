@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "hook/callback.h"
 #include "hook/plugin.h"
 #include "hook/rules.h"
 #include "proxy/doors.h"
@@ -32,6 +33,7 @@ struct proxy {
     struct proxy_common common;
     struct hook_chain *hooks;
     struct hook_rules *rules; /* NULL: none */
+    struct callback *callback; /* likewise */
     struct proxy_doors doors;
     unsigned count;
     struct worker *workers[WORKERS_MAX];
@@ -93,6 +95,21 @@ static bool rules_load(struct proxy *p, struct config_error *err)
     return p->rules != NULL;
 }
 
+static bool callback_load(struct proxy *p, struct config_error *err)
+{
+    const struct proxy_settings *s = p->settings;
+    if (s->hook_url == NULL)
+        return true;
+    p->callback = callback_create(p->hooks,
+                                  &(struct callback_config){.url = s->hook_url,
+                                                            .ca_cert = s->hook_ca_cert,
+                                                            .events = s->hook_events,
+                                                            .timeout_us = s->hook_timeout_us,
+                                                            .cache_us = s->hook_cache_us},
+                                  err);
+    return p->callback != NULL;
+}
+
 static bool hooks_load(struct proxy *p, struct config_error *err)
 {
     char why[512], line[PATH_TEXT_MAX];
@@ -134,7 +151,7 @@ static bool proxy_init(struct proxy *p, struct config_error *err)
     if (p->hooks == NULL || p->common.lookups == NULL || p->common.clients == NULL)
         return proxy_failed(err, "proxy", ENOMEM);
     p->common.wants = hook_chain_wants(p->hooks);
-    return workers_create(p, err) && rules_load(p, err) && hooks_load(p, err) && doors_create(&p->doors, s, p->workers, p->count, err) &&
+    return workers_create(p, err) && rules_load(p, err) && callback_load(p, err) && hooks_load(p, err) && doors_create(&p->doors, s, p->workers, p->count, err) &&
            doors_open(&p->doors, p->posts, p->count, err);
 }
 
@@ -230,6 +247,8 @@ int proxy_run(struct proxy *p, struct config_error *err)
     doors_stop(&p->doors);
     if (p->rules != NULL)
         rules_stop(p->rules);
+    if (p->callback != NULL)
+        callback_stop(p->callback);
     for (unsigned i = 0; i < p->count; i++)
         worker_close(p->workers[i]);
     for (unsigned i = 0; i < p->count; i++)
@@ -249,6 +268,7 @@ void proxy_free(struct proxy **pp)
         post_free(&p->posts[i]);
     hook_chain_free(&p->hooks);
     rules_free(&p->rules);
+    callback_free(&p->callback);
     doors_free(&p->doors);
     if (p->common.lookups != NULL)
         lookups_free(&p->common.lookups);

@@ -52,6 +52,16 @@ static const struct setting rows[] = {
      .help = "users, and what they may publish and subscribe; asked before other hooks"},
     {.name = "hook", .kind = SETTING_LIST, .offset = AT(hooks), .argument = "FILE[=SETTINGS]",
      .help = "a shared object that is asked; may be said again: in this order"},
+    {.name = "hook-url", .kind = SETTING_TEXT, .offset = AT(hook_url), .argument = "URL",
+     .help = "an HTTP callback that is asked (JSON), before other hooks but the rules"},
+    {.name = "hook-events", .kind = SETTING_TEXT, .offset = AT(hook_events), .default_text = "connect,publish,subscribe",
+     .argument = "EVENT,...", .help = "what it is asked about"},
+    {.name = "hook-timeout", .kind = SETTING_SECONDS, .offset = AT(hook_timeout_us), .min = 0, .max = 3600, .default_text = "2",
+     .argument = "SECONDS", .help = "for its answer; then it is a denial"},
+    {.name = "hook-cache", .kind = SETTING_SECONDS, .offset = AT(hook_cache_us), .default_text = "0", .argument = "SECONDS",
+     .help = "how long its answer counts for the same question; 0: it is asked each time"},
+    {.name = "hook-ca-cert", .kind = SETTING_PATH, .offset = AT(hook_ca_cert), .argument = "FILE",
+     .help = "whom the callback's certificate must come from (PEM); default: the system's authorities"},
     {.name = "denied", .kind = SETTING_TEXT, .offset = AT(denied_text), .default_text = "drop", .argument = "drop|disconnect",
      .help = "what becomes of a denied message that MQTT has no answer for"},
     {.name = "workers", .letter = 'w', .kind = SETTING_NUMBER, .offset = AT(workers), .max = WORKERS_MAX, .default_text = "0",
@@ -109,6 +119,10 @@ static bool settings_check(struct proxy_settings *s, struct config_error *err)
     if (s->workers == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
         s->workers = n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+    }
+    if (s->hook_timeout_us == 0) {
+        config_error_set(err, "hook-timeout: 0 leaves no time for an answer");
+        return false;
     }
     s->drop_denied = strcmp(s->denied_text, "drop") == 0;
     if (s->drop_denied || strcmp(s->denied_text, "disconnect") == 0)

@@ -26,6 +26,9 @@ struct proxy_settings {
     char *config;
     char *hooks; /* lines */
     char *rules; /* a file; NULL: none */
+    /* an HTTP callback; URL NULL: none */
+    char *hook_url, *hook_ca_cert, *hook_events;
+    uint64_t hook_timeout_us, hook_cache_us;
     char *denied_text;
     bool drop_denied;
     unsigned workers, packet_max, clients, clients_per_address;

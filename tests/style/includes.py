@@ -42,7 +42,7 @@ OWNERS = [
     (r"microhttpd\.h", {"server", "web"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
     (r"openssl/ssl\.h", {"seal", "tls"}),
-    (r"curl/curl\.h", {"revoke"}),
+    (r"curl/curl\.h", {"hook", "revoke"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
 ]
