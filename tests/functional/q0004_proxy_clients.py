@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Clients of other makers through mdm-tunnel-proxy: MQTT.js, mosquitto's."""
+import pathlib
+import shutil
+import subprocess
+
+from lib import main, same, seconds, skip, story
+from lib.mosquitto import Mosquitto
+from lib.mqtt_proxy import Proxy
+
+HERE = pathlib.Path(__file__).parent / "browser"
+RULES = "anonymous\nfor all\nallow all open/#\n"
+
+
+def guarded(t, *doors):
+    """A proxy with listeners of these schemes and paths, where only open/# is allowed."""
+    broker = t.keep(Mosquitto(t.directory))
+    rules = t.directory / "rules"
+    rules.touch(0o600)
+    rules.write_text(RULES)
+    listeners = [word for scheme, path in doors for word in ("-l", f"listen={scheme}://127.0.0.1:0{path} target=mqtt://127.0.0.1:{broker.port}")]
+    return broker, Proxy(t, "--rules", rules, *listeners, count=len(doors))
+
+
+@story("MQTT.js with 3.1.1 and 5, over TCP and WebSocket: every QoS, wills, retained messages, properties, aliases, denials")
+def _(t):
+    if shutil.which("node") is None or not (HERE / "node_modules" / "mqtt").exists():
+        skip("node or MQTT.js (npm install in tests/functional/browser) is missing")
+    _, proxy = guarded(t, ("mqtt", ""), ("ws", "/mqtt"))
+    tcp, ws = proxy.ports
+    run = subprocess.run(["node", HERE / "mqtt.mjs", f"mqtt://127.0.0.1:{tcp}", f"ws://127.0.0.1:{ws}/mqtt"], capture_output=True, text=True,
+                         timeout=seconds(10))
+    same((run.returncode, run.stderr), (0, ""), "MQTT.js")
+
+
+@story("mosquitto_sub and mosquitto_pub with every version and QoS; what is denied they say")
+def _(t):
+    _, proxy = guarded(t, ("mqtt", ""))
+
+    def run(program, version, *arguments):
+        return subprocess.run([program, "-h", "127.0.0.1", "-p", str(proxy.port), "-V", version, *arguments], capture_output=True,
+                              text=True, timeout=seconds(10))
+
+    for version, denied in (("mqttv31", ""), ("mqttv311", ""), ("mqttv5", "Warning: Publish 1 failed: Not authorized.\n")):
+        for qos in "012":
+            pub = run("mosquitto_pub", version, "-t", "open/a", "-q", qos, "-r", "-m", f"{version} {qos}")
+            same((pub.returncode, pub.stderr), (0, ""), f"mosquitto_pub {version} {qos}")
+            sub = run("mosquitto_sub", version, "-t", "open/#", "-q", qos, "-C", "1", "-F", "%t %q %r %p")
+            same((sub.returncode, sub.stdout), (0, f"open/a {qos} 1 {version} {qos}\n"), f"mosquitto_sub {version} {qos}")
+        pub = run("mosquitto_pub", version, "-t", "closed", "-q", "1", "-m", "no")
+        same(pub.stderr, denied, f"mosquitto_pub {version} to a topic that is denied")
+        sub = run("mosquitto_sub", version, "-t", "closed", "-C", "1")
+        same("All subscription requests were denied" in sub.stderr + sub.stdout, True, f"mosquitto_sub {version}: {sub}")
+
+
+if __name__ == "__main__":
+    main()
