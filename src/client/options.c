@@ -59,7 +59,7 @@ static const struct setting rows[] = {
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt; the server has to say the same"},
     WAY_GRACE_SETTING(AT(way.grace_us)),
-    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
+    {.name = "drain", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(drain_us), .max = 86400, .default_text = "10",
      .argument = "SECONDS", .help = "how long streams may go on after SIGTERM or SIGINT"},
     {.name = "workers", .kind = SETTING_NUMBER, .offset = AT(workers), .min = 1, .max = WORKERS_MAX,
      .default_text = "1", .argument = "N", .help = "threads"},
@@ -68,7 +68,7 @@ static const struct setting rows[] = {
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
     {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status: one JSON object a line"},
-    LOG_SETTINGS(struct options, log),
+    LOG_SETTINGS(struct options, log, true),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
     {.name = NULL},
@@ -132,6 +132,21 @@ int options_finish(struct options *o, struct config_error *err)
         return EXIT_FAILED;
     }
     return 0;
+}
+
+bool options_reload(struct options *o, char *later, size_t size, struct config_error *err)
+{
+    struct options fresh = {.credentials = {.crypt_key = true}};
+    enum log_level level;
+    if (settings_read_again(&options_table, o->argc, o->argv, &fresh, err) != SETTINGS_RUN)
+        return false;
+    if (fresh.services_file == NULL && o->services_file != NULL)
+        fresh.services_file = strdup(o->services_file); /* options_services() has found it */
+    bool valid = options_finish(&fresh, err) == 0 && log_settings_check(&fresh.log, LOG_LEVEL_NONE, &level, err);
+    if (valid)
+        settings_adopt(&options_table, o, &fresh, later, size);
+    settings_done(&options_table, &fresh);
+    return valid;
 }
 
 /* -- services ------------------------------------------------------------------------------------------------------ */

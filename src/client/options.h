@@ -32,6 +32,8 @@ struct options {
     bool json;
     bool announced; /* there is one service, of the command line ("http TARGET [NAME]"), whose URL is wanted; not a setting */
     struct log_settings log;
+    int argc; /* as they were read, to be read again; not settings */
+    char **argv;
     char *settings_file;
 };
 
@@ -43,6 +45,12 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* After the settings were read: whether they fit together, and where the client connects to: the broker's URL, or host and
  * port. 0, or EXIT_USAGE and *err. */
 int options_finish(struct options *o, struct config_error *err);
+
+/*
+ * The settings file is read again: what reloads is taken into *o, `later` gets the names of what has changed and does not. False and
+ * *err: something is wrong with it, and nothing has changed.
+ */
+bool options_reload(struct options *o, char *later, size_t size, struct config_error *err);
 
 /*
  * The services: from `count` positionals, or else from the file, whose name is in o->services_file afterwards (NULL:

@@ -32,7 +32,7 @@
 
 struct wait {
     struct client *client;
-    const struct options *options;
+    struct options *options;
     struct audit *audit; /* NULL: none */
     const char *id;
     int signals;          /* a signalfd(2) */
@@ -67,9 +67,22 @@ static void rotate(const struct wait *w)
     audit_reopen(w->audit);
 }
 
+static void reload_settings(const struct wait *w)
+{
+    struct config_error err;
+    char later[256];
+    if (!options_reload(w->options, later, sizeof(later), &err)) {
+        log_fatal(PROGRAM, "%s; the settings stay as they were", err.text);
+        return;
+    }
+    log_settings_level(&w->options->log, LOG_LEVEL_NONE, &err);
+    log_info(w->id, "settings are read again%s%s%s", later[0] != '\0' ? " (" : "", later, later[0] != '\0' ? ": at the next start)" : "");
+}
+
 static void reload(const struct wait *w)
 {
     notify_reloading();
+    reload_settings(w);
     client_reload(w->client);
     notify_ready(CLIENT_STATUS);
 }
@@ -150,7 +163,7 @@ static int wait_for_end(struct wait *w)
 
 /* -- running ------------------------------------------------------------------------------------------------------- */
 
-static int run(const struct client_config *config, const struct options *o)
+static int run(const struct client_config *config, struct options *o)
 {
     struct wait w = {.options = o, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .pulse_us = CLOCK_NEVER, .signals = crew_signals_open()};
     struct config_error err;
@@ -318,6 +331,8 @@ int client_program(int argc, char **argv)
     int first;
     memset(&o, 0, sizeof(o));
     o.credentials.crypt_key = true;
+    o.argc = argc;
+    o.argv = argv;
     switch (settings_read(&options_table, argc, argv, &o, &first, stdout, &err)) {
     case SETTINGS_SHOWN:
         return 0;

@@ -25,6 +25,12 @@ static bool format_of(const struct log_settings *s, enum log_format *out, struct
     return false;
 }
 
+bool log_settings_check(const struct log_settings *s, enum log_level otherwise, enum log_level *level, struct config_error *err)
+{
+    enum log_format format;
+    return level_of(s, otherwise, level, err) && format_of(s, &format, err);
+}
+
 int log_settings_open(const struct log_settings *s, const char *program, enum log_level otherwise, struct config_error *err)
 {
     struct log_target target = {.program = program, .where = s->where != NULL ? s->where : LOG_TO_STDERR};

@@ -13,15 +13,15 @@ struct log_settings {
     bool verbose;
 };
 
-/* Rows for `member`, a struct log_settings in the program's `type`. */
-#define LOG_SETTINGS(type, member)                                                                                     \
+/* Rows for `member`, a struct log_settings in the program's `type`; `again`: whether the program reads its settings again. */
+#define LOG_SETTINGS(type, member, again)                                                                                     \
     {.name = "log", .kind = SETTING_PATH, .offset = offsetof(type, member.where), .argument = "stderr|syslog|journal|FILE", \
      .help = "where the log goes, and -v unless log-level says else (default: stderr)"},                               \
     {.name = "log-format", .kind = SETTING_TEXT, .offset = offsetof(type, member.format), .default_text = "text",      \
      .argument = "text|json", .help = "how a line is written"},                                                        \
-    {.name = "log-level", .kind = SETTING_TEXT, .offset = offsetof(type, member.level),                                \
+    {.name = "log-level", .reloads = again, .kind = SETTING_TEXT, .offset = offsetof(type, member.level),                                \
      .argument = "error|warning|info|debug", .help = "the least that is worth a line (default: none; info with -v)"},  \
-    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = offsetof(type, member.verbose),                 \
+    {.name = "verbose", .reloads = again, .letter = 'v', .kind = SETTING_FLAG, .offset = offsetof(type, member.verbose),                 \
      .help = "say what happens"}
 
 /*
@@ -30,6 +30,8 @@ struct log_settings {
  */
 #define LOG_SETTINGS_WRONG (-1)
 int log_settings_open(const struct log_settings *s, const char *program, enum log_level otherwise, struct config_error *err);
+/* Whether all that is said of the log can be; the level that it means. False and *err. */
+bool log_settings_check(const struct log_settings *s, enum log_level otherwise, enum log_level *level, struct config_error *err);
 /* The level again, after a reload. Any thread. False and *err: it is none; nothing has changed then. */
 bool log_settings_level(const struct log_settings *s, enum log_level otherwise, struct config_error *err);
 

@@ -53,6 +53,37 @@ void setting_clear(const struct setting *row, void *values)
     *value = NULL;
 }
 
+static size_t size_of(const struct setting *row)
+{
+    switch (row->kind) {
+    case SETTING_FLAG:
+        return sizeof(bool);
+    case SETTING_NUMBER:
+    case SETTING_PORT:
+        return sizeof(unsigned);
+    case SETTING_SECONDS:
+        return sizeof(uint64_t);
+    default:
+        return sizeof(char *);
+    }
+}
+
+bool setting_same(const struct setting *row, void *one, void *other)
+{
+    if (!is_on_heap(row))
+        return memcmp(value_of(row, one), value_of(row, other), size_of(row)) == 0;
+    const char *a = *(char **)value_of(row, one), *b = *(char **)value_of(row, other);
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void setting_swap(const struct setting *row, void *one, void *other)
+{
+    char kept[sizeof(uint64_t) > sizeof(char *) ? sizeof(uint64_t) : sizeof(char *)];
+    memcpy(kept, value_of(row, one), size_of(row));
+    memcpy(value_of(row, one), value_of(row, other), size_of(row));
+    memcpy(value_of(row, other), kept, size_of(row));
+}
+
 static int flag_set(bool *value, const char *text, struct config_error *err)
 {
     bool on = strcmp(text, "true") == 0;

@@ -15,4 +15,8 @@ int setting_set_json(const struct setting *row, void *values, const struct cJSON
 /* Frees what is on the heap. */
 void setting_clear(const struct setting *row, void *values);
 
+/* Two programs' structs: whether the values are equal; and each gets the other's. */
+bool setting_same(const struct setting *row, void *one, void *other);
+void setting_swap(const struct setting *row, void *one, void *other);
+
 #endif

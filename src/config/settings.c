@@ -28,6 +28,7 @@ struct given {
 struct command_line {
     struct given *given;
     size_t count;
+    bool again; /* secrets are stars already */
     char *letters;        /* for getopt_long() */
     struct option *longs; /* for getopt_long() */
 };
@@ -180,7 +181,7 @@ static void secrets_wipe(const struct command_line *c)
 static bool options_apply(const struct command_line *c, bool file, void *values, struct config_error *err)
 {
     for (size_t i = 0; i < c->count; i++)
-        if ((c->given[i].row->kind == SETTING_FILE) == file && !option_apply(&c->given[i], values, err))
+        if (!(c->again && c->given[i].row->kind == SETTING_SECRET) && (c->given[i].row->kind == SETTING_FILE) == file && !option_apply(&c->given[i], values, err))
             return false;
     return true;
 }
@@ -284,14 +285,15 @@ static bool environment_apply(const struct settings_table *t, void *values, stru
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
 
-enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first,
-                                   FILE *out, struct config_error *err)
+static enum settings_result read_all(const struct settings_table *t, int argc, char **argv, bool again, void *values, int *first,
+                                     FILE *out, struct config_error *err)
 {
     struct command_line c;
     if (!command_line_init(&c, t, argc, argv)) {
         config_error_set(err, "out of memory");
         return SETTINGS_BAD;
     }
+    c.again = again;
     enum settings_result result = options_collect(t, &c, argc, argv, out, err);
     *first = optind;
     if (result == SETTINGS_RUN && !(defaults_apply(t, values, err) && options_apply(&c, true, values, err) &&
@@ -318,6 +320,33 @@ bool settings_recognise(const struct settings_table *t, const char *path)
     cJSON_Delete(root);
     free(text);
     return 2 * known > all;
+}
+
+enum settings_result settings_read(const struct settings_table *t, int argc, char **argv, void *values, int *first, FILE *out,
+                                   struct config_error *err)
+{
+    return read_all(t, argc, argv, false, values, first, out, err);
+}
+
+enum settings_result settings_read_again(const struct settings_table *t, int argc, char **argv, void *values,
+                                         struct config_error *err)
+{
+    int first;
+    return read_all(t, argc, argv, true, values, &first, stdout, err);
+}
+
+void settings_adopt(const struct settings_table *t, void *values, void *fresh, char *later, size_t size)
+{
+    size_t len = 0;
+    later[0] = '\0';
+    for (const struct setting *row = t->rows; row->name != NULL; row++) {
+        if (!setting_has_value(row) || row->kind == SETTING_SECRET || setting_same(row, values, fresh))
+            continue;
+        if (row->reloads)
+            setting_swap(row, values, fresh);
+        else if (len < size)
+            len += (size_t)snprintf(later + len, size - len, "%s%s", len > 0 ? ", " : "", row->name);
+    }
 }
 
 void settings_done(const struct settings_table *t, void *values)

@@ -51,6 +51,7 @@ struct setting {
     const char *instead;      /* variables, with ' ' between them, that say the same in another way: where one is set, what the
                                  file says does not count; NULL: none */
     const char *argument;     /* "PORT" in --help */
+    bool reloads;             /* SIGHUP takes it from the settings file again; --help says so */
     const char *help;
     /* SETTING_TABLE: what a row has (ends with name NULL; none with a default), and the struct's size; `max` rows at most */
     const struct setting *columns;
@@ -77,6 +78,17 @@ enum settings_result settings_read(const struct settings_table *t, int argc, cha
                                    FILE *out, struct config_error *err);
 /* Whether most keys of this file are settings', so that it is one of settings and not of services. False, too, when it cannot be read. */
 bool settings_recognise(const struct settings_table *t, const char *path);
+/*
+ * The same once more, to see what has changed: `values` are zeroed or as they were before settings_read(). Secrets of the command line
+ * were wiped and count as not given.
+ */
+enum settings_result settings_read_again(const struct settings_table *t, int argc, char **argv, void *values,
+                                         struct config_error *err);
+/*
+ * Moves what reloads from `fresh` into `values`, which have both been read and checked. The names of other settings that differ go to
+ * `later` ("domain, workers"; cut; "": none): they wait for a new start.
+ */
+void settings_adopt(const struct settings_table *t, void *values, void *fresh, char *later, size_t size);
 void settings_done(const struct settings_table *t, void *values);
 /* Adds an empty row to a table; NULL: no memory, or `row->max` are there. */
 void *settings_add_row(const struct setting *row, void *values);

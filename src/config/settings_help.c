@@ -49,6 +49,8 @@ static struct text help_of(const struct setting *row)
     add(&t, "%s", row->help);
     if (row->default_text != NULL && row->kind != SETTING_FLAG)
         add(&t, " (default: %s)", row->default_text);
+    if (row->reloads)
+        add(&t, " [reloads]");
     return t;
 }
 
@@ -97,4 +99,10 @@ void settings_help(const struct settings_table *t, FILE *out)
     fprintf(out, "Usage: %s %s\n%s\n\nOptions:\n", t->program, t->usage, t->summary);
     for (const struct setting *row = t->rows; row->name != NULL; row++)
         write_row(row, left, out);
+    for (const struct setting *row = t->rows; row->name != NULL; row++) {
+        if (!row->reloads)
+            continue;
+        fprintf(out, "\n[reloads]: SIGHUP takes it from the settings file again; the others wait for a new start.\n");
+        break;
+    }
 }

@@ -54,7 +54,7 @@ static const struct setting rows[] = {
     {.name = "fingerprint", .kind = SETTING_FLAG, .offset = AT(fingerprint),
      .help = "print the fingerprint of this workstation's key, for the device's authorized_peers"},
     {.name = "quiet", .letter = 'q', .kind = SETTING_FLAG, .offset = AT(quiet), .help = "say only what ends the program"},
-    LOG_SETTINGS(struct options, log),
+    LOG_SETTINGS(struct options, log, false),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
     {.name = NULL},

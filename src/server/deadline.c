@@ -65,8 +65,17 @@ void deadlines_done(struct deadlines *ds)
 void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us,
                     void (*expired)(struct deadline *))
 {
-    ds->queue[kind].lasts_us = lasts_us;
-    ds->queue[kind].expired = expired;
+    struct deadline_queue *q = &ds->queue[kind];
+
+    LIST_FOREACH(node, &q->entries)
+        CONTAINER_OF(node, struct deadline, node)->at_us += lasts_us - q->lasts_us;
+    q->lasts_us = lasts_us;
+    q->expired = expired;
+    if (list_empty(&q->entries))
+        return;
+    uint64_t at_us = CONTAINER_OF(q->entries.next, struct deadline, node)->at_us;
+    if (at_us < ds->armed_us)
+        deadlines_arm(ds, at_us);
 }
 
 void deadline_set(struct deadlines *ds, enum deadline_kind kind, struct deadline *d)

@@ -49,6 +49,7 @@ struct deadlines {
 /* 0 or ENOMEM. */
 int deadlines_init(struct deadlines *ds, struct worker *w);
 void deadlines_done(struct deadlines *ds);
+/* Before any is set, and again: those that are set end so much sooner or later, too. */
 void deadlines_kind(struct deadlines *ds, enum deadline_kind kind, uint64_t lasts_us,
                     void (*expired)(struct deadline *));
 

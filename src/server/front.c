@@ -209,6 +209,13 @@ static void front_set_deadlines(struct front *f)
     deadlines_kind(&f->deadlines, DEADLINE_LINGER, 2 * US_PER_S, bridge_expired);
 }
 
+void front_reload(struct front *f, const struct server_settings *settings)
+{
+    f->config.settings = settings;
+    if (!f->stopped)
+        front_set_deadlines(f);
+}
+
 static int front_start_daemon(struct front *f)
 {
     f->daemon = MHD_start_daemon(

@@ -320,6 +320,8 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
     struct server_part *p = &s->part[index];
     int failure, fd, tls_fd;
 
+    if ((p->edition = edition_create(s->settings)) == NULL)
+        return server_failed(err, "settings", ENOMEM);
     if (!open_port(s, &s->ports.http, index, &fd, err))
         return false;
     if (!open_port(s, &s->ports.tls, index, &tls_fd, err)) {
@@ -328,7 +330,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
     }
     p->front = front_create(&(struct front_config){
                                 .worker = p->worker,
-                                .settings = s->settings,
+                                .settings = &p->edition->settings,
                                 .shard = hub_shard(s->hub, index),
                                 .edge = s->edge,
                                 .listen_fd = fd,
@@ -409,7 +411,7 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-struct server *server_create(const struct server_settings *settings, struct config_error *err)
+struct server *server_create(struct server_settings *settings, struct config_error *err)
 {
     struct server *s;
 
@@ -439,6 +441,8 @@ void server_free(struct server **sp)
         port_keeper_free(&s->keeper);
     for (unsigned i = 0; i < s->count; i++)
         front_free(&s->part[i].front);
+    for (unsigned i = 0; i < s->count; i++)
+        edition_unref(s->part[i].edition);
     if (s->hub != NULL)
         hub_free(&s->hub);
     if (s->edge != NULL)

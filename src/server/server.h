@@ -7,8 +7,8 @@
 
 struct server;
 
-/* Opens the ports and makes everything; nothing runs yet. NULL and *err. `settings` outlives the server. */
-struct server *server_create(const struct server_settings *settings, struct config_error *err);
+/* Opens the ports and makes everything; nothing runs yet. NULL and *err. `settings` outlives the server, which reloads them. */
+struct server *server_create(struct server_settings *settings, struct config_error *err);
 /*
  * Runs until SIGTERM or SIGINT (SIGUSR1: the log is opened again; SIGHUP: certificates are read again, too), then takes nothing new and finishes what is in flight, `drain` at most. A second signal
  * ends the program at once with exit status 1. Called from main() with no other thread running. The exit status.

@@ -15,6 +15,7 @@
 #include "server/admission.h"
 #include "server/broker_side.h"
 #include "server/edge.h"
+#include "server/edition.h"
 #include "server/front.h"
 #include "server/port_keeper.h"
 #include "server/ports.h"
@@ -28,12 +29,13 @@ struct server_part {
     struct server *server;
     struct worker *worker;
     struct front *front;
+    struct edition *edition; /* the worker's own, once it runs */
     struct mail drain, stop;
 };
 
 struct server {
     OBJECT_MAGIC;
-    const struct server_settings *settings;
+    struct server_settings *settings; /* the main thread's, once workers run: they have editions of it */
     struct state *state;
     char *known; /* the clients file as it was read */
     char instance[INSTANCE_TEXT_BYTES + 1];

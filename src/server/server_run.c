@@ -48,9 +48,31 @@ static void server_rotate(const struct server *s)
     access_log_reopen(s->access);
 }
 
+/* Files that settings name are read again in any case. */
+static void settings_reload(struct server *s)
+{
+    struct config_error err;
+    char later[256];
+
+    if (!server_settings_reload(s->settings, later, sizeof(later), &err)) {
+        log_fatal("mdm-tunnel-server", "%s; the settings stay as they were", err.text);
+        return;
+    }
+    log_settings_level(&s->settings->log, LOG_LEVEL_NONE, &err);
+    struct edition *e = edition_create(s->settings);
+    bool sent = e != NULL;
+    for (unsigned i = 0; i < s->count && sent; i++)
+        sent = edition_send(e, s->workers[i], s->part[i].front, &s->part[i].edition);
+    edition_unref(e);
+    if (!sent)
+        log_error("server", "no memory for the settings: not all workers have them");
+    log_info("server", "settings are read again%s%s%s", later[0] != '\0' ? " (" : "", later, later[0] != '\0' ? ": at the next start)" : "");
+}
+
 static void server_reload(struct server *s)
 {
     notify_reloading();
+    settings_reload(s);
     if (s->certificates != NULL)
         tls_store_reload(s->certificates);
     broker_side_reload(&s->clients);

@@ -32,9 +32,9 @@ static const struct setting rows[] = {
      .max = 7 * 24 * 3600, .argument = "SECONDS", .help = "keep such a port open so long after its client has gone"},
     {.name = "https-port", .kind = SETTING_PORT, .offset = AT(https_port), .argument = "PORT",
      .help = "how visitors reach tls-port, where something in front of it has another (default: tls-port)"},
-    {.name = "redirect-https", .kind = SETTING_FLAG, .offset = AT(redirect_https),
+    {.name = "redirect-https", .reloads = true, .kind = SETTING_FLAG, .offset = AT(redirect_https),
      .help = "answer HTTP with the way to HTTPS (308)"},
-    {.name = "hsts", .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
+    {.name = "hsts", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
      .help = "tell browsers to use HTTPS only for so long; 0: not at all"},
     {.name = "acme-webroot", .kind = SETTING_PATH, .offset = AT(acme_webroot), .argument = "DIR",
      .help = "answer HTTP-01 challenges with the files in DIR/.well-known/acme-challenge"},
@@ -62,7 +62,7 @@ static const struct setting rows[] = {
      .help = "what is remembered between runs"},
     {.name = "user", .kind = SETTING_TEXT, .offset = AT(user), .argument = "NAME[:GROUP]",
      .help = "run as this user; ports are opened and keys read before"},
-    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",
+    {.name = "drain", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",
      .help = "at the end, finish what is in flight for so long"},
     {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
      .help = "keep X-Forwarded-* and Forwarded that come from here"},
@@ -85,11 +85,11 @@ static const struct setting rows[] = {
      .help = "ids and names of services that no client gets, such as www,admin,api"},
     {.name = "pages", .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
      .help = "error pages of your own: DIR/502.html, offline.html, maintenance.html, error.html and others"},
-    {.name = "no-listing", .kind = SETTING_FLAG, .offset = AT(no_listing),
+    {.name = "no-listing", .reloads = true, .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
-    {.name = "service-timeout", .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
+    {.name = "service-timeout", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(service_timeout_us), .default_text = "60",
      .argument = "SECONDS", .help = "how long a service may take to begin its answer"},
-    {.name = "hold", .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "5", .argument = "SECONDS",
+    {.name = "hold", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(hold_us), .default_text = "5", .argument = "SECONDS",
      .help = "let visitors wait so long for a client that is away"},
     {.name = "grace", .kind = SETTING_SECONDS, .offset = AT(grace_us), .min = 1, .max = 3600, .default_text = "60",
      .argument = "SECONDS", .help = "how long streams outlive the connection to their client"},
@@ -104,14 +104,14 @@ static const struct setting rows[] = {
      .help = "new streams a second for one address, ten times as many at once; 0: any"},
     {.name = "max-head", .kind = SETTING_NUMBER, .offset = AT(limits.head), .min = HTTP_REQUEST_HEAD_MIN,
      .max = HTTP_REQUEST_HEAD_MAX, .default_text = "24576", .argument = "BYTES", .help = "largest header of a request"},
-    {.name = "head-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.head_us), .min = 1, .max = 3600,
+    {.name = "head-timeout", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(limits.head_us), .min = 1, .max = 3600,
      .default_text = TEXT_OF(HTTP_HEAD_TIMEOUT_S), .argument = "SECONDS", .help = "how long a request's header may take to come"},
-    {.name = "stall-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.stall_us), .min = 1, .max = 86400,
+    {.name = "stall-timeout", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(limits.stall_us), .min = 1, .max = 86400,
      .default_text = TEXT_OF(HTTP_STALL_TIMEOUT_S), .argument = "SECONDS",
      .help = "how long a visitor may neither send its request's body nor read its answer's"},
-    {.name = "idle-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.idle_us), .min = 1, .max = 86400,
+    {.name = "idle-timeout", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(limits.idle_us), .min = 1, .max = 86400,
      .default_text = TEXT_OF(HTTP_IDLE_TIMEOUT_S), .argument = "SECONDS", .help = "how long a connection may be without a request"},
-    {.name = "connection-requests", .kind = SETTING_NUMBER, .offset = AT(limits.requests),
+    {.name = "connection-requests", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(limits.requests),
      .default_text = TEXT_OF(HTTP_REQUESTS_PER_CONNECTION), .argument = "N",
      .help = "requests of one connection, which is closed then; 0: any"},
     {.name = "connect-timeout", .kind = SETTING_SECONDS, .offset = AT(limits.connect_us), .min = 1, .max = 3600,
@@ -128,7 +128,7 @@ static const struct setting rows[] = {
      .help = "a line for each request and each connection; - is standard output (default: none)"},
     {.name = "access-format", .kind = SETTING_TEXT, .offset = AT(access_format_text), .default_text = "combined",
      .argument = "combined|json", .help = "how it is written"},
-    LOG_SETTINGS(struct server_settings, log),
+    LOG_SETTINGS(struct server_settings, log, true),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
     {.name = NULL},
@@ -370,6 +370,8 @@ enum settings_result server_settings_read(int argc, char **argv, struct server_s
                                           struct config_error *err)
 {
     memset(out, 0, sizeof(*out));
+    out->argc = argc;
+    out->argv = argv;
     out->tls_port = SERVER_NO_PORT;
     enum settings_result result = settings_read(&table, argc, argv, out, first, stdout, err);
     if (result == SETTINGS_RUN && !settings_check(out, err))
@@ -377,6 +379,20 @@ enum settings_result server_settings_read(int argc, char **argv, struct server_s
     if (result != SETTINGS_RUN)
         server_settings_done(out);
     return result;
+}
+
+bool server_settings_reload(struct server_settings *s, char *later, size_t size, struct config_error *err)
+{
+    struct server_settings fresh = {.tls_port = SERVER_NO_PORT};
+    enum log_level level;
+
+    if (settings_read_again(&table, s->argc, s->argv, &fresh, err) != SETTINGS_RUN)
+        return false;
+    bool valid = settings_check(&fresh, err) && log_settings_check(&fresh.log, LOG_LEVEL_NONE, &level, err);
+    if (valid)
+        settings_adopt(&table, s, &fresh, later, size);
+    server_settings_done(&fresh);
+    return valid;
 }
 
 void server_settings_done(struct server_settings *s)

@@ -35,6 +35,8 @@ struct server_limits {
 };
 
 struct server_settings {
+    int argc; /* as they were read, to be read again */
+    char **argv;
     struct server_limits limits;
     unsigned client_streams, client_bandwidth, client_rate;
     struct edge_limits edge; /* from those above */
@@ -88,6 +90,11 @@ struct server_settings {
 /* *first: the index of the first word of a command; argc when there is none. */
 enum settings_result server_settings_read(int argc, char **argv, struct server_settings *out, int *first,
                                           struct config_error *err);
+/*
+ * The settings file is read again: what reloads is taken into *s, `later` gets the names of what has changed and does not. False and
+ * *err: something is wrong with it, and nothing has changed.
+ */
+bool server_settings_reload(struct server_settings *s, char *later, size_t size, struct config_error *err);
 void server_settings_done(struct server_settings *s);
 
 #endif

@@ -3,10 +3,11 @@
 """What the programs say about their options, and the statuses they exit with."""
 import json
 import re
+import signal
 import socket
 import subprocess
 
-from lib import check, main, same, seconds, story
+from lib import check, main, same, seconds, story, wait_until
 from lib.program import Program
 
 SERVER, CLIENT = "mdm-tunnel-server", "mdm-tunnel-client"
@@ -175,6 +176,33 @@ def _(t):
     config.write_text('{"port": "x"}')
     refused(t, 2, "port", SERVER, "--config", config)
     refused(t, 2, "no-such.json", SERVER, "--config", "no-such.json")
+
+
+@story("SIGHUP: what reloads takes effect at once, the rest is named, and a file with something wrong changes nothing")
+def _(t):
+    files = {name: t.directory / f"{name}.settings" for name in ("server", "client")}
+    for file in files.values():
+        file.write_text('{"log_level": "info"}')
+    files["server"].write_text('{"domain": "example.com"}')
+    tunnel = t.tunnel({"hello": t.origin()}, server=["--config", files["server"]], client=["--settings", files["client"]])
+    listing = lambda: tunnel.server.ask(host="tim.example.com").status  # noqa: E731
+    same(listing(), 200, "the list of services")
+    files["server"].write_text('{"no_listing": true, "hold": 0, "domain": "elsewhere.example"}')
+    tunnel.server.signal(signal.SIGHUP)
+    tunnel.server.wait_log(r"settings are read again \(domain: at the next start\)")
+    wait_until(lambda: [listing() for _ in range(8)] == [404] * 8, "there is no list on any worker")
+    same(tunnel.ask().status, 200, "what goes on")
+    files["server"].write_text('{"no_listing": false, "hold": "x"}')
+    tunnel.server.signal(signal.SIGHUP)
+    tunnel.server.wait_log(r"server.settings: hold: not a number; the settings stay as they were")
+    same(listing(), 404, "what a wrong file says")
+    files["client"].write_text('{"log_level": "debug", "weight": 7}')
+    tunnel.client.signal(signal.SIGHUP)
+    tunnel.client.wait_log(r"settings are read again \(weight: at the next start\)")
+    files["client"].write_text('{"log_level": "none"}')
+    tunnel.client.signal(signal.SIGHUP)
+    tunnel.client.wait_log("log-level: 'none' is none of .*; the settings stay as they were")
+    same(tunnel.ask().status, 200, "what goes on")
 
 
 main()

@@ -59,6 +59,15 @@ def same_options(program, page):
            [f"only in the manual: {o}" for o in sorted(in_manual - in_help)])
 
 
+def reloading(program, page):
+    text = subprocess.run([os.path.join(build, program), "--help"], capture_output=True, text=True, check=True).stdout
+    entries = re.split(r"\n(?=  -)", text.split("\n\n[reloads]")[0])
+    said = {re.search(r"--([a-z-]+)", e)[1] for e in entries if "[reloads]" in re.sub(r"\s+", " ", e) and e.startswith("  -")}
+    listed = re.search(r"^\.Sh RELOADING\n(.*?)^take effect", read("man", page), re.S | re.M)
+    found = set(re.findall(r"^\.Fl -([a-z-]+)", listed[1], re.M)) if listed else set()
+    report(f"{page} lists what reloads", [f"not in both: {o}" for o in sorted(said ^ found)] + ([] if said else ["nothing reloads"]))
+
+
 def rows(table, macro):
     return re.findall(rf"^{macro}\((.*)\)$", read("include", "mdm-tunnel", "tbl", table), re.M)
 
@@ -110,11 +119,13 @@ def counters():
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
             ("mdm-tunnel-connect", "mdm-tunnel-connect.1"), ("mdm-tunnel-proxy", "mdm-tunnel-proxy.8")]
-print(f"1..{len(pages) + len(programs) + 5}")
+print(f"1..{len(pages) + len(programs) + 7}")
 for page in pages:
     lint(page)
 for program, page in programs:
     same_options(program, page)
+reloading(*programs[0])
+reloading(*programs[1])
 protocol_tables()
 service_keys()
 counters()
