@@ -422,6 +422,16 @@
 /* Local connections on one worker: each needs a stream, of which a session has STREAMS_PER_SESSION_MAX. */
 #define VISITS_PER_WORKER_MAX 16384
 
+/* -- folders ------------------------------------------------------------------------------------------------------- */
+
+/* Connections to a folder's service: the server has as many idle ones at most as requests at one time. */
+#define FILES_CONNECTIONS_MAX 1000
+/* Seconds without a byte: a visitor who does not read. */
+#define FILES_TIMEOUT_S 120
+/* Names on a folder's page, and its size: more nobody reads. */
+#define FILES_LISTED_MAX 10000
+#define FILES_LIST_BYTES_MAX (16 * MIB)
+
 /* -- control socket ------------------------------------------------------------------------------------------------ */
 
 /* A line that is asked: a word or two. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "client/inspector.h"
+#include "files/files.h"
 #include "config/path.h"
 #include "config/port_list.h"
 #include "config/state.h"
@@ -76,10 +77,10 @@ static const struct setting rows[] = {
 
 const struct settings_table options_table = {
     .program = "mdm-tunnel-client",
-    .usage = "[options] [NAME=TARGET ... | http TARGET [NAME] | tcp TARGET [NAME] | COMMAND]",
+    .usage = "[options] [NAME=TARGET ... | http|tcp|file TARGET [NAME] | COMMAND]",
     .summary = "Makes local services reachable through an mdm-tunnel server.\n"
                "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
-               "http, tcp: one service (NAME: web), whose URL is printed when visitors can come.\n"
+               "http, tcp, file (of a folder): one service (NAME: web), whose URL is printed when visitors can come.\n"
                "Commands: fingerprint (of this client's key) | status (of the running client) |\n"
                "          check FILE (of services or settings)",
     .rows = rows,
@@ -165,7 +166,7 @@ static int services_from_arguments(char *const *positionals, int count, struct s
 /* As its file would say it. */
 static const struct service_word {
     const char *word, *rest;
-} service_words[] = {{"http", ""}, {"tcp", ",\"tcp\":\"auto\""}};
+} service_words[] = {{"http", ""}, {"tcp", ",\"tcp\":\"auto\""}, {"file", ""}};
 
 static const struct service_word *service_word_find(const char *text)
 {
@@ -175,7 +176,18 @@ static const struct service_word *service_word_find(const char *text)
     return NULL;
 }
 
-static int services_from_words(char *const *words, int count, struct services *out, struct config_error *err)
+/* A folder is served behind a socket, which is the target then. */
+static bool folder_serve(struct options *o, const char *folder, struct text *target, struct config_error *err)
+{
+    o->files = files_create(folder, err->text, sizeof(err->text));
+    if (o->files == NULL)
+        return false;
+    text_add_json(target, "unix:");
+    text_add_json(target, files_socket(o->files));
+    return true;
+}
+
+static int services_from_words(struct options *o, char *const *words, int count, struct services *out, struct config_error *err)
 {
     const struct service_word *w = service_word_find(words[0]);
     struct text json;
@@ -187,7 +199,12 @@ static int services_from_words(char *const *words, int count, struct services *o
     text_add(&json, "{\"", 2);
     text_add_json(&json, count == 3 ? words[2] : SERVICE_NAME_DEFAULT);
     text_format(&json, "\":{\"target\":\"");
-    text_add_json(&json, words[1]);
+    if (strcmp(w->word, "file") != 0)
+        text_add_json(&json, words[1]);
+    else if (!folder_serve(o, words[1], &json, err)) {
+        text_done(&json);
+        return EXIT_FAILED;
+    }
     text_format(&json, "\"%s}}", w->rest);
     bool valid = !json.failed && services_parse(json.at, json.len, w->word, out, err) == 0;
     if (json.failed)
@@ -220,7 +237,7 @@ int options_services(struct options *o, char *const *positionals, int count, str
     }
     if (count > 0 && service_word_find(positionals[0]) != NULL) {
         o->announced = true;
-        return services_from_words(positionals, count, out, err);
+        return services_from_words(o, positionals, count, out, err);
     }
     if (count > 0)
         return services_from_arguments(positionals, count, out, err);

@@ -12,6 +12,8 @@
 #include "config/settings.h"
 #include "relay/way_settings.h"
 
+struct files;
+
 struct options {
     char *id; /* NULL: as the last time */
     struct way_settings way;
@@ -30,6 +32,7 @@ struct options {
     uint64_t drain_us;
     unsigned workers;
     bool json;
+    struct files *files; /* the folder's service ("file FOLDER [NAME]"): the caller frees it; NULL: none */
     bool announced; /* there is one service, of the command line ("http TARGET [NAME]"), whose URL is wanted; not a setting */
     struct log_settings log;
     int argc; /* as they were read, to be read again; not settings */

@@ -22,6 +22,7 @@
 #include "client/keys.h"
 #include "client/options.h"
 #include "config/state.h"
+#include "files/files.h"
 #include "relay/crew.h"
 #include "relay/trust.h"
 
@@ -319,6 +320,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
         log_fatal(PROGRAM, "%s", err.text);
     else
         status = run_trusting(o, id, &services);
+    files_free(&o->files);
     free(id);
     log_close();
     return status;

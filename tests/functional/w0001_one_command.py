@@ -108,6 +108,62 @@ def _(t):
         check(says in done.stderr, f"{words}: {done.stderr}")
 
 
+@story("file FOLDER serves a folder and nothing beyond it: lists, types, ranges, validators")
+def _(t):
+    site = t.directory / "site"
+    (site / "sub").mkdir(parents=True)
+    (site / "a.txt").write_bytes(bytes(range(48, 58)) * 10)
+    (site / "<b>&.html").write_text("b")
+    (site / ".secret").write_text("hidden")
+    (site / "sub" / "index.html").write_text("index")
+    (t.directory / "outside.txt").write_text("outside")
+    (site / "out").symlink_to(t.directory / "outside.txt")
+    (site / "up").symlink_to("../outside.txt")
+    (site / "inside").symlink_to("sub/index.html")
+    tunnel = t.tunnel(server=["--domain", "example.com"])
+    client = one_command(t, tunnel, "tim", "file", site)
+    same(wait_until(lambda: client.stdout, "the URL is printed"), f"http://web.tim.example.com:{tunnel.server.http}/\n", "URL")
+
+    def curl(target, *options):
+        where = f"http://127.0.0.1:{tunnel.server.http}{target}"
+        words = ["curl", "-s", "--path-as-is", "-o", "-", "-w", "\n%{http_code} %{content_type} %{redirect_url}", "-H", "Host: web.tim.example.com"]
+        done = subprocess.run([*words, *options, where], capture_output=True, timeout=seconds(20))
+        body, _, tail = done.stdout.rpartition(b"\n")
+        return tail.decode().split(" ")[0], body, tail.decode()
+
+    text = (site / "a.txt").read_bytes()
+    status, body, tail = curl("/a.txt")
+    same((status, body), ("200", text), "a file")
+    check("text/plain" in tail, tail)
+    page = curl("/")[1].decode()
+    check('<a href="./a.txt">a.txt</a>' in page and '<a href="./%3Cb%3E%26.html">&lt;b&gt;&amp;.html</a>' in page, page)
+    check("secret" not in page and ">out<" not in page and ">up<" not in page and ">inside<" in page, page)
+    same(curl("/sub/")[:2], ("200", b"index"), "index.html")
+    status, _, tail = curl("//sub")
+    same(status, "301", "a folder without its slash")
+    check(tail.endswith("/sub/") and "//sub" not in tail, tail)
+    same(curl("/inside")[:2], ("200", b"index"), "a link within")
+    for target in ("/out", "/up", "/../outside.txt", "/%2e%2e/outside.txt", "/sub/..%2f..%2foutside.txt", "/.secret", "/none", "/a.txt/"):
+        same(curl(target)[0], "404", target)
+    same(curl("/a.txt%00.html")[0], "400", "NUL")
+    same(curl("/a.txt", "-X", "DELETE")[0], "405", "DELETE")
+    same(curl("/a.txt", "-r", "5-9")[:2], ("206", text[5:10]), "a range")
+    same(curl("/a.txt", "-r", "-3")[:2], ("206", text[-3:]), "the end")
+    same(curl("/a.txt", "-r", "100-")[0], "416", "beyond")
+    same(curl("/a.txt", "-r", "5-9", "-H", 'If-Range: "other"')[:2], ("200", text), "a range of another file")
+    head = curl("/a.txt", "-I")[1].decode().lower().replace("\r", "")
+    check("content-length: 100" in head and "accept-ranges: bytes" in head, head)
+    etag = next(line.split(": ", 1)[1] for line in head.split("\n") if line.startswith("etag: "))
+    same(curl("/a.txt", "-H", f"If-None-Match: {etag}")[:2], ("304", b""), "not modified")
+    part = t.directory / "part"
+    part.write_bytes(text[:40])
+    where = f"http://127.0.0.1:{tunnel.server.http}/a.txt"
+    subprocess.run(["curl", "-s", "-C", "-", "-o", part, "-H", "Host: web.tim.example.com", where], timeout=seconds(20))
+    same(part.read_bytes(), text, "a download that is resumed")
+    same(client.stop(), 0, "exit status")
+    same(run(t, CLIENT, "-i", "tim", "--state-dir", t.directory / "s", "file", t.directory / "none").returncode, 1, "no folder")
+
+
 @story("check says what the start would say of a file, and starts nothing")
 def _(t):
     file = t.directory / "file.json"

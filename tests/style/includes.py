@@ -14,6 +14,7 @@ top = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(here
 LAYERS = {
     "base": set(),
     "web": {"base"},
+    "files": {"base"},
     "wire": {"base"},
     "mqtt": {"base"},
     "config": {"wire", "base"},
@@ -33,13 +34,13 @@ LAYERS = {
     "proxy": {"dial", "hook", "config", "link", "broker", "gate", "revoke", "tls", "mqtt", "wire", "base"},
     "server": {"web", "config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "connect": {"relay", "dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "client": {"inspect", "web", "relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
+    "client": {"files", "inspect", "web", "relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
 }
 
 # Headers of libraries that only some layers may include.
 OWNERS = [
     (r"MQTT(Client|Async|Properties|ReasonCodes|SubscribeOpts|ClientPersistence)\w*\.h", {"link"}),
-    (r"microhttpd\.h", {"server", "web"}),
+    (r"microhttpd\.h", {"server", "web", "files"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
     (r"openssl/ssl\.h", {"seal", "tls"}),
     (r"curl/curl\.h", {"hook", "revoke"}),
