@@ -72,6 +72,15 @@ struct mdm_subscribe {
     unsigned qos;
 };
 
+/* A visitor's request to a service of a client of mdm-tunnel-server. */
+struct mdm_request {
+    const char *client_id, *service;
+    const char *method, *path; /* the path with its query, as it came */
+    const char *address;       /* the visitor's */
+    const struct mdm_header *headers;
+    size_t header_count;
+};
+
 enum mdm_direction { MDM_TO_BROKER, MDM_TO_CLIENT };
 enum mdm_stage {
     MDM_BEFORE, /* as it came */
@@ -114,7 +123,8 @@ struct mdm_hook_host {
      * not of this question, too long, or no memory. */
     bool (*replace)(struct mdm_question *q, enum mdm_field field, const void *data, size_t len);
     /* With a denial: the reason code that MQTT 5 has for the answer (default 0x87, not authorized; 0x86 is turned into 4 for
-     * older clients), and words for the log (copied; NULL: none). */
+     * older clients), and words for the log (copied; NULL: none). Of a request: an HTTP status from 400 to 599 (default 403), and
+     * words for the visitor's page. */
     void (*refuse)(struct mdm_question *q, unsigned reason, const char *words);
     /* The answer to a question whose call returned MDM_LATER: MDM_ALLOW or MDM_DENY. Any thread, never blocks. */
     void (*answer)(struct mdm_question *q, enum mdm_verdict verdict);
@@ -160,6 +170,9 @@ struct mdm_hook {
     void (*unsubscribe)(void *ctx, const struct mdm_session *s, const char *filter);
     /* Once for each session that `connect` was called for. */
     void (*disconnect)(void *ctx, const struct mdm_session *s, const char *why);
+
+    /* May this request go to the service? */
+    enum mdm_verdict (*auth_request)(void *ctx, struct mdm_question *q, const struct mdm_request *r);
 
     /* The program ends: no call comes any more, no answer may follow. Frees the hook. */
     void (*close)(void *ctx);

@@ -31,6 +31,7 @@ bool hook_chain_add(struct hook_chain *c, const struct mdm_hook *hook)
     w->subscribe |= hook->subscribe != NULL;
     w->unsubscribe |= hook->unsubscribe != NULL;
     w->disconnect |= hook->disconnect != NULL;
+    w->auth_request |= hook->auth_request != NULL;
     return true;
 }
 

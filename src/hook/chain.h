@@ -12,6 +12,7 @@
 #include "base/worker.h"
 #include "hook/session.h"
 #include "mqtt/packet.h"
+#include "wire/http.h"
 
 struct hook_chain;
 
@@ -23,7 +24,8 @@ void hook_chain_free(struct hook_chain **c);
 
 /* What any of the hooks is interested in: the functions by name. */
 struct hook_wants {
-    bool auth_connect, auth_publish, auth_subscribe, intercept, rewrite, connect, publish, subscribe, unsubscribe, disconnect;
+    bool auth_connect, auth_publish, auth_subscribe, intercept, rewrite, connect, publish, subscribe, unsubscribe, disconnect,
+        auth_request;
 };
 const struct hook_wants *hook_chain_wants(const struct hook_chain *c);
 
@@ -38,6 +40,9 @@ struct mdm_question *question_publish(const struct hook_chain *c, struct hook_se
 struct mdm_question *question_subscribe(const struct hook_chain *c, struct hook_session *s, const struct mqtt_filter *f);
 struct mdm_question *question_packet(const struct hook_chain *c, struct hook_session *s, enum mdm_direction direction,
                                      enum mdm_stage stage, struct slice packet);
+/* `head`: as hook_request_create(). */
+struct mdm_question *question_request(const struct hook_chain *c, const char *client, const char *service, const char *address,
+                                      struct http_text head);
 /* Asks the hooks. MDM_LATER: `done` follows, not from inside this call. */
 enum mdm_verdict question_ask(struct mdm_question *q, struct worker *w, question_done_fn *done, void *ctx);
 /* What stands there after MDM_ALLOW; valid as long as the question. */

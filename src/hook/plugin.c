@@ -48,3 +48,15 @@ bool hook_plugin_add(struct hook_chain *c, const char *what, char *error, size_t
     snprintf(error, error_size, "%.*s: %s", (int)(equals - what), what, why);
     return false;
 }
+
+bool hook_plugins_add(struct hook_chain *c, const char *lines, char *error, size_t error_size)
+{
+    char line[PATH_TEXT_MAX];
+    const char *at = lines != NULL ? lines : "";
+    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
+        if (!hook_plugin_add(c, line, error, error_size))
+            return false;
+    }
+    return true;
+}

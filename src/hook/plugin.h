@@ -13,5 +13,7 @@ struct hook_chain;
  * ends. False with the reason in `error`.
  */
 bool hook_plugin_add(struct hook_chain *c, const char *what, char *error, size_t error_size);
+/* The same for lines of them, each ending in '\n'; NULL: none. */
+bool hook_plugins_add(struct hook_chain *c, const char *lines, char *error, size_t error_size);
 
 #endif

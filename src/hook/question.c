@@ -9,11 +9,12 @@
 
 #include "base/log.h"
 #include "hook/internal.h"
+#include "hook/request.h"
 #include "mqtt/topic.h"
 
 #define QUESTION_MAGIC 0x68717565u
 
-enum question_kind { ASK_CONNECT, ASK_PUBLISH, ASK_SUBSCRIBE, ASK_PACKET };
+enum question_kind { ASK_CONNECT, ASK_PUBLISH, ASK_SUBSCRIBE, ASK_PACKET, ASK_REQUEST };
 
 struct field {
     struct mqtt_span now;
@@ -25,7 +26,8 @@ struct mdm_question {
     OBJECT_MAGIC;
     enum question_kind kind;
     const struct hook_chain *chain;
-    struct hook_session *session;
+    struct hook_session *session; /* NULL: it is about a request */
+    struct hook_request *request; /* NULL: it is not */
     struct worker *worker;
     unsigned at;              /* the hook that is asked */
     bool later;               /* one has to answer */
@@ -56,7 +58,7 @@ static struct mdm_question *question_create(enum question_kind kind, const struc
         return NULL;
     q->kind = kind;
     q->chain = c;
-    q->session = hook_session_ref(s);
+    q->session = s != NULL ? hook_session_ref(s) : NULL;
     q->hold = hold != NULL ? chunk_ref(hold) : NULL;
     q->reason = MQTT_NOT_AUTHORIZED;
     return q;
@@ -130,6 +132,16 @@ struct mdm_question *question_packet(const struct hook_chain *c, struct hook_ses
     return q;
 }
 
+struct mdm_question *question_request(const struct hook_chain *c, const char *client, const char *service, const char *address,
+                                      struct http_text head)
+{
+    struct mdm_question *q = question_create(ASK_REQUEST, c, NULL, NULL);
+    if (q == NULL)
+        return NULL;
+    q->request = hook_request_create(client, service, address, head);
+    return made(q, q->request != NULL);
+}
+
 /* -- asking ---------------------------------------------------------------------------------------------------------- */
 
 static const char *text_at(const struct mdm_question *q, enum mdm_field field)
@@ -144,7 +156,7 @@ static struct mdm_bytes bytes_at(const struct mdm_question *q, enum mdm_field fi
 
 static enum mdm_verdict hook_ask(struct mdm_question *q, const struct mdm_hook *hook)
 {
-    const struct mdm_session *s = hook_session_facts(q->session);
+    const struct mdm_session *s = q->session != NULL ? hook_session_facts(q->session) : NULL;
     switch (q->kind) {
     case ASK_CONNECT:
         q->connect.client_id = text_at(q, MDM_CLIENT_ID);
@@ -162,6 +174,8 @@ static enum mdm_verdict hook_ask(struct mdm_question *q, const struct mdm_hook *
         q->packet.bytes = bytes_at(q, MDM_PACKET);
         q->packet.type = q->fields[MDM_PACKET].now.data[0] >> 4;
         return hook->intercept == NULL ? MDM_ALLOW : hook->intercept(hook->ctx, s, q, &q->packet);
+    case ASK_REQUEST:
+        return hook->auth_request == NULL ? MDM_ALLOW : hook->auth_request(hook->ctx, q, &q->request->facts);
     }
     return MDM_DENY;
 }
@@ -241,6 +255,8 @@ static bool field_allowed(const struct mdm_question *q, enum mdm_field field)
         return field == MDM_TOPIC || field == MDM_QOS;
     case ASK_PACKET:
         return field == MDM_PACKET;
+    case ASK_REQUEST:
+        return false;
     }
     return false;
 }
@@ -292,7 +308,7 @@ static bool host_replace(struct mdm_question *q, enum mdm_field field, const voi
 static void host_refuse(struct mdm_question *q, unsigned reason, const char *words)
 {
     CHECK_OBJECT(q, QUESTION_MAGIC);
-    if (reason >= MQTT_UNSPECIFIED && reason <= UINT8_MAX)
+    if (q->kind == ASK_REQUEST || (reason >= MQTT_UNSPECIFIED && reason <= UINT8_MAX))
         q->reason = reason;
     snprintf(q->words, sizeof(q->words), "%s", words != NULL ? words : "");
 }
@@ -338,6 +354,7 @@ void question_free(struct mdm_question **qp)
     }
     chunk_unref(q->hold);
     hook_session_unref(q->session);
+    hook_request_free(q->request);
     FREE_OBJECT(q);
 }
 

@@ -112,16 +112,11 @@ static bool callback_load(struct proxy *p, struct config_error *err)
 
 static bool hooks_load(struct proxy *p, struct config_error *err)
 {
-    char why[512], line[PATH_TEXT_MAX];
-    const char *at = p->settings->hooks != NULL ? p->settings->hooks : "";
-    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
-        snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
-        if (!hook_plugin_add(p->hooks, line, why, sizeof(why))) {
-            config_error_set(err, "hook: %s", why);
-            return false;
-        }
-    }
-    return true;
+    char why[512];
+    if (hook_plugins_add(p->hooks, p->settings->hooks, why, sizeof(why)))
+        return true;
+    config_error_set(err, "hook: %s", why);
+    return false;
 }
 
 static void raise_descriptor_limit(void)

@@ -9,6 +9,7 @@
 #include "server/exchange.h"
 #include "server/front.h"
 #include "server/gate_address.h"
+#include "server/hooking.h"
 #include "server/mqtt_entry.h"
 #include "server/visitor.h"
 #include "wire/rules.h"
@@ -143,7 +144,7 @@ static void dispatch_offered(struct exchange *ex, const struct edge_offer *offer
     }
     if (s == NULL && !exchange_move(ex, &error_unknown_service))
         exchange_fail(ex, &error_unknown_service, NULL);
-    else if (s != NULL && gate_pass(ex, s->rules) == GATE_OPEN)
+    else if (s != NULL && gate_pass(ex, s->rules) == GATE_OPEN && hooking_pass(ex) == GATE_OPEN)
         dispatch_connect(ex);
 }
 

@@ -36,6 +36,7 @@ struct front_config {
     const struct server_settings *settings; /* outlives the front */
     struct hub_shard *shard;
     struct edge *edge;
+    const struct hook_chain *hooks; /* NULL: none */
     int listen_fd;      /* the front's own from now on */
     int tls_listen_fd;  /* likewise; -1: none */
     uint16_t port, https_port; /* as visitors reach them */

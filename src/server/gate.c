@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a request has to pass. */
+#include "hook/chain.h"
 #include "server/gate.h"
 
 #include <openssl/crypto.h>
@@ -349,6 +350,7 @@ void gate_cancel(struct gate *g)
     if (g->question != NULL)
         g->question->exchange = NULL;
     g->question = NULL;
+    question_forget(&g->asked);
 }
 
 void gate_leave(struct gate *g)

@@ -14,6 +14,7 @@
 
 struct exchange;
 struct gate_question;
+struct mdm_question;
 
 enum gate_stage {
     GATE_NEW,
@@ -29,6 +30,9 @@ struct gate {
     struct pace *pace;        /* NULL: any bandwidth */
     struct slice head;        /* the request's as the rules change it; empty: they do not */
     const char *user;         /* the rules': who says to be that; NULL: nobody that is known */
+    struct mdm_question *asked; /* hooks, about the request */
+    bool hooked;                /* they have let it through */
+    unsigned status;            /* or say this instead; 0: what the error says */
     unsigned retry_after_s;   /* for the visitor who is turned away; 0: nothing is said */
 };
 

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/listener.h"
+#include "hook/chain.h"
+#include "hook/plugin.h"
 #include "link/link.h"
 #include "mdm-tunnel/limits.h"
 #include "server/certificates.h"
@@ -234,6 +236,21 @@ static bool create_admission(struct server *s, struct config_error *err)
     return true;
 }
 
+static bool create_hooks(struct server *s, struct config_error *err)
+{
+    char why[512];
+
+    if (s->settings->hooks == NULL)
+        return true;
+    s->hooks = hook_chain_create();
+    if (s->hooks == NULL)
+        return server_failed(err, "hooks", ENOMEM);
+    if (hook_plugins_add(s->hooks, s->settings->hooks, why, sizeof(why)))
+        return true;
+    config_error_set(err, "hook: %s", why);
+    return false;
+}
+
 static bool create_broker(struct server *s, struct config_error *err)
 {
     return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, &s->ports, err);
@@ -333,6 +350,7 @@ static bool create_front(struct server *s, unsigned index, struct config_error *
                                 .settings = &p->edition->settings,
                                 .shard = hub_shard(s->hub, index),
                                 .edge = s->edge,
+                                .hooks = s->hooks,
                                 .listen_fd = fd,
                                 .tls_listen_fd = tls_fd,
                                 .port = s->ports.http,
@@ -386,7 +404,7 @@ static bool server_init(struct server *s, struct config_error *err)
     if (s->settings->access_log != NULL &&
         (s->access = access_log_create(s->settings->access_log, s->settings->access_format, "mdm-tunnel-server", err)) == NULL)
         return false;
-    if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) ||
+    if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || !create_hooks(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
     for (unsigned i = 0; i < s->count; i++)
@@ -450,6 +468,7 @@ void server_free(struct server **sp)
     broker_side_free(&s->clients);
     if (s->admission != NULL)
         admission_free(&s->admission);
+    hook_chain_free(&s->hooks);
     if (s->certificates != NULL)
         tls_store_free(&s->certificates);
     for (unsigned i = 0; i < s->count; i++)

@@ -47,6 +47,7 @@ struct server {
     struct admission *admission; /* NULL: no encryption */
     struct tls_store *certificates; /* NULL: none */
     struct edge *edge;
+    struct hook_chain *hooks; /* NULL: none */
     struct access_log *access; /* NULL: none */
     struct hub *hub;
     struct front *fronts[WORKERS_MAX]; /* as in `part` */

@@ -48,6 +48,7 @@ struct server_settings {
     char *bind, *client_bind;
     char *domain;
     char *reserved; /* labels that no client and no service has, lower case; NULL: none */
+    char *hooks; /* lines; NULL: none */
     char *domains_text;
     struct names names; /* from it */
     unsigned workers;

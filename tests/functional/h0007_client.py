@@ -269,7 +269,7 @@ def _(t):
         after = sorted(p.name for p in t.directory.iterdir())
         same(after, before, "files")
         names = {p.name for p in (t.directory / "server.state").iterdir()}
-        check(all(re.fullmatch(r"[a-z._-]+(-\d+)?(\.pem)?", n) for n in names), names)
+        check(all(re.fullmatch(r"[a-z._-]+(-\d+)?(\.pem)?|server\.\d+\.sock", n) for n in names), names)
 
 
 main()

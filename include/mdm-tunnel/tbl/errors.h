@@ -24,6 +24,7 @@ ERROR(unauthorized, 34, STREAM, 401, INFO, "the service wants a user and a passw
 ERROR(address_denied, 35, STREAM, 403, INFO, "visitors from this address are not let in")
 ERROR(too_many_requests, 36, STREAM, 429, INFO, "too many requests from this address")
 ERROR(rule_unknown, 37, STREAM, 502, WARNING, "the service has a rule that the server does not know")
+ERROR(hook_denied, 39, STREAM, 403, INFO, "the server does not let this request through")
 ERROR(maintenance, 38, STREAM, 503, INFO, "the service is being worked on")
 /* how a stream ends */
 ERROR(cancelled, 20, STREAM, 502, DEBUG, "the other end is gone")

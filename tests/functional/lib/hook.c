@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const struct mdm_hook_host *host;
@@ -26,6 +27,8 @@ static void threads_add(int n)
 }
 
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+static void host_refuse(struct mdm_question *q) { host->refuse(q, 418, "short and <stout>"); }
 
 static void *late(void *question)
 {
@@ -88,6 +91,22 @@ static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction
     return direction == MDM_TO_CLIENT && begins(topic, prefix) ? (size_t)snprintf(out, size, "%s", topic + len) : 0;
 }
 
+static enum mdm_verdict auth_request(void *ctx, struct mdm_question *q, const struct mdm_request *r)
+{
+    (void)ctx;
+    const char *host = "-";
+    for (size_t i = 0; i < r->header_count; i++)
+        host = strcasecmp(r->headers[i].name, "host") == 0 ? r->headers[i].value : host;
+    fprintf(events, "auth_request %s/%s %s %s host=%s\n", r->client_id, r->service, r->method, r->path, host);
+    if (begins(r->path, "/forbidden"))
+        return MDM_DENY;
+    if (begins(r->path, "/teapot")) {
+        host_refuse(q);
+        return MDM_DENY;
+    }
+    return begins(r->path, "/later") ? later(q) : MDM_ALLOW;
+}
+
 static void connected(void *ctx, const struct mdm_session *s) { (void)ctx, fprintf(events, "connect %s\n", s->client_id); }
 
 static void published(void *ctx, const struct mdm_session *s, const struct mdm_publish *p)
@@ -133,6 +152,7 @@ static const struct mdm_hook hook = {
     .subscribe = subscribed,
     .unsubscribe = unsubscribed,
     .disconnect = disconnected,
+    .auth_request = auth_request,
     .close = closed,
 };
 
