@@ -138,7 +138,8 @@ enum settings_result proxy_settings_read(int argc, char **argv, struct proxy_set
     enum settings_result result = settings_read(&table, argc, argv, out, &first, stdout, err);
     if (result != SETTINGS_RUN)
         return result;
-    if (environment_doors(row_of_doors(), out, err) && doors_default(out, err) && settings_check(out, err))
+    if (environment_doors(row_of_doors(), out, err) && environment_older_doors(row_of_doors(), out, err) &&
+        environment_verbose(&out->verbose, err) && doors_default(out, err) && settings_check(out, err))
         return SETTINGS_RUN;
     proxy_settings_done(out);
     return SETTINGS_BAD;

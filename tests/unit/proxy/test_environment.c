@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listeners from the environment, in each of the published spellings. */
+#include <stdlib.h>
+
+#include "proxy/settings.h"
+#include "tap.h"
+
+/* The settings with nothing but these variables ("NAME=VALUE", NULL at the end) in the environment. */
+static enum settings_result read_with(const char *const *variables, struct proxy_settings *s, struct config_error *err)
+{
+    char program[] = "mdm-tunnel-proxy", *arguments[] = {program, NULL}, name[64];
+    *err = (struct config_error){""};
+    clearenv();
+    for (; *variables != NULL; variables++) {
+        const char *equals = strchr(*variables, '=');
+        snprintf(name, sizeof(name), "%.*s", (int)(equals - *variables), *variables);
+        setenv(name, equals + 1, 1);
+    }
+    return proxy_settings_read(1, arguments, s, err);
+}
+
+static const struct door_settings *door(const struct proxy_settings *s, unsigned i)
+{
+    static const struct door_settings none = {.listen = NULL};
+    return i < s->doors.count ? (const struct door_settings *)s->doors.list + i : &none;
+}
+
+#define READ(s, err, ...) read_with((const char *const[]){__VA_ARGS__, NULL}, &(s), &(err))
+
+static void wrong(const char *variable, const char *text)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, variable), SETTINGS_BAD);
+    if (!OK(strstr(err.text, text) != NULL))
+        printf("#   got '%s', want '%s' in it\n", err.text, text);
+}
+
+static void by_address(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_MQTT_WITHOUT_TLS_ADDRESS=127.0.0.1:5", "MPROXY_MQTT_WITH_MTLS_TARGET=mqtts://b:6",
+                "MPROXY_MQTT_WITH_MTLS_CLIENT_CA_FILE=ca", "MGATE_MQTT_WS_WITH_MTLS_CERT_FILE=c"),
+           SETTINGS_RUN);
+    OK_INT(s.doors.count, 3);
+    OK_TEXT(door(&s, 0)->listen, "mqtt://127.0.0.1:5");
+    OK_TEXT(door(&s, 0)->target, "mqtt://localhost:1883");
+    OK_TEXT(door(&s, 1)->listen, "mqtts://:8884");
+    OK_TEXT(door(&s, 1)->target, "mqtts://b:6");
+    OK_TEXT(door(&s, 1)->client_ca, "ca");
+    OK_TEXT(door(&s, 2)->listen, "wss://:8085/mqtt");
+    OK_TEXT(door(&s, 2)->target, "ws://localhost:8000/");
+    OK_TEXT(door(&s, 2)->cert, "c");
+    proxy_settings_done(&s);
+}
+
+static void by_parts(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MGATE_MQTT_WS_WITHOUT_TLS_HOST=localhost", "MGATE_MQTT_WS_WITHOUT_TLS_PATH_PREFIX=in",
+                "MGATE_MQTT_WS_WITHOUT_TLS_TARGET_PROTOCOL=wss", "MGATE_MQTT_WS_WITHOUT_TLS_TARGET_HOST=b",
+                "MGATE_MQTT_WS_WITHOUT_TLS_TARGET_PORT=7", "MGATE_MQTT_WS_WITHOUT_TLS_TARGET_PATH=out"),
+           SETTINGS_RUN);
+    OK_INT(s.doors.count, 1);
+    OK_TEXT(door(&s, 0)->listen, "ws://localhost:8083/in");
+    OK_TEXT(door(&s, 0)->target, "wss://b:7/out");
+    proxy_settings_done(&s);
+}
+
+static void older_defaults(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_MQTT_HOST=0.0.0.0"), SETTINGS_RUN);
+    OK_INT(s.doors.count, 2);
+    OK_TEXT(door(&s, 0)->listen, "mqtt://0.0.0.0:1883");
+    OK_TEXT(door(&s, 0)->target, "mqtt://localhost:1884");
+    OK_TEXT(door(&s, 1)->listen, "ws://:8080/mqtt");
+    OK_TEXT(door(&s, 1)->target, "ws://localhost:8888/mqtt");
+    proxy_settings_done(&s);
+}
+
+static void older_without_tls(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_MQTT_PORT=1", "MPROXY_MQTTS_PORT=9", "MPROXY_MQTT_TARGET_HOST=b", "MPROXY_MQTT_TARGET_PORT=2",
+                "MPROXY_WS_HOST=127.0.0.1", "MPROXY_WS_PORT=3", "MPROXY_WS_PATH=x", "MPROXY_WS_TARGET_SCHEME=wss",
+                "MPROXY_WS_TARGET_HOST=c", "MPROXY_WS_TARGET_PORT=4", "MPROXY_WS_TARGET_PATH=/y", "MPROXY_SERVER_CERT=cert",
+                "MPROXY_CLIENT_TLS=false"),
+           SETTINGS_RUN);
+    OK_INT(s.doors.count, 2);
+    OK_TEXT(door(&s, 0)->listen, "mqtt://:1");
+    OK_TEXT(door(&s, 0)->target, "mqtt://b:2");
+    OK_TEXT(door(&s, 1)->listen, "ws://127.0.0.1:3/x");
+    OK_TEXT(door(&s, 1)->target, "wss://c:4/y");
+    OK(door(&s, 0)->cert == NULL && door(&s, 1)->cert == NULL);
+    proxy_settings_done(&s);
+}
+
+static void older_with_tls(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_CLIENT_TLS=true", "MPROXY_MQTTS_PORT=1", "MPROXY_WSS_PORT=2", "MPROXY_WSS_PATH=/x",
+                "MPROXY_CA_CERTS=ca", "MPROXY_SERVER_CERT=cert", "MPROXY_SERVER_KEY=key"),
+           SETTINGS_RUN);
+    OK_INT(s.doors.count, 2);
+    OK_TEXT(door(&s, 0)->listen, "mqtts://:1");
+    OK_TEXT(door(&s, 1)->listen, "wss://:2/x");
+    for (unsigned i = 0; i < 2; i++) {
+        OK_TEXT(door(&s, i)->client_ca, "ca");
+        OK_TEXT(door(&s, i)->cert, "cert");
+        OK_TEXT(door(&s, i)->key, "key");
+    }
+    proxy_settings_done(&s);
+}
+
+/* Version 0.3.5 says MQTT_WS where others say WS; its name counts where both are set. */
+static void older_two_names(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_MQTT_WS_PORT=1", "MPROXY_WS_PORT=2"), SETTINGS_RUN);
+    OK_TEXT(door(&s, 1)->listen, "ws://:1/mqtt");
+    proxy_settings_done(&s);
+}
+
+static void log_level(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+    OK_INT(READ(s, err, "MPROXY_LOG_LEVEL=debug"), SETTINGS_RUN);
+    OK(s.verbose);
+    OK_INT(s.doors.count, 1); /* the level alone is no listener: this is the default one */
+    OK_TEXT(door(&s, 0)->listen, "mqtt://:1884");
+    proxy_settings_done(&s);
+    OK_INT(READ(s, err, "MPROXY_LOG_LEVEL=error"), SETTINGS_RUN);
+    OK(!s.verbose);
+    proxy_settings_done(&s);
+}
+
+static void errors(void)
+{
+    wrong("MPROXY_CLIENT_TLS=maybe", "MPROXY_CLIENT_TLS: \"maybe\"");
+    wrong("MPROXY_LOG_LEVEL=loud", "MPROXY_LOG_LEVEL: \"loud\"");
+}
+
+int main(void)
+{
+    static const struct tap_case cases[] = {
+        {"by address and target", by_address},
+        {"by parts", by_parts},
+        {"older: defaults", older_defaults},
+        {"older: without TLS", older_without_tls},
+        {"older: with TLS", older_with_tls},
+        {"older: two names", older_two_names},
+        {"log level", log_level},
+        {"errors", errors},
+    };
+    return TAP_RUN(cases);
+}
