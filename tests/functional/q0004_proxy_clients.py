@@ -1,15 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Clients of other makers through mdm-tunnel-proxy: MQTT.js, mosquitto's."""
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 from lib import main, same, seconds, skip, story
-from lib.mosquitto import Mosquitto
+from lib.mosquitto import Authority, Mosquitto
 from lib.mqtt_proxy import Proxy
 
 HERE = pathlib.Path(__file__).parent / "browser"
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "proxy"
 RULES = "anonymous\nfor all\nallow all open/#\n"
 
 
@@ -19,7 +22,8 @@ def guarded(t, *doors):
     rules = t.directory / "rules"
     rules.touch(0o600)
     rules.write_text(RULES)
-    listeners = [word for scheme, path in doors for word in ("-l", f"listen={scheme}://127.0.0.1:0{path} target=mqtt://127.0.0.1:{broker.port}")]
+    target = f"target=mqtt://127.0.0.1:{broker.port}"
+    listeners = [word for scheme, path in doors for word in ("-l", f"listen={scheme}://127.0.0.1:0{path} {target}")]
     return broker, Proxy(t, "--rules", rules, *listeners, count=len(doors))
 
 
@@ -29,8 +33,8 @@ def _(t):
         skip("node or MQTT.js (npm install in tests/functional/browser) is missing")
     _, proxy = guarded(t, ("mqtt", ""), ("ws", "/mqtt"))
     tcp, ws = proxy.ports
-    run = subprocess.run(["node", HERE / "mqtt.mjs", f"mqtt://127.0.0.1:{tcp}", f"ws://127.0.0.1:{ws}/mqtt"], capture_output=True, text=True,
-                         timeout=seconds(10))
+    run = subprocess.run(["node", HERE / "mqtt.mjs", f"mqtt://127.0.0.1:{tcp}", f"ws://127.0.0.1:{ws}/mqtt"], capture_output=True,
+                         text=True, timeout=seconds(10))
     same((run.returncode, run.stderr), (0, ""), "MQTT.js")
 
 
@@ -52,6 +56,26 @@ def _(t):
         same(pub.stderr, denied, f"mosquitto_pub {version} to a topic that is denied")
         sub = run("mosquitto_sub", version, "-t", "closed", "-C", "1")
         same("All subscription requests were denied" in sub.stderr + sub.stdout, True, f"mosquitto_sub {version}: {sub}")
+
+
+@story("examples/proxy: a message with and without TLS and client certificates, over MQTT and WebSocket")
+def _(t):
+    broker = t.keep(Mosquitto(t.directory))
+    authority = Authority(t.directory)
+    for name in ("server", "client"):
+        authority.sign(name, "DNS:localhost")
+    text = (EXAMPLES / "proxy.json").read_text().replace("certs/", f"{t.directory}/").replace(":1883", f":{broker.port}")
+    text, count = re.subn(r"(\w)://localhost:(1884|8\d\d\d)", r"\1://127.0.0.1:0", text)
+    same(count, 6, "listeners in proxy.json")
+    config = t.directory / "proxy.json"
+    config.write_text(text)
+    proxy = Proxy(t, "-c", config, count=6)
+    ways = ("without-tls", "with-tls", "with-mtls")
+    for number, port in enumerate(proxy.ports):
+        script, way = ("mqtt.sh", "websocket.py")[number // 3], ways[number % 3]
+        run = subprocess.run([EXAMPLES / script, way], capture_output=True, text=True, timeout=seconds(10),
+                             env={**os.environ, "PORT": str(port), "CERTS": str(t.directory)})
+        same((run.returncode, run.stdout, run.stderr), (0, f"hello {way}\n", ""), f"{script} {way}")
 
 
 if __name__ == "__main__":

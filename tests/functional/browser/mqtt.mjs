@@ -62,8 +62,8 @@ async function passes(url, version) {
 }
 
 async function properties(pub, comes, name) {
-    const sent = { userProperties: { colour: 'blue' }, contentType: 'text/plain', responseTopic: 'open/answer', correlationData: Buffer.from([0, 255]),
-        messageExpiryInterval: 600, payloadFormatIndicator: true };
+    const sent = { userProperties: { colour: 'blue' }, contentType: 'text/plain', responseTopic: 'open/answer',
+        correlationData: Buffer.from([0, 255]), messageExpiryInterval: 600, payloadFormatIndicator: true };
     await pub.publishAsync(`open/${name}/aliased`, 'named', { qos: 1, properties: { ...sent, topicAlias: 1 } });
     const { messageExpiryInterval, ...got } = (await comes(`open/${name}/aliased`, 'named')).properties;
     const { messageExpiryInterval: asked, ...wanted } = sent;
