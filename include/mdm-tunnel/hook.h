@@ -33,20 +33,20 @@ struct mdm_header {
     const char *name, *value;
 };
 
-/* Whose session it is: from its CONNECT on. */
+/* Whose session it is: from its CONNECT on; by HTTP, a request's. */
 struct mdm_session {
     uint64_t number;        /* of this process: 1, 2, ... */
     const char *client_id;  /* "" until the broker has assigned one */
     const char *username;   /* NULL: none */
     const char *address;    /* "192.0.2.1:4711" */
-    const char *listener;   /* "mqtts" */
-    unsigned version;       /* 3 (MQTT 3.1), 4 (3.1.1), 5 */
+    const char *listener;   /* "mqtts", "http" */
+    unsigned version;       /* 3 (MQTT 3.1), 4 (3.1.1), 5; 0: HTTP */
     /* Of the certificate that it has shown; NULL: none. */
     const char *certificate;             /* "CN=tim,O=home" (RFC 4514) */
     const char *certificate_cn;          /* NULL also when there is no one name */
     const char *certificate_names;       /* "DNS:tim.example.com,IP Address:192.0.2.1"; "" */
     const char *certificate_fingerprint; /* "SHA256:..." as ssh-keygen(1) writes it */
-    /* Of the request for its WebSocket, in their order; "" as the name of the request line. 0: no WebSocket. */
+    /* Of the HTTP request, or of the one for its WebSocket, in their order; "" as the name of the request line. 0: none. */
     const struct mdm_header *headers;
     size_t header_count;
 };
@@ -54,13 +54,13 @@ struct mdm_session {
 struct mdm_connect {
     const char *client_id; /* "" when the broker is to choose one */
     const char *username;  /* NULL: none */
-    struct mdm_bytes password;
+    struct mdm_bytes password; /* by HTTP: of Basic; else all of `Authorization`, or of `authorization` in the query */
     bool clean; /* clean start, clean session */
     unsigned keep_alive_s;
 };
 
 struct mdm_publish {
-    const char *topic; /* as the client says it */
+    const char *topic; /* as the client says it; by HTTP, the path without the query, not decoded */
     struct mdm_bytes payload;
     unsigned qos;
     bool retain;
@@ -123,8 +123,9 @@ struct mdm_hook_host {
      * not of this question, too long, or no memory. */
     bool (*replace)(struct mdm_question *q, enum mdm_field field, const void *data, size_t len);
     /* With a denial: the reason code that MQTT 5 has for the answer (default 0x87, not authorized; 0x86 is turned into 4 for
-     * older clients), and words for the log (copied; NULL: none). Of a request: an HTTP status from 400 to 599 (default 403), and
-     * words for the visitor's page. */
+     * older clients), or the status for who has asked by HTTP (400..599; default 401 for auth_connect, 403 for auth_publish); and
+     * words (copied; NULL: none), for the log and the body of an HTTP answer. Of a
+     * visitor's request: the same, 403 otherwise, and words for its page. */
     void (*refuse)(struct mdm_question *q, unsigned reason, const char *words);
     /* The answer to a question whose call returned MDM_LATER: MDM_ALLOW or MDM_DENY. Any thread, never blocks. */
     void (*answer)(struct mdm_question *q, enum mdm_verdict verdict);

@@ -6,13 +6,15 @@
 
 static const struct scheme {
     const char *name;
-    bool tls, websocket;
+    bool tls, websocket, http;
     uint16_t port;
 } schemes[] = {
-    {"mqtt", false, false, 1883},
-    {"mqtts", true, false, 8883},
-    {"ws", false, true, 80},
-    {"wss", true, true, 443},
+    {"mqtt", false, false, false, 1883},
+    {"mqtts", true, false, false, 8883},
+    {"ws", false, true, false, 80},
+    {"wss", true, true, false, 443},
+    {"http", false, false, true, 80},
+    {"https", true, false, true, 443},
 };
 
 static const struct scheme *scheme_of(const char *text, size_t len)
@@ -60,10 +62,10 @@ static const char *port_take(const char *at, struct listen_url *out)
 
 static const char *path_take(const char *at, struct listen_url *out)
 {
-    if (!out->websocket)
-        return at[0] == '\0' || strcmp(at, "/") == 0 ? NULL : "a path is for ws:// and wss:// only";
+    if (!out->websocket && !out->http)
+        return at[0] == '\0' || strcmp(at, "/") == 0 ? NULL : "a path is for ws://, wss://, http:// and https:// only";
     if (at[0] == '\0' || strcmp(at, "/") == 0)
-        at = "/mqtt";
+        at = out->http ? "/" : "/mqtt";
     if (!listen_path_valid(at))
         return "the path is not valid";
     strcpy(out->path, at);
@@ -80,9 +82,9 @@ const char *listen_url_parse(const char *text, unsigned len, struct listen_url *
     const char *colon = strstr(copy, "://"), *at;
     const struct scheme *scheme = colon == NULL ? NULL : scheme_of(copy, (size_t)(colon - copy));
     if (scheme == NULL)
-        return "it must begin with mqtt://, mqtts://, ws:// or wss://";
+        return "it must begin with mqtt://, mqtts://, ws://, wss://, http:// or https://";
     *out = (struct listen_url){
-        .scheme = scheme->name, .tls = scheme->tls, .websocket = scheme->websocket, .port = scheme->port};
+        .scheme = scheme->name, .tls = scheme->tls, .websocket = scheme->websocket, .http = scheme->http, .port = scheme->port};
     if ((at = address_take(colon + 3, out)) == NULL)
         return "the address is not valid";
     if ((at = port_take(at, out)) == NULL)

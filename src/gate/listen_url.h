@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where to listen, and for what: mqtt://[ADDRESS][:PORT], mqtts://, ws://[ADDRESS][:PORT][/PATH], wss://. No address, or
+ * Where to listen, and for what: mqtt://[ADDRESS][:PORT], mqtts://, ws://[ADDRESS][:PORT][/PATH], wss://, http://[ADDRESS][:PORT][/PATH], https://. No address, or
  * `*`: all interfaces; an IPv6 address stands in brackets; port 0: the kernel chooses. Pure.
  */
 #ifndef GATE_LISTEN_URL_H
@@ -14,10 +14,10 @@
 
 struct listen_url {
     const char *scheme; /* "mqtts", constant */
-    bool tls, websocket;
+    bool tls, websocket, http;
     uint16_t port;                        /* the scheme's own when none is said */
     char address[LISTEN_ADDRESS_MAX + 1]; /* "": all interfaces; whether it is one is the kernel's to say */
-    char path[LISTEN_PATH_MAX + 1];       /* of the WebSocket, "/mqtt" when none is said; "" without WebSocket */
+    char path[LISTEN_PATH_MAX + 1];       /* of the WebSocket, "/mqtt" when none is said; of HTTP; else "" */
 };
 
 /* NULL, or what is wrong with the `len` bytes of text. */

@@ -105,7 +105,7 @@ static bool transport_begin(struct transport *t, const struct transport_kind *ki
 bool transport_init(struct transport *t, const struct transport_kind *kind, struct worker *w, int fd,
                     const struct transport_events *events, void *ctx)
 {
-    const char *protocol = kind->path != NULL ? "http/1.1" : "mqtt";
+    const char *protocol = kind->alpn != NULL ? kind->alpn : kind->path != NULL ? "http/1.1" : "mqtt";
     if (!transport_begin(t, kind, w, fd, events, ctx))
         return transport_failed(t);
     if (kind->tls != NULL && !sock_start_tls(&t->sock, tls_store_set(kind->tls, worker_index(w)), protocol))

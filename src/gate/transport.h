@@ -21,6 +21,7 @@ struct transport_kind {
     const char *name;      /* "mqtts" */
     struct tls_store *tls; /* NULL: no TLS */
     const char *path;      /* of the WebSocket, "/mqtt"; NULL: no WebSocket */
+    const char *alpn;      /* of TLS; NULL: "http/1.1" with a WebSocket, else "mqtt" */
     bool below;            /* whatever begins with the path will do: "/" any */
     bool keep_request;     /* for transport_take_request() */
     uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */

@@ -52,6 +52,8 @@ struct mqtt_span question_field(const struct mdm_question *q, enum mdm_field fie
 struct slice question_take(struct mdm_question *q, enum mdm_field field);
 /* Why it was denied: a reason code, and words or NULL. */
 unsigned question_reason(const struct mdm_question *q, const char **words);
+/* The same for who asked for HTTP: the status that the hook has chosen, 0: none. */
+unsigned question_status(const struct mdm_question *q, const char **words);
 /* Not, or not any more, under way. */
 void question_free(struct mdm_question **q);
 /* Under way or not; no `done` any more. NULL in *q is allowed. */

@@ -43,7 +43,7 @@ struct mdm_question {
         struct mdm_subscribe subscribe;
         struct mdm_packet packet;
     };
-    unsigned reason;
+    unsigned reason, status;
     char words[128];
 };
 
@@ -310,6 +310,7 @@ static void host_refuse(struct mdm_question *q, unsigned reason, const char *wor
     CHECK_OBJECT(q, QUESTION_MAGIC);
     if (q->kind == ASK_REQUEST || (reason >= MQTT_UNSPECIFIED && reason <= UINT8_MAX))
         q->reason = reason;
+    q->status = reason >= 400 && reason <= 599 ? reason : 0;
     snprintf(q->words, sizeof(q->words), "%s", words != NULL ? words : "");
 }
 
@@ -340,6 +341,12 @@ unsigned question_reason(const struct mdm_question *q, const char **words)
 {
     *words = q->words[0] != '\0' ? q->words : NULL;
     return q->reason;
+}
+
+unsigned question_status(const struct mdm_question *q, const char **words)
+{
+    *words = q->words[0] != '\0' ? q->words : NULL;
+    return q->status;
 }
 
 void question_free(struct mdm_question **qp)

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "link/url.h"
-#include "proxy/inner.h"
+#include "proxy/http.h"
 #include "proxy/revocation.h"
 
 static void certificates_news(void *ctx, enum tls_news news, const char *text)
@@ -78,21 +78,33 @@ static bool listen_make(struct made_door *m, const struct door_settings *s, stru
     m->door.kind = (struct transport_kind){.name = m->url.scheme,
                                            .tls = m->certificates,
                                            .path = m->url.websocket ? m->url.path : NULL,
+                                           .alpn = m->url.http ? "http/1.1" : NULL,
                                            .below = true,
                                            .keep_request = true,
                                            .frame_max = MQTT_VARINT_MAX,
                                            .vetter = m->clients_revoked != NULL ? revoke_vetter(m->clients_revoked) : NULL};
+    size_t len = strlen(m->url.path);
+    if (m->url.http && len > 0 && m->url.path[len - 1] == '/')
+        m->url.path[len - 1] = '\0';
+    if (!m->url.http && s->bypass != NULL) {
+        snprintf(why, 512, "bypass: is for http:// and https:// only");
+        return false;
+    }
+    m->door.http = m->url.http;
+    m->door.prefix = m->url.path;
+    m->door.bypass = s->bypass;
     m->port = m->url.port;
     return true;
 }
 
-/* -- the side of the broker ------------------------------------------------------------------------------------------- */
+/* -- the side of the target ------------------------------------------------------------------------------------------- */
 
 static bool target_make(struct made_door *m, const struct door_settings *s, struct worker *const *workers, char why[static 512])
 {
     struct link_url url;
     struct tls_report report;
-    const char *wrong = link_url_parse(s->target != NULL ? s->target : "mqtt://localhost:1883", &url);
+    const char *wrong = m->url.http ? web_target_parse(s->target != NULL ? s->target : "http://localhost:8888", &url)
+                                    : link_url_parse(s->target != NULL ? s->target : "mqtt://localhost:1883", &url);
     if (wrong == NULL && !url.tls && (s->ca_cert != NULL || s->client_cert != NULL || s->target_revocation != NULL))
         wrong = "certificates for a target without TLS";
     if (wrong != NULL) {
@@ -120,6 +132,7 @@ static bool target_make(struct made_door *m, const struct door_settings *s, stru
     snprintf(m->host, sizeof(m->host), "%s", url.host);
     snprintf(m->authority, sizeof(m->authority), v6 ? "[%s]:%u" : "%s:%u", url.host, url.port);
     snprintf(m->path, sizeof(m->path), "%s", url.path);
+    m->door.forward = m->path;
     m->door.target = (struct target){.kind = TARGET_TCP, .port = url.port};
     snprintf(m->door.target.host, sizeof(m->door.target.host), "%s", url.host);
     m->door.way = (struct transport_target){.tls = m->client,

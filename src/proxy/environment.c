@@ -22,6 +22,9 @@ static const struct family {
     {"MQTT_WS_WITHOUT_TLS_", "ws", ":8083", "/", "ws://localhost:8000/"},
     {"MQTT_WS_WITH_TLS_", "wss", ":8084", "/", "ws://localhost:8000/"},
     {"MQTT_WS_WITH_MTLS_", "wss", ":8085", "/mqtt", "ws://localhost:8000/"},
+    {"HTTP_WITHOUT_TLS_", "http", ":8086", "/messages", "http://localhost:8888/"},
+    {"HTTP_WITH_TLS_", "https", ":8087", "/messages", "http://localhost:8888/"},
+    {"HTTP_WITH_MTLS_", "https", ":8088", "/messages", "http://localhost:8888/"},
 };
 
 static const char *const prefixes[] = {"MPROXY_", "MGATE_"};

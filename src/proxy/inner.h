@@ -34,7 +34,7 @@ struct proxy_post {
     unsigned index;
     struct chunk *input; /* what sockets are read into; NULL: not made yet */
     size_t input_at;
-    struct list entries, pairs, ended;
+    struct list entries, pairs, ended, webs, ended_webs;
     struct turn sweep;
     bool draining;
 };
@@ -178,6 +178,9 @@ void pair_tell_connect(struct pair *p);
 /* (Re)starts its one timer for keep-alive. */
 void pair_watch(struct pair *p);
 struct hook_session *pair_session(struct pair *p);
+
+/* What hooks know of who is at the other end of `s`; takes the request (heap; NULL: none). NULL: no memory. */
+struct hook_session *proxy_session(const struct sock *s, const char *address, const char *listener, char *request, size_t request_len);
 
 /* -- packets ---------------------------------------------------------------------------------------------------------- */
 

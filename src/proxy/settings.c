@@ -18,6 +18,7 @@
 static const struct setting door_columns[] = {
     {.name = "listen", .kind = SETTING_TEXT, .offset = DOOR(listen)},
     {.name = "target", .kind = SETTING_TEXT, .offset = DOOR(target)},
+    {.name = "bypass", .kind = SETTING_TEXT, .offset = DOOR(bypass)},
     {.name = "cert", .kind = SETTING_PATH, .offset = DOOR(cert)},
     {.name = "key", .kind = SETTING_PATH, .offset = DOOR(key)},
     {.name = "client-ca", .kind = SETTING_PATH, .offset = DOOR(client_ca)},
@@ -46,7 +47,7 @@ static const struct setting rows[] = {
     {.name = "config", .letter = 'c', .kind = SETTING_FILE, .offset = AT(config), .argument = "FILE", .help = "settings file (JSON)"},
     {.name = "listeners", .letter = 'l', .alias = "listener", .kind = SETTING_TABLE, .offset = AT(doors), .max = PROXY_LISTENERS_MAX,
      .argument = "\"listen=URL target=URL ...\"", .columns = door_columns, .size = sizeof(struct door_settings),
-     .help = "where to listen, and which broker is behind it; may be said again\n"
+     .help = "where to listen, and which broker (or HTTP server) is behind it; may be said again\n"
              "(default: listen=mqtt://:1884 target=mqtt://localhost:1883)"},
     {.name = "rules", .letter = 'r', .kind = SETTING_PATH, .offset = AT(rules), .argument = "FILE",
      .help = "users, and what they may publish and subscribe; asked before other hooks"},
@@ -67,7 +68,7 @@ static const struct setting rows[] = {
     {.name = "workers", .letter = 'w', .kind = SETTING_NUMBER, .offset = AT(workers), .max = WORKERS_MAX, .default_text = "0",
      .argument = "N", .help = "worker threads; 0: one fewer than processors"},
     {.name = "max-packet", .kind = SETTING_NUMBER, .offset = AT(packet_max), .min = 1024, .max = MQTT_VARINT_MAX,
-     .default_text = TEXT_OF(1048576), .argument = "BYTES", .help = "largest MQTT packet, either way"},
+     .default_text = TEXT_OF(1048576), .argument = "BYTES", .help = "largest MQTT packet, either way; body of HTTP that hooks see"},
     {.name = "clients", .kind = SETTING_NUMBER, .offset = AT(clients), .min = 1, .max = VISITORS_MAX,
      .default_text = TEXT_OF(PROXY_CLIENTS_MAX), .argument = "N", .help = "clients at one time"},
     {.name = "clients-per-address", .kind = SETTING_NUMBER, .offset = AT(clients_per_address), .max = VISITORS_MAX, .default_text = "0",

@@ -8,6 +8,7 @@
 /* One listener as it was set; strings on the heap, NULL: not set. */
 struct door_settings {
     char *listen, *target;                   /* URLs */
+    char *bypass;                            /* of HTTP: paths with commas between them */
     char *cert, *key;                        /* what clients are shown */
     char *client_ca, *client_verify;         /* what they have to show */
     char *ca_cert, *client_cert, *private_key; /* at the target */

@@ -202,6 +202,8 @@ static bool client_listen_check(struct server_settings *s, struct config_error *
             why = "too many";
         else
             why = listen_url_parse(at, (unsigned)(end - at), &s->client_listen_urls[s->client_listen_count++]);
+        if (why == NULL && s->client_listen_urls[s->client_listen_count - 1].http)
+            why = "clients do not come by http:// or https://";
         if (why != NULL)
             config_error_set(err, "client-listen: '%.*s': %s", (int)(end - at), at, why);
     }

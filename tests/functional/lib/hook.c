@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hook that does a bit of everything: user mallory is refused, topics below "forbidden" and filters below "secret" are denied,
+ * A hook that does a bit of everything: user mallory is refused, topics and paths below "forbidden" and filters below "secret" are denied,
  * what is below "later" is answered by another thread; "data" of a client is "device/ID/data" for the broker. SETTINGS is a file
  * that gets a line for each event.
  */
@@ -53,8 +53,10 @@ static enum mdm_verdict later(struct mdm_question *q)
 static enum mdm_verdict auth_connect(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_connect *c)
 {
     (void)ctx;
-    fprintf(events, "auth_connect %s user=%s headers=%zu certificate=%s\n", c->client_id, c->username != NULL ? c->username : "-",
+    fprintf(events, "auth_connect %s user=%s headers=%zu certificate=%s", c->client_id, c->username != NULL ? c->username : "-",
             s->header_count, s->certificate_cn != NULL ? s->certificate_cn : "-");
+    fprintf(events, c->username == NULL && c->password.len > 0 ? " password=%.*s\n" : "\n", (int)c->password.len,
+            (const char *)c->password.data);
     if (c->username != NULL && strcmp(c->username, "mallory") == 0) {
         host->refuse(q, 0x86, "nobody knows mallory");
         return MDM_DENY;
@@ -67,11 +69,14 @@ static enum mdm_verdict auth_connect(void *ctx, const struct mdm_session *s, str
 static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_publish *p)
 {
     (void)ctx, (void)s;
-    if (begins(p->topic, "forbidden"))
+    const char *topic = p->topic + (p->topic[0] == '/');
+    if (begins(topic, "teapot"))
+        host->refuse(q, 418, "short and stout");
+    if (begins(topic, "teapot") || begins(topic, "forbidden"))
         return MDM_DENY;
-    if (begins(p->topic, "shout"))
+    if (begins(topic, "shout"))
         host->replace(q, MDM_PAYLOAD, "LOUD", 4);
-    return begins(p->topic, "later") ? later(q) : MDM_ALLOW;
+    return begins(topic, "later") ? later(q) : MDM_ALLOW;
 }
 
 static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_subscribe *f)

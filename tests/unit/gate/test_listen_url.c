@@ -30,18 +30,20 @@ static void taken(void)
     OK(is("wss://[::1]:0/a/b", "::1", 0, "/a/b") && url.tls && url.websocket);
     OK(is("wss://:443/", "", 443, "/mqtt"));
     OK_TEXT(url.scheme, "wss");
+    OK(is("http://:8086/messages", "", 8086, "/messages") && url.http && !url.tls && !url.websocket);
+    OK(is("https://127.0.0.1", "127.0.0.1", 443, "/") && url.http && url.tls);
 }
 
 static void refused(void)
 {
-    OK(strstr(parse("http://:80"), "must begin") != NULL);
+    OK(strstr(parse("gopher://:80"), "must begin") != NULL);
     OK(strstr(parse("8883"), "must begin") != NULL);
     OK(strstr(parse("MQTT://"), "must begin") != NULL);
     OK_TEXT(parse("mqtt://[::1"), "the address is not valid");
     OK_TEXT(parse("mqtt://:65536"), "the port is not valid");
     OK_TEXT(parse("mqtt://:"), "the port is not valid");
-    OK_TEXT(parse("mqtt://:1/mqtt"), "a path is for ws:// and wss:// only");
-    OK_TEXT(parse("mqtt://:1x"), "a path is for ws:// and wss:// only");
+    OK_TEXT(parse("mqtt://:1/mqtt"), "a path is for ws://, wss://, http:// and https:// only");
+    OK_TEXT(parse("mqtt://:1x"), "a path is for ws://, wss://, http:// and https:// only");
     OK_TEXT(parse("ws://:1x"), "the path is not valid");
     OK_TEXT(parse("ws://:1/a b"), "the path is not valid");
     OK_TEXT(parse("ws://:1/a?b"), "the path is not valid");
