@@ -43,6 +43,8 @@ static void timer_set(struct web *w, uint64_t us)
 
 void web_state_set(struct web *w, enum web_state state)
 {
+    if (w->state == WEB_ENDED)
+        return; /* without memory on the way here */
     w->served |= state == WEB_PASSING;
     w->state = (uint8_t)state;
     w->last_us = worker_now_us(w->post->worker);
@@ -357,6 +359,8 @@ static void dialled(void *ctx, int fd, const struct error *error, const char *wh
 
 void web_dial(struct web *w)
 {
+    if (w->state == WEB_ENDED)
+        return;
     web_state_set(w, WEB_DIALLING);
     web_server_close(w);
     dial_start(&w->dial, w->post->worker, w->post->common->lookups, &w->door->target, dialled, w);
