@@ -82,10 +82,11 @@ def _(t):
 
 @story("one tenant cannot name another's services, read its rules, or use up its places, rates and bandwidth")
 def _(t):
-    go_on = threading.Event()
+    came, go_on = threading.Event(), threading.Event()
 
     def slow(peer, origin):
         if peer.read_request() is not None:
+            came.set()
             go_on.wait(seconds(20))
             peer.send(response(200, b"slow"))
 
@@ -96,6 +97,7 @@ def _(t):
     same(tunnel.ask(host=tunnel.host("hello", "tom")).body, b"tom's", "the same name of another")
     with tunnel.visit() as visitor:  # tim's own are used up
         visitor.send(tunnel.request())
+        check(came.wait(seconds(10)), "it has the only place")
         wait_until(lambda: tunnel.ask().status in (429, 503), "tim has no more room")
         same(tunnel.ask().status, 429, "nor rate")
         began = time.monotonic()
