@@ -1,18 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of other makers through mdm-tunnel-proxy: MQTT.js, mosquitto's."""
+"""Clients of other makers through mdm-tunnel-proxy: MQTT.js, mosquitto's, those of examples/; and many that are idle."""
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 
-from lib import main, same, seconds, skip, story
+from lib import check, main, same, seconds, skip, story, wait_until
 from lib.mosquitto import Authority, Mosquitto
 from lib.mqtt_proxy import Proxy
 
 HERE = pathlib.Path(__file__).parent / "browser"
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "proxy"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = TOP / "examples" / "proxy"
 RULES = "anonymous\nfor all\nallow all open/#\n"
 
 
@@ -76,6 +77,22 @@ def _(t):
         run = subprocess.run([EXAMPLES / script, way], capture_output=True, text=True, timeout=seconds(10),
                              env={**os.environ, "PORT": str(port), "CERTS": str(t.directory)})
         same((run.returncode, run.stdout, run.stderr), (0, f"hello {way}\n", ""), f"{script} {way}")
+
+
+@story("idle clients: two thousand cost less than 12 KiB each", only="plain")
+def _(t):
+    count = 2000
+    load = t.directory / "mqtt_load"
+    subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", "-o", load, TOP / "tests" / "bench" / "mqtt_load.c"], check=True)
+    _, proxy = guarded(t, ("mqtt", ""))
+    before = proxy.program.rss()
+    command = [load, str(proxy.port), str(count), "idle"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as clients:
+        same(clients.stdout.readline(), "connected\n", "mqtt_load")
+        wait_until(lambda: proxy.program.log.count(": connected from") == count, "all are connected through the proxy")
+        each = (proxy.program.rss() - before) / count
+        check(0 < each < 12 << 10, f"{each:.0f} bytes each")
+        clients.stdin.close()
 
 
 if __name__ == "__main__":
