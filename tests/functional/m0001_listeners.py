@@ -315,7 +315,8 @@ def _(t):
     cert, _ = Authority(t.directory).sign("broker", "DNS:localhost")
     for options, words in (
         (["--client-listen", "mqtts://:0"], "mqtts:// and wss:// need a tls-cert"),
-        (["--client-listen", "http://:0"], "it must begin with mqtt://"),
+        (["--client-listen", "http://:0"], "clients do not come by http://"),
+        (["--client-listen", "gopher://:0"], "it must begin with mqtt://"),
         (["--client-listen", "ws://:0,"], "it must begin with mqtt://"),
         (["--client-listen", "ws://256.1.1.1:0"], "Invalid argument"),
         (["--tls-cert", cert], "neither tls-port nor client-listen has TLS"),
