@@ -53,7 +53,7 @@ static uint64_t window_way_us(const struct window *w)
     uint64_t way_us = max_u64(w->rtt_min_us, RTT_FLOOR_US);
     if (w->against <= w->rate || w->rtt_us <= way_us)
         return way_us;
-    return way_us + min_u64(w->rtt_us - way_us, w->rtt_min_us + SESSION_WINDOW_MIN * US_PER_S / w->against);
+    return way_us + min_u64(w->rtt_us - way_us, 4 * (w->rtt_min_us + SESSION_WINDOW_MIN * US_PER_S / w->against));
 }
 
 /* What the way itself holds. */
