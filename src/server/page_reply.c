@@ -146,7 +146,7 @@ void exchange_fail(struct exchange *ex, const struct error *e, const char *detai
     if (e == &error_limit)
         counter_add(counters_self(), COUNTER_limits_hit, 1);
     unsigned status = ex->gate.status != 0 ? ex->gate.status : e->http_status < 400 || e->http_status == 499 ? 502 : e->http_status;
-    char seen[64], id[17] = "";
+    char seen[64] = "", id[17] = "";
     bool was_there = e == &error_client_offline && last_seen(ex, seen, sizeof(seen));
     text_init(&page, TEMPLATE_PAGE_MAX);
     if (!fail_template(ex, e, status, detail, was_there ? seen : "", id, &page)) {
