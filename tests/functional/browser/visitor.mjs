@@ -103,6 +103,7 @@ stories.inspector = async page => {
     await page.check('#reveal');
     await says(detail, 'Bearer very-secret');
     await page.uncheck('#reveal');
+    await says(detail, '(hidden)'); // it is shown anew: a click before would be on what goes
     await detail.getByRole('button', { name: 'Hex' }).first().click();
     await says(detail, '7b 22');
 
