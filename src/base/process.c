@@ -83,3 +83,12 @@ void process_keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_MAX);
     mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_MAX);
 }
+
+void process_raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}

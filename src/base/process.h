@@ -14,6 +14,8 @@ void process_harden(void);
 /* Freed memory stays with the program, up to HEAP_KEPT_MAX a heap: giving it back and taking it again costs a page fault
  * for every 4 KiB. Before threads begin. */
 void process_keep_memory(void);
+/* As many descriptors as the system lets us have: each connection is one. */
+void process_raise_descriptor_limit(void);
 
 struct process_user {
     uid_t uid;

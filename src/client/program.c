@@ -310,7 +310,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
     if (command_is(positionals, count))
         return command_run(o, positionals, count);
     int log = log_settings_open(&o->log, PROGRAM, LOG_LEVEL_NONE, &err);
-    crew_raise_descriptor_limit();
+    process_raise_descriptor_limit();
     int status = log == 0 ? options_finish(o, &err) : log == LOG_SETTINGS_WRONG ? EXIT_USAGE : EXIT_FAILED;
     if (status == 0)
         status = options_id(o, &id, &err);

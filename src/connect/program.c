@@ -220,7 +220,7 @@ static int run_options(struct options *o, char *const *devices, int count)
         return log == LOG_SETTINGS_WRONG ? WRONG_USAGE : FAILED;
     }
     say_start(o->quiet || (o->stdio && !o->log.verbose));
-    crew_raise_descriptor_limit();
+    process_raise_descriptor_limit();
     const struct trust_config config = {
         .kind = &device_trust, .state_dir = o->state_dir, .keys = o->device_keys, .credentials = &o->credentials};
     struct trust *trust = trust_create(&config, &err);

@@ -308,7 +308,7 @@ static bool host_replace(struct mdm_question *q, enum mdm_field field, const voi
 static void host_refuse(struct mdm_question *q, unsigned reason, const char *words)
 {
     CHECK_OBJECT(q, QUESTION_MAGIC);
-    if (q->kind == ASK_REQUEST || (reason >= MQTT_UNSPECIFIED && reason <= UINT8_MAX))
+    if (reason >= MQTT_UNSPECIFIED && reason <= UINT8_MAX)
         q->reason = reason;
     q->status = reason >= 400 && reason <= 599 ? reason : 0;
     snprintf(q->words, sizeof(q->words), "%s", words != NULL ? words : "");

@@ -72,7 +72,6 @@ struct side {
     bool over;     /* its input has ended */
     bool finished; /* we have said that nothing follows */
     bool held;     /* its packets wait for the answer to a question */
-    bool flushing; /* inside side_flush() */
     struct chunk *part; /* the first `part_len` bytes of a packet of the chunk's size, or of held input */
     uint32_t part_len;
     uint8_t head[MQTT_HEADER_MAX]; /* a header that is not complete */

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/signals.h"
 #include "hook/callback.h"
 #include "hook/plugin.h"
@@ -119,15 +119,6 @@ static bool hooks_load(struct proxy *p, struct config_error *err)
     return false;
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static bool proxy_init(struct proxy *p, struct config_error *err)
 {
     const struct proxy_settings *s = p->settings;
@@ -153,7 +144,7 @@ static bool proxy_init(struct proxy *p, struct config_error *err)
 struct proxy *proxy_create(const struct proxy_settings *settings, struct config_error *err)
 {
     struct proxy *p;
-    raise_descriptor_limit();
+    process_raise_descriptor_limit();
     ALLOC_OBJECT(p, PROXY_MAGIC);
     if (p == NULL) {
         proxy_failed(err, "proxy", ENOMEM);

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 
@@ -160,15 +159,6 @@ void crew_end(struct crew *c, struct hub *h, crew_run_fn *cut, void *ctx)
 }
 
 /* -- the process ----------------------------------------------------------------------------------------------------- */
-
-void crew_raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 int crew_signals_open(void)
 {

@@ -42,8 +42,6 @@ void crew_free(struct crew *c);
 
 /* -- the process ----------------------------------------------------------------------------------------------------- */
 
-/* Each connection needs a descriptor: as many as the system lets us have. */
-void crew_raise_descriptor_limit(void);
 /* SIGTERM, SIGINT, SIGHUP and SIGUSR1 are blocked in every thread that comes later, and read from the descriptor (signalfd(2)). -1
  * with errno. SIGPIPE is ignored. */
 int crew_signals_open(void);

@@ -8,19 +8,16 @@
 #include "server/front.h"
 #include "server/visitor.h"
 
-#define STATUS_LEAST 400
-#define STATUS_MOST  599
-
 /* Takes the question. */
 static enum gate_verdict verdict_take(struct exchange *ex, struct mdm_question *q, bool allowed)
 {
     const char *words;
-    unsigned status = question_reason(q, &words);
+    unsigned status = question_status(q, &words);
 
     ex->gate.hooked = allowed;
     if (!allowed) {
         counter_add(counters_self(), COUNTER_denied_hook, 1);
-        ex->gate.status = status >= STATUS_LEAST && status <= STATUS_MOST ? status : 0;
+        ex->gate.status = status;
         exchange_fail(ex, &error_hook_denied, words);
     }
     question_free(&q);

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "gate/listener.h"
 #include "hook/chain.h"
 #include "hook/plugin.h"
@@ -418,22 +418,11 @@ static bool server_init(struct server *s, struct config_error *err)
     return s->settings->admin_count == 0 || s->admin != NULL;
 }
 
-/* Each visitor and each client is a descriptor. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 struct server *server_create(struct server_settings *settings, struct config_error *err)
 {
     struct server *s;
 
-    raise_descriptor_limit();
+    process_raise_descriptor_limit();
     ALLOC_OBJECT(s, SERVER_MAGIC);
     if (s == NULL) {
         server_failed(err, "server", ENOMEM);
