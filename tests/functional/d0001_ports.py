@@ -141,7 +141,7 @@ def _(t):
     first = free_ports(3)
     origin = t.origin(echo)
     services = {"echo": {"target": origin.port, "tcp": "auto"}, "second": {"target": origin.port, "tcp": "auto"}}
-    tunnel = t.tunnel(services, server=[*given(first, 3), "--tcp-release", 1])
+    tunnel = t.tunnel(services, server=[*given(first, 3), "--tcp-release", 300])
     ports = [public(tunnel.client, name) for name in services]
     tunnel.client.stop()
     answers_nobody = dial(ports[0])
@@ -156,6 +156,10 @@ def _(t):
     tunnel.client = tunnel.add_client("tim", services)
     same([public(tunnel.client, name) for name in services], ports, "both have started again")
     answers(ports[1])
+    same(tunnel.server.stop(), 0, "exit status")
+    tunnel.server_options = [*given(first, 3), "--tcp-release", 1]
+    tunnel.restart_server()
+    same(public(tunnel.client, "second", count=2), ports[1], "the server has started once more")
     tunnel.client.kill()
     tunnel.server.wait_log(f"port {ports[1]} of second is closed")
     wait_until(lambda: refused(ports[1]), "released")
