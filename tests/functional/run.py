@@ -15,7 +15,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 STORY_LIMIT = 300
@@ -64,36 +63,45 @@ def jobs_of(path, environment):
 
 
 class Report:
+    """Counts, and what the failed ones said: it is printed when it comes and once more at the end, where it is found."""
+
+    TOLD_AGAIN = 80  # lines of each failed story
+
     def __init__(self):
-        self.lock = threading.Lock()
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.failures = []
 
     def add(self, path, status, output):
         """One line a test; a failed one with all that was said about it."""
-        failing, points, planned, failures = False, 0, None, 0
-        with self.lock:
-            for line in output.splitlines():
-                if line.startswith("1.."):
-                    planned = int(line[3:].split()[0])
-                    continue
-                match = POINT.match(line)
-                if match:
-                    points += 1
-                    failing = bool(match[1])
-                    failures += failing
-                    word = "failed" if failing else "skipped" if match[3] is not None else "passed"
-                    self.counts[word] += 1
-                    print(f"{word:8}{match[2]}" + (f" ({match[3]})" if match[3] else ""))
-                elif failing or not line.startswith("#"):
-                    print(f"        {line}")
-            if planned != points or (status != 0) != (failures > 0):
-                self.counts["failed"] += 1
-                print(f"failed  {path.stem} ended with status {status} after {points} of {planned} tests")
-            sys.stdout.flush()
+        failing, points, planned, failures, told = False, 0, None, 0, []
+        for line in output.splitlines():
+            if line.startswith("1.."):
+                planned = int(line[3:].split()[0])
+                continue
+            match = POINT.match(line)
+            if match:
+                points += 1
+                failing = bool(match[1])
+                failures += failing
+                word = "failed" if failing else "skipped" if match[3] is not None else "passed"
+                self.counts[word] += 1
+                told.append(f"{word:8}{match[2]}" + (f" ({match[3]})" if match[3] else ""))
+            elif failing or not line.startswith("#"):
+                told.append(f"        {line}")
+        if planned != points or (status != 0) != (failures > 0):
+            failures += 1
+            self.counts["failed"] += 1
+            told.append(f"failed  {path.stem} ended with status {status} after {points} of {planned} tests")
+        print(*told, sep="\n", flush=True)
+        if failures:
+            self.failures.append(told)
 
     def summary(self):
+        told = ["== failed"] if self.failures else []
+        for failed in self.failures:
+            told += failed[: self.TOLD_AGAIN]
         skipped = f", {self.counts['skipped']} skipped" if self.counts["skipped"] else ""
-        return f"{self.counts['passed']} passed, {self.counts['failed']} failed{skipped}"
+        return "\n".join(told + [f"{self.counts['passed']} passed, {self.counts['failed']} failed{skipped}"])
 
 
 def main():
