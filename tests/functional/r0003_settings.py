@@ -85,7 +85,8 @@ def _(t):
        only="plain")
 def _(t):
     authority = Authority(t.directory)
-    cloud = t.keep(Cloud(t.directory, authority.sign("broker", "DNS:localhost"), authority.cert))
+    cloud = t.keep(Cloud(t.directory, authority.sign("broker", "DNS:localhost"), authority.cert,
+                         EXAMPLES / "connect" / "aws-iot-policy.json"))
     certs = t.directory / "certs"
     certs.mkdir()
     for path, name in zip((*authority.sign("device", "DNS:device"), authority.cert), ("cert.pem", "private.key", "ca.crt")):
@@ -114,7 +115,7 @@ def _(t):
         threading.Thread(target=peer.send, args=(data,)).start()
         same(peer.read_exact(len(data)), data, "echo")
     check(any(size > 100 << 10 for *_, size in cloud.deeds()), "messages are as large as they may be")
-    same(cloud.check(EXAMPLES / "connect" / "aws-iot-policy.json"),
+    same(cloud.check(),
          {"iot:Subscribe", "iot:Receive", "iot:Publish", "iot:RetainPublish"}, "what was done")
     for label, arguments, variables, word in (
             ("other-key", (), {"CRYPT_KEY": "another key of sixteen bytes, too"}, "pre-shared"),

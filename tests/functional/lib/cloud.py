@@ -16,12 +16,36 @@ PAYLOAD_MAX = 128 << 10
 SLASHES_MAX = 7
 
 
+DEEDS = {"iot:Subscribe": "read", "iot:Receive": "read", "iot:Publish": "write"}
+
+
+def allowed(policy):
+    """(actions, resources) of the policy's file."""
+    for statement in json.loads(policy.read_text())["Statement"]:
+        actions, resources = ([x] if isinstance(x, str) else x for x in (statement["Action"], statement["Resource"]))
+        yield actions, [resource.split(":", 5)[5] for resource in resources]
+
+
+def acl(policy):
+    """The policy as mosquitto's acl_file: the client for the variable, one level for a star, all levels for one at the end."""
+    for actions, resources in allowed(policy):
+        for action in set(actions) & set(DEEDS):
+            for resource in resources:
+                topic = resource.split("/", 1)[1].replace("${iot:ClientId}", "%c")
+                yield f"pattern {DEEDS[action]} {re.sub('[*]$', '#', topic).replace('*', '+')}\n"
+
+
 class Cloud:
-    """Mosquitto behind a TLS listener of its own at `port`; `own` and `authority` as Authority.sign() and Authority.cert give them."""
+    """
+    Mosquitto behind a TLS listener of its own at `port`, with the policy as its ACL; `own` and `authority` as Authority.sign()
+    and Authority.cert give them.
+    """
     outlives_programs = True
 
-    def __init__(self, directory, own, authority):
-        self.broker = Mosquitto(directory, "log_type all", f"message_size_limit {PAYLOAD_MAX}")
+    def __init__(self, directory, own, authority, policy):
+        self.policy = policy
+        (directory / "acl").write_text("".join(acl(policy)))
+        self.broker = Mosquitto(directory, "log_type all", f"message_size_limit {PAYLOAD_MAX}", f"acl_file {directory}/acl")
         self.log = directory / "mosquitto.log"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*own)
@@ -68,18 +92,17 @@ class Cloud:
                 received = "iot:RetainPublish" if found[3] == "1" else "iot:Publish"
                 yield found[2], received if found[1] == "Received" else "iot:Receive", found[4], int(found[5])
 
-    def check(self, policy):
-        """All of it is what the policy's file and the cloud's bounds allow."""
-        statements = [(s["Action"], s["Resource"]) for s in json.loads(policy.read_text())["Statement"]]
-        seen = set()
+    def check(self):
+        """All of it is what the policy and the cloud's bounds allow."""
+        statements, seen = list(allowed(self.policy)), set()
         for client, action, topic, size in self.deeds():
             kind = "topicfilter" if action == "iot:Subscribe" else "topic"
-            allowed = any(action in actions and any(
-                fnmatch.fnmatchcase(f"{kind}/{topic}", one.split(":", 5)[5].replace("${iot:ClientId}", client)) for one in resources)
-                for actions, resources in statements)
-            check(allowed, f"{action} of {topic} by {client} is allowed")
+            check(any(action in actions and any(
+                fnmatch.fnmatchcase(f"{kind}/{topic}", one.replace("${iot:ClientId}", client)) for one in resources)
+                for actions, resources in statements), f"{action} of {topic} by {client} is allowed")
             check(size <= PAYLOAD_MAX and topic.count("/") <= SLASHES_MAX, f"{topic} with {size} bytes is not too much")
             seen.add(action)
+        check("Denied" not in self.log.read_text() and "denied" not in self.log.read_text(), "the broker denied nothing")
         return seen
 
     def __enter__(self):

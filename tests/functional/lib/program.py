@@ -31,6 +31,8 @@ def raise_limits():
 
 
 class Program:
+    session = False  # of its own, with a process group for all that it starts
+
     def __init__(self, name, arguments, directory, label=None, environment=None):
         self.label = label or name
         self.binary = self.find(name)
@@ -47,6 +49,7 @@ class Program:
                 cwd=directory,
                 env={**os.environ, **(environment or {})},
                 preexec_fn=raise_limits,
+                start_new_session=self.session,
             )
         self.ended_by_story = False
         self.exit_matters = True
