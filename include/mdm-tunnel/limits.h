@@ -386,6 +386,8 @@
 #define PROXY_ANSWERS_MAX (1 * MIB)
 /* SUBSCRIBEs of one client with a denied filter that wait for the broker's answer. */
 #define PROXY_SUBSCRIBES_MAX 64
+/* Answers to what was denied that wait for the broker's to what came before, until the client is no longer read. */
+#define PROXY_DENIALS_MAX 1024
 /* Topic aliases of one client (MQTT 5) where hooks have to know what they stand for; brokers have 10 to 20. */
 #define PROXY_TOPIC_ALIASES_MAX 16
 /* One read takes at most this much; one such chunk a worker, more only while packets in it are under way. */

@@ -33,13 +33,23 @@ const struct hook_wants *hook_chain_wants(const struct hook_chain *c);
 
 typedef void question_done_fn(void *ctx, struct mdm_question *q, bool allowed);
 
-/* The question is copied but for payloads, which `hold` keeps (borrowed; chunk NULL: nothing to keep). NULL without memory. */
+/* Memory for the next question, when one is done: one for each worker, zeroed at first. */
+struct question_store {
+    struct mdm_question *spare;
+};
+void question_store_done(struct question_store *s);
+
+/*
+ * What is asked about is copied but for payloads and packets. They, `hold` (the chunk they stand in; NULL: none to keep) and the session
+ * are borrowed until question_ask() returns; if that says MDM_LATER, the question has references of its own. `store` NULL: none.
+ * NULL without memory.
+ */
 struct mdm_question *question_connect(const struct hook_chain *c, struct hook_session *s, const struct mqtt_connect *p);
 struct mdm_question *question_publish(const struct hook_chain *c, struct hook_session *s, struct mqtt_span topic,
-                                      const struct mqtt_publish *p, bool will, struct chunk *hold);
+                                      const struct mqtt_publish *p, bool will, struct question_store *store, struct chunk *hold);
 struct mdm_question *question_subscribe(const struct hook_chain *c, struct hook_session *s, const struct mqtt_filter *f);
 struct mdm_question *question_packet(const struct hook_chain *c, struct hook_session *s, enum mdm_direction direction,
-                                     enum mdm_stage stage, struct slice packet);
+                                     enum mdm_stage stage, struct slice packet, struct question_store *store);
 /* `head`: as hook_request_create(). */
 struct mdm_question *question_request(const struct hook_chain *c, const char *client, const char *service, const char *address,
                                       struct http_text head);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Questions to hooks. One belongs to its owner's worker; while a hook is to answer later it belongs to that hook as well, and
- * goes when both have let go: the answer comes as mail.
+ * goes when both have let go: the answer comes as mail. Most are answered at once and ask for nothing to be kept: those are made in
+ * the memory of the one before, and borrow what they are about from their owner.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "mqtt/topic.h"
 
 #define QUESTION_MAGIC 0x68717565u
+/* Topics up to here stand in the question itself. */
+#define TOPIC_KEPT 256
 
 enum question_kind { ASK_CONNECT, ASK_PUBLISH, ASK_SUBSCRIBE, ASK_PACKET, ASK_REQUEST };
 
@@ -26,6 +29,7 @@ struct mdm_question {
     OBJECT_MAGIC;
     enum question_kind kind;
     const struct hook_chain *chain;
+    struct question_store *store; /* its memory's, when it is done; NULL: nobody's */
     struct hook_session *session; /* NULL: it is about a request */
     struct hook_request *request; /* NULL: it is not */
     struct worker *worker;
@@ -35,7 +39,8 @@ struct mdm_question {
     void *ctx;
     struct mail mail;
     enum mdm_verdict verdict; /* what the mail says */
-    struct chunk *hold;
+    struct chunk *hold;       /* what the payload stands in; NULL: nothing to keep */
+    bool holds;               /* references to session and `hold` are ours */
     struct field fields[MDM_FIELDS];
     union {
         struct mdm_connect connect;
@@ -44,24 +49,42 @@ struct mdm_question {
         struct mdm_packet packet;
     };
     unsigned reason, status;
-    char words[128];
+    char words[128]; /* not cleared with the rest */
+    char topic[TOPIC_KEPT];
 };
 
 /* -- making ---------------------------------------------------------------------------------------------------------- */
 
 static struct mdm_question *question_create(enum question_kind kind, const struct hook_chain *c, struct hook_session *s,
-                                            struct chunk *hold)
+                                            struct question_store *store, struct chunk *hold)
 {
-    struct mdm_question *q;
-    ALLOC_OBJECT(q, QUESTION_MAGIC);
-    if (q == NULL)
+    struct mdm_question *q = store == NULL ? NULL : store->spare;
+    if (q != NULL)
+        store->spare = NULL;
+    else if ((q = malloc(sizeof(*q))) == NULL)
         return NULL;
+    memset(q, 0, offsetof(struct mdm_question, words));
+    q->magic = QUESTION_MAGIC;
+    q->words[0] = '\0';
     q->kind = kind;
     q->chain = c;
-    q->session = s != NULL ? hook_session_ref(s) : NULL;
-    q->hold = hold != NULL ? chunk_ref(hold) : NULL;
+    q->store = store;
+    q->session = s;
+    q->hold = hold;
     q->reason = MQTT_NOT_AUTHORIZED;
     return q;
+}
+
+/* The hook that answers later has it, and its owner may go meanwhile. */
+static void question_hold(struct mdm_question *q)
+{
+    if (q->holds)
+        return;
+    q->holds = true;
+    if (q->session != NULL)
+        hook_session_ref(q->session);
+    if (q->hold != NULL)
+        chunk_ref(q->hold);
 }
 
 /* A copy with a NUL behind it; false: no memory. */
@@ -83,6 +106,17 @@ static bool field_put(struct field *f, struct mqtt_span value)
     return true;
 }
 
+/* The same for a topic that is asked about. */
+static bool topic_put(struct mdm_question *q, struct mqtt_span topic)
+{
+    if (topic.len >= sizeof(q->topic))
+        return field_put(&q->fields[MDM_TOPIC], topic);
+    memcpy(q->topic, topic.data, topic.len);
+    q->topic[topic.len] = '\0';
+    q->fields[MDM_TOPIC].now = (struct mqtt_span){(const uint8_t *)q->topic, topic.len};
+    return true;
+}
+
 static struct mdm_question *made(struct mdm_question *q, bool ok)
 {
     if (!ok && q != NULL)
@@ -92,7 +126,7 @@ static struct mdm_question *made(struct mdm_question *q, bool ok)
 
 struct mdm_question *question_connect(const struct hook_chain *c, struct hook_session *s, const struct mqtt_connect *p)
 {
-    struct mdm_question *q = question_create(ASK_CONNECT, c, s, NULL);
+    struct mdm_question *q = question_create(ASK_CONNECT, c, s, NULL, NULL);
     if (q == NULL)
         return NULL;
     struct mqtt_span id = p->client_id.data != NULL ? p->client_id : (struct mqtt_span){(const uint8_t *)"", 0};
@@ -103,28 +137,28 @@ struct mdm_question *question_connect(const struct hook_chain *c, struct hook_se
 }
 
 struct mdm_question *question_publish(const struct hook_chain *c, struct hook_session *s, struct mqtt_span topic,
-                                      const struct mqtt_publish *p, bool will, struct chunk *hold)
+                                      const struct mqtt_publish *p, bool will, struct question_store *store, struct chunk *hold)
 {
-    struct mdm_question *q = question_create(ASK_PUBLISH, c, s, hold);
+    struct mdm_question *q = question_create(ASK_PUBLISH, c, s, store, hold);
     if (q == NULL)
         return NULL;
     q->publish = (struct mdm_publish){.qos = p->qos, .retain = p->retain, .will = will};
     q->fields[MDM_PAYLOAD].now = p->payload;
-    return made(q, field_put(&q->fields[MDM_TOPIC], topic));
+    return made(q, topic_put(q, topic));
 }
 
 struct mdm_question *question_subscribe(const struct hook_chain *c, struct hook_session *s, const struct mqtt_filter *f)
 {
-    struct mdm_question *q = question_create(ASK_SUBSCRIBE, c, s, NULL);
+    struct mdm_question *q = question_create(ASK_SUBSCRIBE, c, s, NULL, NULL);
     return q == NULL ? NULL
-                     : made(q, field_put(&q->fields[MDM_TOPIC], f->filter) &&
+                     : made(q, topic_put(q, f->filter) &&
                                    field_put(&q->fields[MDM_QOS], (struct mqtt_span){&f->qos, 1}));
 }
 
 struct mdm_question *question_packet(const struct hook_chain *c, struct hook_session *s, enum mdm_direction direction,
-                                     enum mdm_stage stage, struct slice packet)
+                                     enum mdm_stage stage, struct slice packet, struct question_store *store)
 {
-    struct mdm_question *q = question_create(ASK_PACKET, c, s, packet.chunk);
+    struct mdm_question *q = question_create(ASK_PACKET, c, s, store, packet.chunk);
     if (q == NULL)
         return NULL;
     q->packet = (struct mdm_packet){.direction = direction, .stage = stage};
@@ -135,7 +169,7 @@ struct mdm_question *question_packet(const struct hook_chain *c, struct hook_ses
 struct mdm_question *question_request(const struct hook_chain *c, const char *client, const char *service, const char *address,
                                       struct http_text head)
 {
-    struct mdm_question *q = question_create(ASK_REQUEST, c, NULL, NULL);
+    struct mdm_question *q = question_create(ASK_REQUEST, c, NULL, NULL, NULL);
     if (q == NULL)
         return NULL;
     q->request = hook_request_create(client, service, address, head);
@@ -186,8 +220,10 @@ static enum mdm_verdict question_go_on(struct mdm_question *q)
     for (; q->at < q->chain->count; q->at++) {
         q->later = true; /* it may answer before it has returned */
         enum mdm_verdict verdict = hook_ask(q, q->chain->hooks[q->at]);
-        if (verdict == MDM_LATER)
+        if (verdict == MDM_LATER) {
+            question_hold(q);
             return MDM_LATER;
+        }
         q->later = false;
         if (verdict != MDM_ALLOW)
             return MDM_DENY;
@@ -355,14 +391,29 @@ void question_free(struct mdm_question **qp)
     TAKE_OBJECT(q, qp, QUESTION_MAGIC);
     assert(!q->later);
     for (unsigned i = 0; i < MDM_FIELDS; i++) {
-        if (i == MDM_PASSWORD && q->fields[i].own != NULL)
-            explicit_bzero(q->fields[i].own->data, q->fields[i].own->size);
-        chunk_unref(q->fields[i].own);
+        struct chunk *own = q->fields[i].own;
+        if (own == NULL)
+            continue;
+        if (i == MDM_PASSWORD)
+            explicit_bzero(own->data, own->size);
+        chunk_unref(own);
     }
-    chunk_unref(q->hold);
-    hook_session_unref(q->session);
+    if (q->holds) {
+        chunk_unref(q->hold);
+        hook_session_unref(q->session);
+    }
     hook_request_free(q->request);
-    FREE_OBJECT(q);
+    q->magic = 0;
+    if (q->store != NULL && q->store->spare == NULL)
+        q->store->spare = q;
+    else
+        free(q);
+}
+
+void question_store_done(struct question_store *s)
+{
+    free(s->spare);
+    s->spare = NULL;
 }
 
 void question_forget(struct mdm_question **qp)
@@ -376,5 +427,6 @@ void question_forget(struct mdm_question **qp)
         return;
     }
     q->done = NULL;
+    q->store = NULL; /* which may go before the answer comes */
     *qp = NULL;
 }

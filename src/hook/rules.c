@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules file as a hook. */
+/* The rules file as a hook. Each worker has an edition of it, as of the settings (server/edition.h): nobody waits for a lock. */
 #include "hook/rules.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,12 +21,29 @@
 
 #define RULES_MAGIC 0x68727573u
 
+struct hook_rules;
+
+/* The file as it was read, which nobody changes. Goes with its last user. */
+struct edition {
+    atomic_uint users, awaited; /* the latter: workers that do not have it yet */
+    uint64_t number;            /* later ones are higher */
+    struct hook_rules *rules;
+    struct acl acl;
+    struct delivery {
+        struct mail mail;
+        struct edition *edition;
+    } to[]; /* each worker */
+};
+
 struct hook_rules {
     OBJECT_MAGIC;
     struct mdm_hook hook;
     char *path;
-    pthread_rwlock_t lock; /* of `acl`: read for a call, written for a moment after an edit */
-    struct acl acl;
+    pthread_mutex_t reading; /* one after the other */
+    uint64_t last_number;
+    unsigned count;
+    struct worker *workers[WORKERS_MAX];
+    struct edition *used[WORKERS_MAX]; /* each its worker's alone */
     struct verifier *verifier;
     struct rates *rates;
     struct watch *watch;
@@ -36,6 +54,54 @@ struct login {
     struct verification verification;
     struct mdm_question *question;
 };
+
+/* -- editions --------------------------------------------------------------------------------------------------------- */
+
+static void edition_unref(struct edition *e)
+{
+    if (e == NULL || atomic_fetch_sub_explicit(&e->users, 1, memory_order_acq_rel) != 1)
+        return;
+    acl_done(&e->acl);
+    free(e);
+}
+
+static void edition_deliver(struct worker *self, struct mail *m)
+{
+    struct edition *e = CONTAINER_OF(m, struct delivery, mail)->edition, **used = &e->rules->used[worker_index(self)];
+    struct edition *older = (*used)->number < e->number ? *used : e; /* another thread's may have come first */
+    *used = older == e ? *used : e;
+    if (atomic_fetch_sub(&e->awaited, 1) == 1)
+        log_info("rules", "read again: %zu users, %zu lines", e->acl.user_count, e->acl.line_count);
+    edition_unref(older);
+}
+
+static void edition_discard(struct mail *m) { edition_unref(CONTAINER_OF(m, struct delivery, mail)->edition); }
+
+/* With a user for each worker. NULL and *err. */
+static struct edition *edition_read(struct hook_rules *r, struct config_error *err)
+{
+    struct edition *e = calloc(1, sizeof(*e) + r->count * sizeof(e->to[0]));
+    if (e == NULL) {
+        config_error_set(err, "%s: out of memory", r->path);
+        return NULL;
+    }
+    if (acl_load(r->path, &e->acl, err) != 0) {
+        free(e);
+        return NULL;
+    }
+    atomic_init(&e->users, r->count);
+    atomic_init(&e->awaited, r->count);
+    e->number = ++r->last_number;
+    e->rules = r;
+    for (unsigned i = 0; i < r->count; i++) {
+        e->to[i] = (struct delivery){.mail = {.deliver = edition_deliver, .discard = edition_discard}, .edition = e};
+        list_init(&e->to[i].mail.node);
+    }
+    return e;
+}
+
+/* The rules of the worker that asks. */
+static const struct acl *acl_now(const struct hook_rules *r) { return &r->used[worker_index(worker_self())]->acl; }
 
 /* -- whom a line is for ----------------------------------------------------------------------------------------------- */
 
@@ -105,7 +171,7 @@ static enum mdm_verdict password_ask(struct hook_rules *r, const char *user, con
 static enum mdm_verdict user_ask(struct hook_rules *r, const struct mdm_connect *c, struct mdm_question *q)
 {
     char password[PASSWORD_TEXTS_MAX];
-    const struct acl_user *u = acl_user_find(&r->acl, c->username);
+    const struct acl_user *u = acl_user_find(acl_now(r), c->username);
     if (u == NULL)
         return denied(q, MQTT_BAD_CREDENTIALS, "unknown user");
     if (c->password.data == NULL || c->password.len >= sizeof(password) || memchr(c->password.data, '\0', c->password.len) != NULL)
@@ -120,26 +186,22 @@ static enum mdm_verdict user_ask(struct hook_rules *r, const struct mdm_connect 
 static enum mdm_verdict auth_connect(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_connect *c)
 {
     struct hook_rules *r = ctx;
-    enum mdm_verdict verdict;
-    pthread_rwlock_rdlock(&r->lock);
+    const struct acl *a = acl_now(r);
     if (c->username != NULL)
-        verdict = user_ask(r, c, q);
-    else if (r->acl.anonymous || (r->acl.certificate && s->certificate != NULL))
-        verdict = MDM_ALLOW;
-    else
-        verdict = denied(q, MQTT_NOT_AUTHORIZED, "no user name");
-    pthread_rwlock_unlock(&r->lock);
-    return verdict;
+        return user_ask(r, c, q);
+    if (a->anonymous || (a->certificate && s->certificate != NULL))
+        return MDM_ALLOW;
+    return denied(q, MQTT_NOT_AUTHORIZED, "no user name");
 }
 
 /* -- publishing and subscribing --------------------------------------------------------------------------------------- */
 
 /* The first line that fits decides: an allowing one has to cover all of it, for a denying one a part is enough. */
-static bool may(const struct hook_rules *r, const struct mdm_session *s, unsigned deed, const char *topic)
+static bool may(const struct acl *a, const struct mdm_session *s, unsigned deed, const char *topic)
 {
     char filter[MQTT_TOPIC_MAX + 1];
-    for (size_t i = 0; i < r->acl.line_count; i++) {
-        const struct acl_line *l = &r->acl.lines[i];
+    for (size_t i = 0; i < a->line_count; i++) {
+        const struct acl_line *l = &a->lines[i];
         if (l->kind != ACL_RULE || (l->deeds & deed) == 0 || !is_for(l, s))
             continue;
         if (!topic_rule_expand(l->filter, s, filter, sizeof(filter)))
@@ -158,14 +220,14 @@ static size_t whose(const struct mdm_session *s, const char **name)
     return s->username != NULL || colon == NULL ? strlen(*name) : (size_t)(colon - s->address);
 }
 
-static bool within_rate(const struct hook_rules *r, const struct mdm_session *s)
+static bool within_rate(const struct acl *a, struct rates *rates, const struct mdm_session *s)
 {
-    for (size_t i = 0; i < r->acl.line_count; i++) {
-        const struct acl_line *l = &r->acl.lines[i];
+    for (size_t i = 0; i < a->line_count; i++) {
+        const struct acl_line *l = &a->lines[i];
         const char *name;
         size_t len = whose(s, &name);
         if (l->kind == ACL_RATE && is_for(l, s))
-            return rates_take(r->rates, name, len, l->rate * 1000, l->burst, clock_now_us()) == 0;
+            return rates_take(rates, name, len, l->rate * 1000, l->burst, clock_now_us()) == 0;
     }
     return true;
 }
@@ -173,12 +235,12 @@ static bool within_rate(const struct hook_rules *r, const struct mdm_session *s)
 static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_publish *p)
 {
     struct hook_rules *r = ctx;
-    pthread_rwlock_rdlock(&r->lock);
-    bool allowed = may(r, s, p->will ? ACL_WILL : ACL_PUBLISH, p->topic), in_time = !allowed || p->will || within_rate(r, s);
-    pthread_rwlock_unlock(&r->lock);
-    if (!in_time)
+    const struct acl *a = acl_now(r);
+    if (!may(a, s, p->will ? ACL_WILL : ACL_PUBLISH, p->topic))
+        return MDM_DENY;
+    if (!p->will && !within_rate(a, r->rates, s))
         return denied(q, MQTT_QUOTA_EXCEEDED, "too many messages");
-    return allowed ? MDM_ALLOW : MDM_DENY;
+    return MDM_ALLOW;
 }
 
 static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_subscribe *f)
@@ -188,10 +250,7 @@ static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, s
     (void)q;
     if (strncmp(filter, "$share/", 7) == 0) /* of a shared subscription its filter counts (MQTT 5 4.8.2) */
         filter = strchr(filter + 7, '/') + 1;
-    pthread_rwlock_rdlock(&r->lock);
-    bool allowed = may(r, s, ACL_SUBSCRIBE, filter);
-    pthread_rwlock_unlock(&r->lock);
-    return allowed ? MDM_ALLOW : MDM_DENY;
+    return may(acl_now(r), s, ACL_SUBSCRIBE, filter) ? MDM_ALLOW : MDM_DENY;
 }
 
 /* -- rewriting -------------------------------------------------------------------------------------------------------- */
@@ -199,19 +258,17 @@ static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, s
 static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction direction, const char *topic, bool filter, char *out,
                       size_t size)
 {
-    struct hook_rules *r = ctx;
+    const struct acl *a = acl_now(ctx);
     char from[MQTT_TOPIC_MAX + 1], to[MQTT_TOPIC_MAX + 1];
     size_t len = 0;
     (void)filter;
-    pthread_rwlock_rdlock(&r->lock);
-    for (size_t i = 0; i < r->acl.line_count && len == 0; i++) {
-        const struct acl_line *l = &r->acl.lines[i];
+    for (size_t i = 0; i < a->line_count && len == 0; i++) {
+        const struct acl_line *l = &a->lines[i];
         if (l->kind != ACL_REWRITE || !is_for(l, s) || !topic_rule_expand(l->filter, s, from, sizeof(from)) ||
             !topic_rule_expand(l->to, s, to, sizeof(to)))
             continue;
         len = direction == MDM_TO_BROKER ? topic_rule_rewrite(from, to, topic, out, size) : topic_rule_rewrite(to, from, topic, out, size);
     }
-    pthread_rwlock_unlock(&r->lock);
     return len;
 }
 
@@ -220,24 +277,20 @@ static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction
 void rules_reload(struct hook_rules *r)
 {
     struct config_error err;
-    struct acl fresh;
     CHECK_OBJECT(r, RULES_MAGIC);
-    if (acl_load(r->path, &fresh, &err) != 0) {
+    pthread_mutex_lock(&r->reading);
+    struct edition *e = edition_read(r, &err);
+    pthread_mutex_unlock(&r->reading);
+    if (e == NULL)
         log_warning("rules", "%s; what was there stays", err.text);
-        return;
-    }
-    pthread_rwlock_wrlock(&r->lock);
-    struct acl old = r->acl;
-    r->acl = fresh;
-    pthread_rwlock_unlock(&r->lock);
-    acl_done(&old);
-    log_info("rules", "read again: %zu users, %zu lines", fresh.user_count, fresh.line_count);
+    for (unsigned i = 0; e != NULL && i < r->count; i++)
+        worker_post(r->workers[i], &e->to[i].mail);
 }
 
 static void file_changed(void *ctx) { rules_reload(ctx); }
 
 /* What nobody has lines for costs nothing. A file that gets its first rewriting line later needs a new start. */
-static void functions_set(struct hook_rules *r)
+static void functions_set(struct hook_rules *r, const struct acl *a)
 {
     r->hook = (struct mdm_hook){.version = MDM_HOOK_VERSION,
                                 .size = sizeof(r->hook),
@@ -245,19 +298,29 @@ static void functions_set(struct hook_rules *r)
                                 .auth_connect = auth_connect,
                                 .auth_publish = auth_publish,
                                 .auth_subscribe = auth_subscribe};
-    for (size_t i = 0; i < r->acl.line_count; i++)
-        if (r->acl.lines[i].kind == ACL_REWRITE)
+    for (size_t i = 0; i < a->line_count; i++)
+        if (a->lines[i].kind == ACL_REWRITE)
             r->hook.rewrite = rewrite;
 }
 
-static bool parts_make(struct hook_rules *r, struct worker *first)
+static bool editions_make(struct hook_rules *r, struct config_error *err)
+{
+    struct edition *e = edition_read(r, err);
+    for (unsigned i = 0; e != NULL && i < r->count; i++)
+        r->used[i] = e;
+    if (e != NULL)
+        functions_set(r, &e->acl);
+    return e != NULL;
+}
+
+static bool parts_make(struct hook_rules *r)
 {
     uint64_t key[2];
     if (getrandom(key, sizeof(key), 0) != sizeof(key))
         return false;
     r->verifier = verifier_create();
     r->rates = rates_create(key);
-    r->watch = watch_create(first, r->path, file_changed, r);
+    r->watch = watch_create(r->workers[0], r->path, file_changed, r);
     return r->verifier != NULL && r->rates != NULL && r->watch != NULL;
 }
 
@@ -271,12 +334,13 @@ struct hook_rules *rules_create(struct hook_chain *c, const char *path, struct w
         free(r);
         return NULL;
     }
-    pthread_rwlock_init(&r->lock, NULL);
+    pthread_mutex_init(&r->reading, NULL);
+    r->count = count;
+    memcpy(r->workers, workers, count * sizeof(workers[0]));
     r->path = strdup(path);
-    bool ok = r->path != NULL && acl_load(path, &r->acl, err) == 0;
-    if (ok && !parts_make(r, workers[0]))
+    bool ok = r->path != NULL && editions_make(r, err);
+    if (ok && !parts_make(r))
         ok = config_error_set(err, "rules: out of memory") == 0;
-    functions_set(r);
     if (ok && !hook_chain_add(c, &r->hook))
         ok = config_error_set(err, "rules: there are too many hooks") == 0;
     if (!ok)
@@ -301,8 +365,9 @@ void rules_free(struct hook_rules **rp)
         verifier_free(&r->verifier);
     if (r->rates != NULL)
         rates_free(&r->rates);
-    acl_done(&r->acl);
-    pthread_rwlock_destroy(&r->lock);
+    for (unsigned i = 0; i < r->count; i++)
+        edition_unref(r->used[i]);
+    pthread_mutex_destroy(&r->reading);
     free(r->path);
     FREE_OBJECT(r);
 }

@@ -207,7 +207,7 @@ static void publish_ask(struct web *w)
     if (!common->wants->auth_publish)
         publish_allowed(w, NULL);
     else
-        ask(w, question_publish(common->hooks, w->session, topic, &packet, false, w->body.chunk));
+        ask(w, question_publish(common->hooks, w->session, topic, &packet, false, NULL, w->body.chunk));
 }
 
 static void go_on(struct web *w, struct http_text path)

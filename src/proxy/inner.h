@@ -36,6 +36,8 @@ struct proxy_post {
     size_t input_at;
     struct list entries, pairs, ended, webs, ended_webs;
     struct turn sweep;
+    struct passage *passage; /* memory for the next packet that is looked at; NULL: none */
+    struct question_store questions;
     bool draining;
 };
 
@@ -130,6 +132,13 @@ struct refused_ids {
     uint64_t bits[65536 / 64];
 };
 
+/* Answers to denied messages, of which those of one QoS have to come in the order of the messages (MQTT 5 4.6). */
+struct denials {
+    uint64_t sent, answered; /* messages that went to the broker, and its answers to them */
+    struct list waiting;     /* for answers to what was sent before */
+    unsigned count;
+};
+
 struct pair {
     OBJECT_MAGIC;
     struct proxy_post *post;
@@ -151,6 +160,7 @@ struct pair {
     struct passage *up, *down; /* a packet whose question is asked; NULL: none */
     struct aliases *up_aliases, *down_aliases;
     struct refused_ids *refused;
+    struct denials denials[2]; /* QoS 1, QoS 2 */
     struct list partials;
     unsigned partial_count;
     const char *why;    /* it closes for */
@@ -187,5 +197,19 @@ struct hook_session *proxy_session(const struct sock *s, const char *address, co
 void packet_arrived(struct side *from, struct chunk *chunk, size_t at, const struct mqtt_header *h);
 /* Questions that are asked are forgotten. */
 void packet_forget(struct pair *p);
+/* Memory that was kept for the next one. */
+void packet_memory_free(struct proxy_post *p);
+
+/* -- denials.c: on its way to the client, in order -- */
+void denials_init(struct pair *p);
+void denials_done(struct pair *p);
+/* A message went to the broker. */
+void denials_sent(struct pair *p, unsigned qos);
+/* The broker's PUBACK or PUBREC to one of them has passed, or was dropped: what waited for it follows. */
+void denials_answered(struct pair *p, enum mqtt_type type);
+/* The answer to a denied message: now, or as soon as its turn comes. */
+void denials_answer(struct pair *p, enum mqtt_type type, const struct mqtt_ack *ack);
+/* Whether the client has to wait before it sends more. */
+bool denials_full(const struct pair *p);
 
 #endif

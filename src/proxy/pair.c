@@ -108,6 +108,7 @@ static struct pair *pair_create(struct proxy_post *post, const struct proxy_door
     p->version = MQTT_V3_1_1;
     p->began_us = p->last_us = worker_now_us(post->worker);
     list_init(&p->partials);
+    denials_init(p);
     tcp_address_text(peer, p->address, sizeof(p->address));
     side_init(&p->client, p);
     side_init(&p->broker, p);
@@ -299,6 +300,7 @@ void pair_free(struct pair *p)
     aliases_free(&p->up_aliases);
     aliases_free(&p->down_aliases);
     free(p->refused);
+    denials_done(p);
     hook_session_unref(p->session);
     FREE_OBJECT(p);
 }

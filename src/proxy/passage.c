@@ -134,7 +134,35 @@ static void passage_free(struct passage *g)
     free(g->wire.data);
     free(g->said.data);
     free(g->codes);
-    free(g);
+    struct proxy_post *post = g->pair->post;
+    if (post->passage == NULL)
+        post->passage = g;
+    else
+        free(g);
+}
+
+static struct passage *passage_create(struct pair *p, bool up, const struct mqtt_header *h, struct slice bytes)
+{
+    struct proxy_post *post = p->post;
+    struct passage *g = post->passage != NULL ? post->passage : malloc(sizeof(*g));
+    post->passage = NULL;
+    if (g == NULL) {
+        slice_done(&bytes);
+        return NULL;
+    }
+    memset(g, 0, sizeof(*g));
+    g->pair = p;
+    g->up = up;
+    g->h = *h;
+    g->bytes = bytes;
+    g->in_place = true;
+    return g;
+}
+
+void packet_memory_free(struct proxy_post *p)
+{
+    free(p->passage);
+    p->passage = NULL;
 }
 
 /* -- the steps -------------------------------------------------------------------------------------------------------- */
@@ -144,7 +172,8 @@ static enum passed intercept_ask(struct passage *g, enum mdm_stage stage)
     const struct proxy_common *c = g->pair->post->common;
     if (!c->wants->intercept)
         return PASSED;
-    return passage_ask(g, question_packet(c->hooks, g->pair->session, g->up ? MDM_TO_BROKER : MDM_TO_CLIENT, stage, g->bytes));
+    return passage_ask(g, question_packet(c->hooks, g->pair->session, g->up ? MDM_TO_BROKER : MDM_TO_CLIENT, stage, g->bytes,
+                                          &g->pair->post->questions));
 }
 
 static enum passed intercept_answered(struct passage *g, struct mdm_question *q, bool allowed)
@@ -152,6 +181,7 @@ static enum passed intercept_answered(struct passage *g, struct mdm_question *q,
     if (allowed && question_changed(q, MDM_PACKET)) {
         slice_done(&g->bytes);
         g->bytes = question_take(q, MDM_PACKET);
+        g->in_place = false;
         mqtt_header_parse(g->bytes.data, g->bytes.len, &g->h);
     }
     question_free(&q);
@@ -231,6 +261,7 @@ static enum passed shape(struct passage *g)
         g->own[g->own_count++] = chunk_ref(g->bytes.chunk);
     slice_done(&g->bytes);
     g->bytes = slice_of(c, 0, size);
+    g->in_place = false;
     return PASSED;
 }
 
@@ -244,17 +275,19 @@ static enum passed send_on(struct passage *g)
 {
     struct pair *p = g->pair;
     const struct hook_wants *w = p->post->common->wants;
-    struct slice bytes = g->bytes;
-    g->bytes = SLICE_NONE;
     if (g->h.type == MQTT_CONNECT) {
-        pair_dial(p, bytes);
+        pair_dial(p, slice_ref(&g->bytes));
         return GONE;
     }
-    struct slice held = g->h.type == MQTT_PUBLISH ? slice_ref(&bytes) : SLICE_NONE; /* until its payload was told of */
-    side_send_bytes(to(g), bytes);
-    if (g->h.type == MQTT_PUBLISH && g->up && w->publish)
-        hook_chain_publish(p->post->common->hooks, p->session, g->topic, &g->packet.publish);
-    slice_done(&held);
+    if (g->in_place)
+        side_pass(from(g), g->bytes.chunk, (size_t)(g->bytes.data - g->bytes.chunk->data), g->bytes.len);
+    else
+        side_send_bytes(to(g), slice_ref(&g->bytes));
+    if (g->h.type == MQTT_PUBLISH && g->up) {
+        denials_sent(p, g->bytes.data[0] >> 1 & 3);
+        if (w->publish)
+            hook_chain_publish(p->post->common->hooks, p->session, g->topic, &g->packet.publish);
+    }
     if (g->h.type == MQTT_SUBSCRIBE || g->h.type == MQTT_UNSUBSCRIBE)
         subscribe_sent(g);
     else if (g->h.type == MQTT_CONNACK)
@@ -288,6 +321,13 @@ enum passed passage_ask(struct passage *g, struct mdm_question *q)
     return steps[g->step].answered(g, q, verdict == MDM_ALLOW);
 }
 
+/* The packet has passed, or was dropped. */
+static void packet_over(struct pair *p, bool up, enum mqtt_type type)
+{
+    if (!up && (type == MQTT_PUBACK || type == MQTT_PUBREC))
+        denials_answered(p, type);
+}
+
 /* Goes on until a question is under way, or to the end. */
 static void passage_run(struct passage *g, enum passed passed)
 {
@@ -303,6 +343,7 @@ static void passage_run(struct passage *g, enum passed passed)
         passed = steps[g->step].ask(g);
     }
     if (passed == ASKED) {
+        g->in_place = false;
         *slot = g;
         side->held = true;
         p->asked_us = worker_now_us(p->post->worker);
@@ -311,6 +352,7 @@ static void passage_run(struct passage *g, enum passed passed)
         return;
     }
     *slot = NULL;
+    packet_over(p, g->up, g->h.type);
     passage_free(g);
 }
 
@@ -343,19 +385,15 @@ void packet_arrived(struct side *side, struct chunk *chunk, size_t at, const str
     *(up ? &p->up_packets : &p->down_packets) += 1;
     if (!is_looked_at(p, up, h->type)) {
         side_pass(side, chunk, at, size);
+        packet_over(p, up, h->type);
         if (h->type == MQTT_DISCONNECT)
             disconnect_passes(p, up);
     } else {
-        side_pass_done(side);
-        struct passage *g = calloc(1, sizeof(*g));
+        struct passage *g = passage_create(p, up, h, slice_of(chunk_ref(chunk), at, size));
         if (g == NULL) {
             pair_close(p, "out of memory");
             return;
         }
-        g->pair = p;
-        g->up = up;
-        g->h = *h;
-        g->bytes = slice_of(chunk_ref(chunk), at, size);
         if (h->type == MQTT_CONNECT)
             p->state = PAIR_ASKING;
         if (h->type == MQTT_CONNECT && (p->session = pair_session(p)) == NULL) {

@@ -21,6 +21,7 @@ struct passage {
     bool up;
     unsigned step;
     struct slice bytes; /* the packet as it is now */
+    bool in_place;      /* it stands where it came, which is being taken apart: it can go on with its neighbours */
     struct mqtt_header h;
     struct mqtt_packet packet;
     bool changed; /* `packet` is not what stands in `bytes` */

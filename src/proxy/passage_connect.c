@@ -90,7 +90,8 @@ enum passed will_ask(struct passage *g)
     if (!common->wants->auth_publish)
         return will_shape(g);
     struct mqtt_publish will = {.qos = c->will_qos, .retain = c->will_retain, .topic = c->will_topic, .payload = c->will_payload};
-    return passage_ask(g, question_publish(common->hooks, g->pair->session, c->will_topic, &will, true, g->bytes.chunk));
+    return passage_ask(g, question_publish(common->hooks, g->pair->session, c->will_topic, &will, true, NULL,
+                                           g->bytes.chunk));
 }
 
 enum passed will_answered(struct passage *g, struct mdm_question *q, bool allowed)

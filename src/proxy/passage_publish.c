@@ -27,7 +27,7 @@ enum passed publish_decoded(struct passage *g)
 enum passed publish_ask(struct passage *g)
 {
     return passage_ask(g, question_publish(g->pair->post->common->hooks, g->pair->session, g->topic, &g->packet.publish, false,
-                                           g->bytes.chunk));
+                                           &g->pair->post->questions, g->bytes.chunk));
 }
 
 static bool refused_remember(struct pair *p, uint16_t id)
@@ -56,7 +56,7 @@ static void deny(struct pair *p, const struct mqtt_publish *m, const struct mdm_
     if (m->qos == 2 && p->version != MQTT_V5 && !refused_remember(p, m->packet_id))
         pair_close(p, "out of memory");
     else if (m->qos > 0)
-        side_send(&p->client, &answer);
+        denials_answer(p, answer.type, &answer.ack);
 }
 
 enum passed publish_answered(struct passage *g, struct mdm_question *q, bool allowed)

@@ -109,5 +109,7 @@ void post_free(struct proxy_post **pp)
     list_splice(&p->ended_webs, &p->webs);
     sweep_run(&p->sweep);
     chunk_unref(p->input);
+    packet_memory_free(p);
+    question_store_done(&p->questions);
     FREE_OBJECT(p);
 }

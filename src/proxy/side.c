@@ -32,7 +32,7 @@ static bool may_read(const struct side *s)
         return false;
     if (p->state == PAIR_CLOSING)
         return true; /* and dropped */
-    return !s->held && p->state != PAIR_ASKING && p->state != PAIR_DIALLING &&
+    return !s->held && p->state != PAIR_ASKING && p->state != PAIR_DIALLING && !(is_client(s) && denials_full(p)) &&
            other(s)->out.bytes < PROXY_OUTPUT_HIGH && s->out.bytes < PROXY_ANSWERS_MAX;
 }
 

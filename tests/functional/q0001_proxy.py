@@ -151,6 +151,50 @@ def _(t):
         came(direct, ("device/tim/data", "one"), ("device/tim/data", "two"), ("end", "three"))
 
 
+def publish(topic, qos, number):
+    """PUBLISH of MQTT 5 with nothing in it."""
+    body = len(topic).to_bytes(2, "big") + topic.encode() + number.to_bytes(2, "big") + b"\0"
+    return bytes([0x30 | qos << 1, len(body)]) + body
+
+
+def packet(s):
+    """The next packet, shorter than 128 bytes."""
+    head = s.recv(2, socket.MSG_WAITALL)
+    return head + s.recv(head[1], socket.MSG_WAITALL)
+
+
+@story("what is denied is answered in its turn: after what the broker has not answered yet, before what follows")
+def _(t):
+    listener = t.keep(socket.create_server(("127.0.0.1", 0)))
+    listener.settimeout(seconds(10))
+    proxy = Proxy(t, "-l", f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{listener.getsockname()[1]}", "--hook",
+                  f"{build_hook(t)}={t.directory / 'events'}")
+    for qos, answer in ((1, 0x40), (2, 0x50)):
+        with socket.create_connection(("127.0.0.1", proxy.port), seconds(10)) as client:
+            client.sendall(bytes.fromhex("101000044d5154540502003c0000036f6e65"))
+            broker, _ = listener.accept()
+            with broker:
+                broker.settimeout(seconds(10))
+                same(packet(broker)[:1], b"\x10", "CONNECT")
+                broker.sendall(bytes.fromhex("2003000000"))
+                same(packet(client)[0], 0x20, "CONNACK")
+                for number, topic in enumerate(("open/a", "forbidden/b", "later/c", "forbidden/d", "open/e"), 1):
+                    client.sendall(publish(topic, qos, number))
+                client.sendall(bytes.fromhex("c000"))
+                for number, topic in ((1, "open/a"), (3, "later/c"), (5, "open/e")):
+                    same(packet(broker), publish(topic, qos, number), "what the broker gets")
+                same(packet(broker), bytes.fromhex("c000"), "PINGREQ")
+                broker.sendall(bytes.fromhex("d000"))
+                same(packet(client), bytes.fromhex("d000"), "nothing is answered before the first")
+                for number, after in ((1, [2]), (3, [4]), (5, [])):
+                    broker.sendall(bytes([answer, 2, 0, number]))
+                    same(packet(client), bytes([answer, 2, 0, number]), "the broker's answer")
+                    for denied in after:
+                        same(packet(client)[:5], bytes([answer, 3, 0, denied, 0x87]), "ours behind it")
+                client.sendall(publish("forbidden/f", qos, 6))
+                same(packet(client)[:5], bytes([answer, 3, 0, 6, 0x87]), "at once when nothing is under way")
+
+
 @story("MQTT, TLS, client certificates, WebSocket and both; a target of each kind; facts for the hook")
 def _(t):
     events = t.directory / "events"
