@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """docs/tutorials: each page is followed; what a story puts in the place of what the page says stands in its changes."""
+import json
 import os
 import pathlib
 import re
 import shutil
+import threading
 
-from lib import check, main, same, story
+from lib import check, main, response, same, seconds, skip, story, wait_until
+from lib.brokers import free_port
 from lib.cloud import Cloud
 from lib.mosquitto import Authority
+from lib.nats import BINARY as NATS
 from lib.sshd import Sshd
 from lib.tutorial import Page
 
@@ -123,6 +127,110 @@ def _(t):
     page.change("localhost:8080", f"localhost:{found[1]}")
     same(page.run(), "hello\n", "the answer")
     same(cloud.check(), {"iot:Subscribe", "iot:Receive", "iot:Publish", "iot:RetainPublish"}, "what was done")
+    page.over()
+
+
+def names(t, page, nodes):
+    """What stands for the hosts' names: ports of this machine."""
+    cert, key = Authority(t.directory).sign("broker", "IP:127.0.0.1")
+    for old, new in (("/etc/nats/fullchain.pem", cert), ("/etc/nats/privkey.pem", key), ("/var/lib/mdm-tunnel", "$XDG_STATE_HOME/mdm-tunnel"),
+                     ("$n.example.com:/var/lib/", f"{t.directory}/$n/.local/state/"), ("second:", f"{t.directory}/second/"), ('"admin": "9090"', '"admin": "0"'),
+                     ('"password_file": "password"', f'"password_file": "password", "ca_cert": "{t.directory}/ca.crt"')):
+        page.change(old, new)
+    for node in nodes:
+        page.change(f"nats://{node}.example.com:6222", f"nats://127.0.0.1:{free_port()}")
+        page.change(f"mqtts://{node}.example.com", f"mqtts://127.0.0.1:{free_port()}")
+    for machine in (*nodes, "second"):
+        (page.home(machine) / ".local" / "state").mkdir(parents=True)
+
+
+def on(page, nodes, what):
+    """The next block on each of these."""
+    for number, node in enumerate(nodes):
+        if number:
+            page.again()
+        yield what(node)
+
+
+def nats_file(t, page, node):
+    page.change("4222", free_port())
+    for listen, url in (("0.0.0.0:6222", f"nats://{node}.example.com:6222"), ("0.0.0.0:8883", f"mqtts://{node}.example.com")):
+        page.change(listen, page.changes[url].split("//")[1])
+    page.change('"/var/lib/nats"', f'"{t.directory}/{node}/data"')
+    page.file(node)
+
+
+def nats(page, node):
+    page.change("NODE=n1 nats-server", f"NODE={node} {NATS}")
+    program, _ = page.start("Server is ready", node)
+    program.exit_matters = False
+
+
+def settings(page, node):
+    """The node's own broker first, as the page proposes it."""
+    path = page.file(node)
+    if "admin" in path.read_text():
+        own = page.changes[f"mqtts://{node}.example.com"]
+        rules = json.loads(path.read_text())
+        urls = rules["broker"].split(",")
+        rules["broker"] = ",".join([own, *(url for url in urls if url != own)])
+        path.write_text(json.dumps(rules))
+    password = path.with_name("password")
+    password.write_text("change this, too" if node == "home" or node == "second" else "change this")
+    password.chmod(0o600)
+
+
+def ask(server):
+    with server.visit() as visitor:
+        return visitor.ask(host="hello--tim.example.com").body
+
+
+@story("a cluster: three servers on three nodes of NATS, two machines with weights, one server drained", only="plain", slow=True)
+def _(t):
+    if NATS is None:
+        skip("nats-server is not installed")
+    nodes = ["n1", "n2", "n3"]
+    asked, release = threading.Event(), threading.Event()
+
+    def machine(name):
+        def answer(request):
+            if request.target == "/slow":
+                asked.set()
+                release.wait(seconds(60))
+            return response(200, name)
+
+        return t.origin(answer)
+
+    origins = [machine(b"one\n"), machine(b"two\n")]
+    page = Page(t, "cluster.md")
+    names(t, page, nodes)
+    list(on(page, nodes, lambda node: nats_file(t, page, node)))
+    list(on(page, nodes, lambda node: nats(page, node)))
+    key = page.run("n1")
+    list(on(page, nodes, lambda node: settings(page, node)))
+    servers = list(on(page, nodes, lambda node: page.server(node)))
+    check(all(key.strip() in server.log for server in servers), "one key")
+    list(on(page, ["home", "second"], lambda machine: settings(page, machine)))
+    page.change("hello=9000", f"hello={origins[0].port}")
+    page.start("session with")
+    page.run()
+    page.change("hello=9000", f"hello={origins[1].port}")
+    page.start("session with", "second")
+    for server in servers:
+        wait_until(lambda: {ask(server) for _ in range(8)} == {b"one\n", b"two\n"}, "both machines serve", 30)
+        seen = [ask(server) for _ in range(40)]
+        check(abs(seen.count(b"one\n") - 30) <= 2 and seen.count(b"two\n") == 40 - seen.count(b"one\n"), f"three of four: {seen}")
+    (page.home("home") / ".curlrc").write_text(f'connect-to = "::127.0.0.1:{servers[1].http}"\n')
+    check(page.run() in ("one\n", "two\n"), "the answer")
+    with servers[2].visit(timeout=60) as visitor:
+        visitor.send(b"GET /slow HTTP/1.1\r\nHost: hello--tim.example.com\r\n\r\n")
+        check(asked.wait(seconds(20)), "the slow request is under way")
+        page.change("127.0.0.1:9090", f"127.0.0.1:{re.search('the page is at port ([0-9]+)', servers[2].log)[1]}")
+        page.run("n3")
+        release.set()
+        check(visitor.read_response().body in (b"one\n", b"two\n"), "what was under way is answered")
+    same(servers[2].wait_exit(), 0, "exit status of the server that leaves")
+    check({ask(server) for server in servers[:2] for _ in range(8)} == {b"one\n", b"two\n"}, "the others serve as before")
     page.over()
 
 

@@ -53,8 +53,9 @@ class Page:
         self.t, self.name = t, name
         self.text = (PAGES / name).read_text()
         self.blocks = [(language, file, text) for language, file, text in BLOCK.findall(self.text)]
-        self.changes = list(changes)
-        self.unused = {old for old, _ in changes}
+        self.done = None
+        self.changes = dict(changes)
+        self.unused = set(self.changes)
         self.bin = t.directory / "bin"
         self.bin.mkdir()
         for program in programs:
@@ -65,8 +66,12 @@ class Page:
         (self.bin / name).chmod(0o755)
 
     def change(self, old, new):
-        self.changes.append((old, new))
+        self.changes[old] = new
         self.unused.add(old)
+
+    def again(self):
+        """The block that was run is next once more, for another machine."""
+        self.blocks.insert(0, self.done)
 
     def home(self, machine):
         path = self.t.directory / machine
@@ -80,9 +85,9 @@ class Page:
 
     def next(self, language):
         check(self.blocks, f"{self.name} has another block")
-        found, file, text = self.blocks.pop(0)
+        found, file, text = self.done = self.blocks.pop(0)
         check((found == "sh") == (language == "sh"), f"{self.name}: what comes next is {found}:\n{text}")
-        for old, new in self.changes:
+        for old, new in self.changes.items():
             if old in text:
                 self.unused.discard(old)
                 text = text.replace(old, str(new))
@@ -100,7 +105,7 @@ class Page:
         """A command that stays, and what it has said of this."""
         _, text = self.next("sh")
         check(not text.strip().replace("\\\n", "").count("\n"), f"{self.name}: one command in the block:\n{text}")
-        program = kind("bash", ["-euc", f"cd {self.home(machine)}\nexec {text}"], self.t.directory, f"{machine}-{len(self.blocks)}",
+        program = kind("bash", ["-euc", f"cd {self.home(machine)}\nexec env {text}"], self.t.directory, f"{machine}-{len(self.blocks)}",
                        self.environment(machine))
         self.t.programs.append(program)
 
@@ -119,13 +124,13 @@ class Page:
         path.write_text(text)
         return path
 
-    def server(self):
+    def server(self, machine="server"):
         """The page's server, at ports of the kernel's choice; clients that the page starts are led to it."""
-        ports = "--bind 127.0.0.1 --client-bind 127.0.0.1 -p 0 -c 0"
-        self.change("mdm-tunnel-server -v", f"mdm-tunnel-server -v {ports}")
-        program, said = self.start(r"port (\d+) for visitors, on 127\.0\.0\.1 port (\d+) for clients", "server", kind=Served)
-        program.http, program.mqtt = map(int, said.groups())
-        self.change("-H example.com", f"-H 127.0.0.1 -p {program.mqtt}")
+        self.change("mdm-tunnel-server -v", "mdm-tunnel-server -v --bind 127.0.0.1 --client-bind 127.0.0.1 -p 0 -c 0")
+        program, said = self.start(r"port (\d+) for visitors(?:, on 127\.0\.0\.1 port (\d+) for clients)?", machine, kind=Served)
+        program.http, program.mqtt = (int(port or 0) for port in said.groups())
+        if program.mqtt:
+            self.change("-H example.com", f"-H 127.0.0.1 -p {program.mqtt}")
         return program
 
     def client(self, server, client_id, machine="home"):
