@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "proxy/proxy.h"
+#include "tls/library.h"
 
 #define PROGRAM "mdm-tunnel-proxy"
 
@@ -42,6 +43,7 @@ int main(int argc, char **argv)
 {
     struct proxy_settings settings;
     struct config_error err;
+    tls_library_keep();
     enum settings_result result = proxy_settings_read(argc, argv, &settings, &err);
     if (result == SETTINGS_BAD)
         log_fatal(PROGRAM, "%s", err.text);

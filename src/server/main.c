@@ -8,6 +8,7 @@
 #include "config/state.h"
 #include "server/command.h"
 #include "server/server.h"
+#include "tls/library.h"
 
 #define PROGRAM "mdm-tunnel-server"
 
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
     struct config_error err;
     int first;
 
+    tls_library_keep();
     if (argc == 3 && strcmp(argv[1], "check") == 0) /* whatever is wrong with the settings that would be read without it */
         return command_check(argv[2]);
     enum settings_result result = server_settings_read(argc, argv, &settings, &first, &err);
