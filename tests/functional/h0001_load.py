@@ -160,7 +160,7 @@ def requests_small(tunnel, count):
 
 @story("eight downloads and eight uploads at once, with small requests in between")
 def _(t):
-    size = 4 << 20
+    size = 1 << 20
 
     def serve(peer, origin):
         while (request := peer.read_request()) is not None:

@@ -275,7 +275,7 @@ ASK = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key"
 
 @story("one port: clients and visitors at the public ports, with and without TLS, to the end of what is in flight")
 def _(t):
-    ways = Ways(t, "--domain", "example.com", "--tls-port", 0, "--drain", 20, listen="mqtt://127.0.0.1:0")
+    ways = Ways(t, "--domain", "example.com", "--tls-port", 0, "--drain", 300, listen="mqtt://127.0.0.1:0")
     server = ways.tunnel.server
     load = Load(size=32 << 20)
     origin = t.origin(load.serve)

@@ -131,7 +131,7 @@ def _(t):
 
 @story("without an answer, with a wrong one or a late one the callback's clients are denied")
 def _(t):
-    broker, callback, proxy = start(t, "--hook-timeout", "0.3")
+    broker, callback, proxy = start(t, "--hook-timeout", "2")
     for user in ("broken", "garbled", "odd", "silent"):
         for version, code in ((4, 3), (5, 0x88)):
             same(connack(proxy.port, "c1", version, user, "word"), code, f"CONNACK for {user}")
