@@ -84,6 +84,17 @@ void setting_swap(const struct setting *row, void *one, void *other)
     memcpy(value_of(row, other), kept, size_of(row));
 }
 
+bool setting_own(const struct setting *row, void *values)
+{
+    if (!is_on_heap(row))
+        return true;
+    char **value = value_of(row, values);
+    bool any = *value != NULL;
+    if (any)
+        *value = strdup(*value);
+    return !any || *value != NULL;
+}
+
 static int flag_set(bool *value, const char *text, struct config_error *err)
 {
     bool on = strcmp(text, "true") == 0;

@@ -18,5 +18,7 @@ void setting_clear(const struct setting *row, void *values);
 /* Two programs' structs: whether the values are equal; and each gets the other's. */
 bool setting_same(const struct setting *row, void *one, void *other);
 void setting_swap(const struct setting *row, void *one, void *other);
+/* A text that another struct has, too, becomes the struct's own. False without memory: it is NULL then. */
+bool setting_own(const struct setting *row, void *values);
 
 #endif

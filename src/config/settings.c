@@ -349,6 +349,22 @@ void settings_adopt(const struct settings_table *t, void *values, void *fresh, c
     }
 }
 
+bool settings_own(const struct settings_table *t, void *values)
+{
+    bool all = true;
+    for (const struct setting *row = t->rows; row->name != NULL; row++)
+        if (row->reloads)
+            all &= setting_own(row, values);
+    return all;
+}
+
+void settings_disown(const struct settings_table *t, void *values)
+{
+    for (const struct setting *row = t->rows; row->name != NULL; row++)
+        if (row->reloads)
+            setting_clear(row, values);
+}
+
 void settings_done(const struct settings_table *t, void *values)
 {
     for (const struct setting *row = t->rows; row->name != NULL; row++)

@@ -89,6 +89,12 @@ enum settings_result settings_read_again(const struct settings_table *t, int arg
  * `later` ("domain, workers"; cut; "": none): they wait for a new start.
  */
 void settings_adopt(const struct settings_table *t, void *values, void *fresh, char *later, size_t size);
+/*
+ * `values` are a copy, byte by byte, of others: texts that reload become the copy's own, the rest stays with the others, which outlive it.
+ * False without memory. settings_disown() frees them, in either case.
+ */
+bool settings_own(const struct settings_table *t, void *values);
+void settings_disown(const struct settings_table *t, void *values);
 void settings_done(const struct settings_table *t, void *values);
 /* Adds an empty row to a table; NULL: no memory, or `row->max` are there. */
 void *settings_add_row(const struct setting *row, void *values);

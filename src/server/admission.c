@@ -372,11 +372,11 @@ static bool file_add_pending(struct admission *a, struct config_error *err)
     return true;
 }
 
-void admission_write(struct admission *a)
+bool admission_write(struct admission *a)
 {
     struct config_error err;
     if (!admission_is_due(a))
-        return;
+        return true;
     bool written = false;
     if (state_lock(a->state, &err) == 0) {
         written = file_add_pending(a, &err);
@@ -384,4 +384,5 @@ void admission_write(struct admission *a)
     }
     if (!written)
         log_warning("server", "%s; new clients are not remembered yet", err.text);
+    return written;
 }

@@ -54,7 +54,7 @@ const struct error *admission_ask(struct admission *a, const char *id, const str
 void admission_grant(struct admission *a, const char *id, const struct fingerprint *key, struct client_grant *out);
 /* Whether first uses are not in the file yet. Any thread. */
 bool admission_is_due(struct admission *a);
-/* Writes them; on the main thread, since it waits for the disk. */
-void admission_write(struct admission *a);
+/* Writes them; on the main thread, since it waits for the disk. False: it cannot be, which is logged. */
+bool admission_write(struct admission *a);
 
 #endif

@@ -89,7 +89,8 @@ static bool connect_may_open(struct exchange *ex, const struct error **why)
     uint8_t address[CIDR_ADDRESS_BYTES];
 
     gate_address(ex, address);
-    uint64_t wait_us = gate_open_wait(ex->front->config.edge, ex->front->worker, address);
+    const struct front *f = ex->front;
+    uint64_t wait_us = gate_open_wait(f->config.edge, f->worker, f->config.settings->limits.opens, address);
     if (wait_us == 0)
         return true;
     gate_retry_after(&ex->gate, wait_us);

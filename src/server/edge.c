@@ -24,7 +24,6 @@ struct edge *edge_create(const struct edge_limits *limits)
     ALLOC_OBJECT(e, EDGE_MAGIC);
     if (e == NULL)
         return NULL;
-    e->limits = *limits;
     bool made = getrandom(e->key, sizeof(e->key), 0) == sizeof(e->key);
     made &= meters_init(&e->meters, e->key);
     e->rates = rates_create(e->key);
@@ -319,18 +318,18 @@ struct edge_offer *edge_offer_create(struct edge *e, const char *client, const s
 }
 
 /* What a client may not have is not routed; its owner wants to know why. */
-static void domains_check(const struct edge *e, const char *client, const struct edge_offer *o)
+static void domains_check(const struct names *names, const char *client, const struct edge_offer *o)
 {
     for (size_t i = 0; i < o->count; i++)
         for (size_t j = 0; o->list[i].rules != NULL && j < o->list[i].rules->domain_count; j++)
-            if (e->names == NULL || !names_allow(e->names, client, o->list[i].rules->domains[j]))
+            if (!names_allow(names, client, o->list[i].rules->domains[j]))
                 log_warning(client, "%s has the domain %s, which the server's list of domains does not give to this client",
                             o->list[i].name, o->list[i].rules->domains[j].at);
 }
 
-void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count)
+struct edge_offer *edge_offered(struct edge *e, const struct edge_terms *terms, const char *client, const struct fingerprint *key,
+                                const struct service_entry *list, size_t count)
 {
-    struct edge *e = edge;
     struct client_grant of_line;
     struct service_entry *allowed = calloc(count + 1, sizeof(*allowed));
     size_t allowed_count = 0;
@@ -340,14 +339,14 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
         return NULL;
     admission_grant(e->admission, client, key, &of_line);
     for (size_t i = 0; i < count; i++) {
-        if (reserved_has(e->reserved, client) || reserved_has(e->reserved, list[i].name))
+        if (reserved_has(terms->reserved, client) || reserved_has(terms->reserved, list[i].name))
             log_warning(client, "offers %s, a name that is reserved (--reserved)", list[i].name);
         else if (client_grant_service(&of_line, list[i].name))
             allowed[allowed_count++] = list[i];
         else
             log_warning(client, "offers %s, which its line in " AUTHORIZED_FILE " does not allow", list[i].name);
     }
-    const struct edge_grant *each = &e->limits.each;
+    const struct edge_grant *each = terms->each;
     const struct edge_grant grant = {.streams = of_line.streams > 0 ? of_line.streams : each->streams,
                                      .bandwidth = of_line.bandwidth > 0 ? of_line.bandwidth : each->bandwidth,
                                      .rate = of_line.rate > 0 ? of_line.rate : each->rate};
@@ -355,7 +354,7 @@ void *edge_offered(void *edge, const char *client, const struct fingerprint *key
     free(allowed);
     if (o != NULL) {
         memcpy(o->ports, of_line.ports, sizeof(o->ports));
-        domains_check(e, client, o);
+        domains_check(terms->names, client, o);
     }
     return o;
 }

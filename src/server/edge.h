@@ -30,11 +30,16 @@ struct edge_grant {
     unsigned rate;      /* requests a second from one address to a service */
 };
 
-/* What visitors may use, and clients whose line says nothing. */
+/* What visitors may use. */
 struct edge_limits {
-    struct edge_grant each;
     unsigned visitors, visitors_per_address; /* connections at one time; 0: any number from one address */
-    unsigned opens;                          /* new streams a second for one address; 0: any number */
+};
+
+/* What the settings say about all clients; it may be other the next time. */
+struct edge_terms {
+    const struct edge_grant *each; /* of clients whose line does not say */
+    const char *reserved;          /* names that nobody gets, NULL: none */
+    const struct names *names;     /* domains of clients' own */
 };
 
 struct edge_login {
@@ -48,10 +53,7 @@ struct edge {
     struct meters meters;
     struct rates *rates;
     struct verifier *verifier;
-    struct edge_limits limits;
     struct crowd *visitors; /* their connections */
-    const char *reserved;        /* likewise; names that nobody gets, NULL: none */
-    const struct names *names;   /* likewise; NULL: no client has domains of its own */
     struct admission *admission; /* set before the workers start; NULL: no lines */
 };
 
@@ -110,8 +112,9 @@ struct edge_offer {
 struct edge_offer *edge_offer_create(struct edge *e, const char *client, const struct edge_grant *grant,
                                      const struct service_entry *list, size_t count);
 void edge_offer_free(void *offer);
-/* hub_config.offered; `edge` is the program's. */
-void *edge_offered(void *edge, const char *client, const struct fingerprint *key, const struct service_entry *list, size_t count);
+/* What hub_config.offered makes of what a client says, under these terms. NULL without memory. */
+struct edge_offer *edge_offered(struct edge *e, const struct edge_terms *terms, const char *client, const struct fingerprint *key,
+                                const struct service_entry *list, size_t count);
 /* The service of that name and kind; NULL: there is none. */
 const struct edge_service *edge_offer_find(const struct edge_offer *o, const char *name, enum stream_kind kind);
 /*

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "server/front.h"
 
 struct edition *edition_create(const struct server_settings *settings)
@@ -12,8 +13,11 @@ struct edition *edition_create(const struct server_settings *settings)
 
     if (e == NULL)
         return NULL;
-    e->settings = *settings;
     atomic_init(&e->users, 1);
+    if (!server_settings_copy(&e->settings, settings)) {
+        edition_unref(e);
+        return NULL;
+    }
     return e;
 }
 
@@ -25,8 +29,10 @@ struct edition *edition_ref(struct edition *e)
 
 void edition_unref(struct edition *e)
 {
-    if (e != NULL && atomic_fetch_sub_explicit(&e->users, 1, memory_order_acq_rel) == 1)
-        free(e);
+    if (e == NULL || atomic_fetch_sub_explicit(&e->users, 1, memory_order_acq_rel) > 1)
+        return;
+    server_settings_copy_done(&e->settings);
+    free(e);
 }
 
 struct delivery {
@@ -36,22 +42,25 @@ struct delivery {
     struct edition **used;
 };
 
-static void edition_deliver(struct worker *self, struct mail *m)
-{
-    struct delivery *d = CONTAINER_OF(m, struct delivery, mail);
-
-    (void)self;
-    front_reload(d->front, &d->edition->settings);
-    edition_unref(*d->used);
-    *d->used = d->edition;
-    free(d);
-}
-
 static void edition_discard(struct mail *m)
 {
     struct delivery *d = CONTAINER_OF(m, struct delivery, mail);
 
     edition_unref(d->edition);
+    free(d);
+}
+
+static void edition_deliver(struct worker *self, struct mail *m)
+{
+    struct delivery *d = CONTAINER_OF(m, struct delivery, mail);
+
+    if (!front_reload(d->front, &d->edition->settings)) {
+        log_error("server", "no memory for the settings: worker %u keeps those it has", worker_index(self));
+        edition_discard(m);
+        return;
+    }
+    edition_unref(*d->used);
+    *d->used = d->edition;
     free(d);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Edition: the settings as the workers see them, which nobody changes. A reload makes a new one; each worker goes over to it by mail,
- * and the old one is freed with its last worker. Texts in it belong to the main thread's settings: they do not reload.
+ * and the old one is freed with its last worker. What does not reload in it belongs to the main thread's settings.
  */
 #ifndef SERVER_EDITION_H
 #define SERVER_EDITION_H

@@ -209,11 +209,25 @@ static void front_set_deadlines(struct front *f)
     deadlines_kind(&f->deadlines, DEADLINE_LINGER, 2 * US_PER_S, bridge_expired);
 }
 
-void front_reload(struct front *f, const struct server_settings *settings)
+static int64_t *credit_create(const struct server_settings *settings)
 {
+    return calloc(2 * settings->names.count + 1, sizeof(int64_t));
+}
+
+bool front_reload(struct front *f, const struct server_settings *settings)
+{
+    int64_t *credit = credit_create(settings);
+
+    if (credit == NULL)
+        return false;
+    free(f->domain_credit);
+    f->domain_credit = credit;
     f->config.settings = settings;
+    templates_done(&f->templates);
+    templates_init(&f->templates, settings->pages);
     if (!f->stopped)
         front_set_deadlines(f);
+    return true;
 }
 
 static int front_start_daemon(struct front *f)
@@ -286,7 +300,7 @@ struct front *front_create(const struct front_config *config, int *failure)
     known_init(&f->passed, SERVICES_PASSED_MAX);
     if (config->known != NULL)
         known_read(&f->known, config->known);
-    f->domain_credit = calloc(2 * config->settings->names.count + 1, sizeof(*f->domain_credit));
+    f->domain_credit = credit_create(config->settings);
     *failure = front_init(f);
     if (*failure == 0 && f->domain_credit == NULL)
         *failure = ENOMEM;

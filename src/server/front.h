@@ -101,8 +101,9 @@ void front_leave(struct front *f, uint32_t *place);
 /* Which client and service a host means, of a request or (`tls`) of a first TLS message, each of which takes turns of its own:
  * domains of clients go before names of ours. */
 void front_route(struct front *f, struct http_text host, bool tls, struct route *out);
-/* Other settings hold from now on; they outlive the front, or the next ones. Only what reloads may differ. */
-void front_reload(struct front *f, const struct server_settings *settings);
+/* Other settings hold from now on; they outlive the front, or the next ones. Only what reloads may differ. False without memory: those
+ * before stay. */
+bool front_reload(struct front *f, const struct server_settings *settings);
 /* libmicrohttpd has something to do: a connection was resumed. */
 void front_due(struct front *f);
 /* From the hub's events. An instance that went away may never come back; its idle streams do not say so. */

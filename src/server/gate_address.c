@@ -79,9 +79,8 @@ const struct error *gate_address_check(const struct edge_rules *rules, struct wo
     return *wait_us > 0 ? &error_too_many_requests : NULL;
 }
 
-uint64_t gate_open_wait(struct edge *e, struct worker *w, const uint8_t address[static CIDR_ADDRESS_BYTES])
+uint64_t gate_open_wait(struct edge *e, struct worker *w, uint32_t opens, const uint8_t address[static CIDR_ADDRESS_BYTES])
 {
-    const uint32_t opens = e->limits.opens;
     const struct gate_rate rate = {"open ", "", opens * 1000, opens * OPENS_BURST_S};
     uint64_t wait_us = opens == 0 ? 0 : gate_rate_take(e, w, &rate, address);
 

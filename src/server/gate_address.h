@@ -24,7 +24,7 @@ uint64_t gate_rate_take(struct edge *e, struct worker *w, const struct gate_rate
 const struct error *gate_address_check(const struct edge_rules *rules, struct worker *w,
                                        const uint8_t address[static CIDR_ADDRESS_BYTES], enum counter *counted,
                                        uint64_t *wait_us);
-/* One more stream is opened for a visitor from there; 0, or how long to wait in microseconds, which is counted. */
-uint64_t gate_open_wait(struct edge *e, struct worker *w, const uint8_t address[static CIDR_ADDRESS_BYTES]);
+/* One more stream of `opens` a second (0: any number) is opened for a visitor from there; 0, or how long to wait in microseconds, which is counted. */
+uint64_t gate_open_wait(struct edge *e, struct worker *w, uint32_t opens, const uint8_t address[static CIDR_ADDRESS_BYTES]);
 
 #endif

@@ -174,7 +174,7 @@ void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struc
 
     strcpy(head.service, p->route.service);
     address_text(visitor, head.visitor);
-    if (gate_open_wait(f->config.edge, f->worker, visitor->bytes) > 0)
+    if (gate_open_wait(f->config.edge, f->worker, f->config.settings->limits.opens, visitor->bytes) > 0)
         why = &error_too_many_requests;
     else if (passthrough_rules(p, &rules))
         why = gate_connection(&gate, f->worker, rules, visitor->bytes);

@@ -36,7 +36,15 @@ struct port_keeper {
     bool timed;
     /* For each port: workers that still have it open although it was given back, and that do not have it open yet. */
     uint16_t *closing, *opening;
-    struct list answers; /* that wait until all workers have the port open: another service may have had it */
+    struct list answers; /* that wait until all workers have the port open (another service may have had it) and the file says so */
+    uint64_t noted, written; /* numbers of the last note, and of the last that is in the file */
+};
+
+struct port_note {
+    struct mail mail; /* back to worker 0 when it is written */
+    struct port_keeper *keeper;
+    uint64_t number;
+    char *text;
 };
 
 struct answer {
@@ -44,6 +52,7 @@ struct answer {
     struct hub_shard *shard;
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct public_port port;
+    uint64_t note; /* that has it */
 };
 
 /* -- orders to the workers ----------------------------------------------------------------------------------------- */
@@ -67,11 +76,17 @@ static void order_discard(struct mail *m)
     free(o);
 }
 
-static void answer_send(struct answer *a)
+/* Those whose port is open everywhere and in the file. */
+static void answers_send(struct port_keeper *k)
 {
-    hub_say_public(a->shard, a->instance, &a->port);
-    list_remove(&a->node);
-    free(a);
+    LIST_FOREACH_SAFE(node, next, &k->answers) {
+        struct answer *a = CONTAINER_OF(node, struct answer, node);
+        if (a->port.why == &error_none && (k->opening[a->port.port] > 0 || a->note > k->written))
+            continue;
+        hub_say_public(a->shard, a->instance, &a->port);
+        list_remove(&a->node);
+        free(a);
+    }
 }
 
 static void order_done(struct worker *self, struct mail *m)
@@ -83,13 +98,8 @@ static void order_done(struct worker *self, struct mail *m)
     (void)self;
     CHECK_OBJECT(k, KEEPER_MAGIC);
     free(o);
-    if (--count[port] > 0 || count == k->closing)
-        return;
-    LIST_FOREACH_SAFE(node, next, &k->answers) {
-        struct answer *a = CONTAINER_OF(node, struct answer, node);
-        if (a->port.port == port)
-            answer_send(a);
-    }
+    if (--count[port] == 0 && count == k->opening)
+        answers_send(k);
 }
 
 static void order_deliver(struct worker *self, struct mail *m)
@@ -176,12 +186,50 @@ static void port_close(struct port_keeper *k, struct port_entry *e)
 
 /* -- the file, and what time brings -------------------------------------------------------------------------------- */
 
+void port_note_free(struct port_note *n)
+{
+    if (n == NULL)
+        return;
+    free(n->text);
+    free(n);
+}
+
+const char *port_note_text(const struct port_note *n) { return n->text; }
+
+static void note_discard(struct mail *m) { port_note_free(CONTAINER_OF(m, struct port_note, mail)); }
+
+static void note_deliver(struct worker *self, struct mail *m)
+{
+    struct port_note *n = CONTAINER_OF(m, struct port_note, mail);
+    struct port_keeper *k = n->keeper;
+
+    (void)self;
+    CHECK_OBJECT(k, KEEPER_MAGIC);
+    k->written = n->number;
+    port_note_free(n);
+    answers_send(k);
+}
+
+void port_note_written(struct port_note *n) { worker_post(n->keeper->config.workers[0], &n->mail); }
+
+/* Without memory nothing is written, and nobody waits for it. */
 static void keeper_remember(struct port_keeper *k)
 {
-    char *text = port_book_write(k->book, time(NULL));
+    struct port_note *n = calloc(1, sizeof(*n));
 
-    if (text != NULL)
-        k->config.remember(k->config.ctx, text);
+    if (n != NULL)
+        n->text = port_book_write(k->book, time(NULL));
+    if (n == NULL || n->text == NULL) {
+        port_note_free(n);
+        k->written = k->noted;
+        answers_send(k);
+        return;
+    }
+    n->mail = (struct mail){.deliver = note_deliver, .discard = note_discard};
+    list_init(&n->mail.node);
+    n->keeper = k;
+    n->number = ++k->noted;
+    k->config.remember(k->config.ctx, n);
 }
 
 static void keeper_arm(struct port_keeper *k)
@@ -263,7 +311,7 @@ static bool keeper_sweep(struct port_keeper *k, struct hub_shard *s, const char 
         else if (!later)
             port_close(k, e);
         else if (!waits)
-            e->release_us = worker_now_us(k->config.workers[0]) + k->config.settings->tcp_release_us;
+            e->release_us = worker_now_us(k->config.workers[0]) + k->config.fronts[0]->config.settings->tcp_release_us;
     }
     return changed;
 }
@@ -338,9 +386,8 @@ static void keeper_answer(struct port_keeper *k, struct hub_shard *s, const char
     a->shard = s;
     a->port = p;
     snprintf(a->instance, sizeof(a->instance), "%s", instance);
+    a->note = k->noted + 1;
     list_append(&k->answers, &a->node);
-    if (p.why != &error_none || k->opening[p.port] == 0)
-        answer_send(a);
 }
 
 /* Where the names of its services are for visitors. */
@@ -369,10 +416,11 @@ void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *
         keeper_answer(k, s, id, instance, &o->list[i], wanted, o->made);
         asked++;
     }
-    if (k->book == NULL || (!changed && asked == 0))
-        return;
-    keeper_remember(k);
-    keeper_arm(k);
+    if (k->book != NULL && (changed || asked > 0)) {
+        keeper_remember(k);
+        keeper_arm(k);
+    }
+    answers_send(k);
 }
 
 void port_keeper_down(struct port_keeper *k, struct hub_shard *s, const char *id)

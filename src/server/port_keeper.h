@@ -4,7 +4,8 @@
  * (config/port_book.h) and opens it on all workers. One a program; worker 0's, but for what says otherwise.
  *
  * A service has its port while an instance of its client offers it and for `tcp-release` after the last one has gone;
- * a client that is there and does not offer it any more gives it back at once. The client is told when all workers have it.
+ * a client that is there and does not offer it any more gives it back at once. The client is told when all workers have it and the file
+ * says so: what it was told outlives the server, however that ends.
  */
 #ifndef SERVER_PORT_KEEPER_H
 #define SERVER_PORT_KEEPER_H
@@ -19,6 +20,7 @@
 
 struct front;
 struct port_keeper;
+struct port_note;
 
 struct port_keeper_config {
     const struct server_settings *settings; /* outlives it */
@@ -29,8 +31,8 @@ struct port_keeper_config {
     enum public_scheme web_scheme; /* how visitors of HTTP come, and to which port */
     uint16_t web_port;
     struct state *state;                    /* where the file is read */
-    /* `text` (heap, the callee's) is what the file should say. */
-    void (*remember)(void *ctx, char *text);
+    /* The file should say this now: the note is the callee's until port_note_written() or port_note_free(). Worker 0. */
+    void (*remember)(void *ctx, struct port_note *note);
     void *ctx;
 };
 
@@ -45,6 +47,12 @@ void port_keeper_offers(struct port_keeper *k, struct hub_shard *s, const char *
                         const struct offering *o);
 void port_keeper_down(struct port_keeper *k, struct hub_shard *s, const char *id);
 
+/* The text of a note. */
+const char *port_note_text(const struct port_note *n);
+/* Its text is in the file, or cannot be: clients hear of their ports then. Any thread while workers run; takes the note. */
+void port_note_written(struct port_note *n);
+/* A newer one stands for it. NULL is allowed. */
+void port_note_free(struct port_note *n);
 /* What the file should say at the end, heap; NULL: nothing. After the workers have stopped. */
 char *port_keeper_text(struct port_keeper *k);
 

@@ -155,11 +155,11 @@ static void on_remember(void *ctx, char *text)
     server_wake(s);
 }
 
-void server_remember_ports(void *ctx, char *text)
+static void on_remember_ports(void *ctx, struct port_note *note)
 {
     struct server *s = ctx;
 
-    free(atomic_exchange(&s->remember_ports, text));
+    port_note_free(atomic_exchange(&s->remember_ports, note));
     server_wake(s);
 }
 
@@ -176,13 +176,28 @@ static void on_admission_changed(void *ctx)
 
 static const struct admission_events admission_events = {.due = on_admission_due, .changed = on_admission_changed};
 
+/* As the worker has them that asks. */
+static const struct server_settings *settings_here(const struct server *s)
+{
+    return &s->part[worker_index(worker_self())].edition->settings;
+}
+
+static void *on_offered(void *ctx, const char *id, const struct fingerprint *key, const struct service_entry *list, size_t count)
+{
+    struct server *s = ctx;
+    const struct server_settings *here = settings_here(s);
+    const struct edge_terms terms = {.each = &here->each, .reserved = here->reserved, .names = &here->names};
+
+    return edge_offered(s->edge, &terms, id, key, list, count);
+}
+
 static const struct error *on_admit(void *ctx, const char *id, const struct seal_peer *peer, bool again)
 {
     struct server *s = ctx;
 
     if (peer->other)
         return &error_key_not_allowed;
-    if (id != NULL && reserved_has(s->settings->reserved, id))
+    if (id != NULL && reserved_has(settings_here(s)->reserved, id))
         return &error_name_reserved;
     return admission_ask(s->admission, id, peer, again);
 }
@@ -283,8 +298,6 @@ static bool create_hub(struct server *s, struct config_error *err)
     bool own = has_own_broker(s);
 
     s->edge->admission = s->admission;
-    s->edge->names = &s->settings->names;
-    s->edge->reserved = s->settings->reserved;
     s->hub = hub_create(&(struct hub_config){
         .workers = s->workers,
         .worker_count = s->count,
@@ -295,9 +308,9 @@ static bool create_hub(struct server *s, struct config_error *err)
         .ctx = s,
         .seal = s->admission != NULL ? admission_seal(s->admission) : NULL,
         .admit = s->admission != NULL ? on_admit : NULL,
-        .offered = edge_offered,
+        .offered = on_offered,
         .offered_free = edge_offer_free,
-        .offered_ctx = s->edge,
+        .offered_ctx = s,
         .max_envelope = own ? ENVELOPE_MAX_EMBEDDED : s->settings->broker.max_payload,
         .window_max = own ? SESSION_WINDOW_MAX : SESSION_WINDOW_BROKER,
         .envelopes_max = own ? 0 : SESSION_ENVELOPES_BROKER,
@@ -382,7 +395,7 @@ static bool create_keeper(struct server *s, struct config_error *err)
                                                                 .web_scheme = tls ? PUBLIC_HTTPS : PUBLIC_HTTP,
                                                                 .web_port = tls ? https_port(s) : s->ports.http,
                                                                 .state = s->state,
-                                                                .remember = server_remember_ports,
+                                                                .remember = on_remember_ports,
                                                                 .ctx = s},
                                    err);
     return s->keeper != NULL;
@@ -399,7 +412,9 @@ static bool server_init(struct server *s, struct config_error *err)
     int failure = instance_claim(s->state, s->instance);
     if (failure != 0)
         return server_failed(err, "random numbers", failure);
-    if ((s->edge = edge_create(&s->settings->edge)) == NULL)
+    const struct server_limits *limits = &s->settings->limits;
+    s->edge = edge_create(&(struct edge_limits){limits->visitors, limits->visitors_per_address});
+    if (s->edge == NULL)
         return server_failed(err, "rules", ENOMEM);
     if (s->settings->access_log != NULL &&
         (s->access = access_log_create(s->settings->access_log, s->settings->access_format, "mdm-tunnel-server", err)) == NULL)
@@ -469,6 +484,6 @@ void server_free(struct server **sp)
         close(s->wake_fd);
     free(s->known);
     free(atomic_exchange(&s->remember, NULL));
-    free(atomic_exchange(&s->remember_ports, NULL));
+    port_note_free(atomic_exchange(&s->remember_ports, NULL));
     FREE_OBJECT(s);
 }

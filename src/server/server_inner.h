@@ -55,7 +55,8 @@ struct server {
     int wake_fd; /* an eventfd: something below changed */
     atomic_uint drained, stopped;
     _Atomic(char *) remember; /* what the clients file should say; heap */
-    _Atomic(char *) remember_ports; /* likewise the file of ports */
+    _Atomic(struct port_note *) remember_ports; /* likewise the file of ports */
+    uint64_t remember_us; /* no file is written before */
     struct control_socket *control; /* NULL: none */
     time_t started_s;
     struct pulse pulse;
@@ -72,8 +73,6 @@ void server_control_open(struct server *s);
 /* -- server.c -- */
 /* Wakes the main thread: something below changed. Any thread. */
 void server_wake(struct server *s);
-/* What the file of ports should say: `text` is taken. Any thread. */
-void server_remember_ports(void *ctx, char *text);
 bool server_failed(struct config_error *err, const char *what, int failure);
 
 #endif

@@ -13,18 +13,18 @@
 #include "base/signals.h"
 
 #define SERVER_STATUS "taking visitors and clients"
-#define REMEMBER_US (2 * US_PER_S) /* files are not written more often */
+/* What is to be remembered is written at once. What comes in masses shares a write: writing has one part in so many of the time. */
+#define REMEMBER_SHARE 20
+#define REMEMBER_MAX_US (2 * US_PER_S) /* between two, however slow the disk is */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
 #define END_US (2 * US_PER_S)      /* for the last words to the clients */
 
-/* Takes the text. */
-static void file_write(struct server *s, const char *name, char *text)
+static void file_write(struct server *s, const char *name, const char *text)
 {
     struct config_error err;
 
     if (text != NULL && state_write(s->state, name, text, &err) != 0)
         log_warning("state", "%s", err.text);
-    free(text);
 }
 
 static bool remember_is_due(struct server *s)
@@ -33,10 +33,35 @@ static bool remember_is_due(struct server *s)
            (s->admission != NULL && admission_is_due(s->admission));
 }
 
-static void remember_write(struct server *s)
+static void clients_write(struct server *s)
 {
-    file_write(s, CLIENTS_FILE, atomic_exchange(&s->remember, NULL));
-    file_write(s, PORTS_FILE, atomic_exchange(&s->remember_ports, NULL));
+    char *text = atomic_exchange(&s->remember, NULL);
+
+    file_write(s, CLIENTS_FILE, text);
+    free(text);
+}
+
+/* False: something is still to be written, because it cannot be. */
+static bool remember_write(struct server *s)
+{
+    struct port_note *note = atomic_exchange(&s->remember_ports, NULL);
+
+    if (note != NULL) {
+        file_write(s, PORTS_FILE, port_note_text(note));
+        port_note_written(note);
+    }
+    clients_write(s);
+    return s->admission == NULL || admission_write(s->admission);
+}
+
+/* After the workers: the last words on everything. */
+static void remember_end(struct server *s)
+{
+    char *text = port_keeper_text(s->keeper);
+
+    file_write(s, PORTS_FILE, text);
+    free(text);
+    clients_write(s);
     if (s->admission != NULL)
         admission_write(s->admission);
 }
@@ -64,6 +89,7 @@ static void settings_reload(struct server *s)
     for (unsigned i = 0; i < s->count && sent; i++)
         sent = edition_send(e, s->workers[i], s->part[i].front, &s->part[i].edition);
     edition_unref(e);
+    hub_review(s->hub); /* each worker has the edition by then */
     if (!sent)
         log_error("server", "no memory for the settings: not all workers have them");
     log_info("server", "settings are read again%s%s%s", later[0] != '\0' ? " (" : "", later, later[0] != '\0' ? ": at the next start)" : "");
@@ -97,20 +123,21 @@ static uint64_t feel_pulse(struct server *s, uint64_t now)
 static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
                         uint64_t limit_us)
 {
-    uint64_t start = clock_now_us(), written = 0, count;
+    uint64_t start = clock_now_us(), count;
 
     for (;;) {
         uint64_t now = clock_now_us(), left = limit_us == CLOCK_NEVER ? CLOCK_NEVER : start + limit_us - now;
         if (done(s) || (limit_us != CLOCK_NEVER && now - start >= limit_us))
             return false;
         bool pending = remember_is_due(s);
-        if (pending && now - written >= REMEMBER_US) {
-            remember_write(s);
-            written = now;
-            pending = false;
+        if (pending && now >= s->remember_us) {
+            bool written = remember_write(s);
+            uint64_t end = clock_now_us(), pause = (end - now) * (REMEMBER_SHARE - 1);
+            s->remember_us = end + (written && pause < REMEMBER_MAX_US ? pause : REMEMBER_MAX_US);
+            continue;
         }
-        if (pending && left > REMEMBER_US)
-            left = REMEMBER_US;
+        if (pending && left > s->remember_us - now)
+            left = s->remember_us - now;
         uint64_t pulse = feel_pulse(s, now);
         if (pulse < left)
             left = pulse;
@@ -188,8 +215,7 @@ static bool server_stop(struct server *s, struct signals *signals)
         worker_stop(s->workers[i]);
     access_log_stop(s->access);
     s->running = false;
-    server_remember_ports(s, port_keeper_text(s->keeper));
-    remember_write(s);
+    remember_end(s);
     log_info("server", "stopped");
     return false;
 }

@@ -28,7 +28,7 @@ static const struct setting rows[] = {
      .help = "their keys, in the same order (default: in the certificates' files)"},
     {.name = "tcp-ports", .kind = SETTING_TEXT, .offset = AT(tcp_ports), .argument = "FIRST-LAST,...",
      .help = "public TCP ports that services may have (default: none)"},
-    {.name = "tcp-release", .kind = SETTING_SECONDS, .offset = AT(tcp_release_us), .default_text = "900",
+    {.name = "tcp-release", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(tcp_release_us), .default_text = "900",
      .max = 7 * 24 * 3600, .argument = "SECONDS", .help = "keep such a port open so long after its client has gone"},
     {.name = "https-port", .kind = SETTING_PORT, .offset = AT(https_port), .argument = "PORT",
      .help = "how visitors reach tls-port, where something in front of it has another (default: tls-port)"},
@@ -36,7 +36,7 @@ static const struct setting rows[] = {
      .help = "answer HTTP with the way to HTTPS (308)"},
     {.name = "hsts", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(hsts_s), .default_text = "0", .argument = "SECONDS",
      .help = "tell browsers to use HTTPS only for so long; 0: not at all"},
-    {.name = "acme-webroot", .kind = SETTING_PATH, .offset = AT(acme_webroot), .argument = "DIR",
+    {.name = "acme-webroot", .reloads = true, .kind = SETTING_PATH, .offset = AT(acme_webroot), .argument = "DIR",
      .help = "answer HTTP-01 challenges with the files in DIR/.well-known/acme-challenge"},
     {.name = "admin", .kind = SETTING_TEXT, .offset = AT(admin), .argument = "[ADDRESS:]PORT,...",
      .help = "page, interface and metrics of the server itself; without an address on 127.0.0.1 (default: none)"},
@@ -66,26 +66,26 @@ static const struct setting rows[] = {
      .help = "run as this user; ports are opened and keys read before"},
     {.name = "drain", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",
      .help = "at the end, finish what is in flight for so long"},
-    {.name = "trusted-proxies", .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
+    {.name = "trusted-proxies", .reloads = true, .kind = SETTING_TEXT, .offset = AT(trusted_proxies_text), .argument = "CIDR,...",
      .help = "keep X-Forwarded-* and Forwarded that come from here"},
-    {.name = "proxy-protocol-from", .kind = SETTING_TEXT, .offset = AT(proxy_protocol_text), .argument = "CIDR,...",
+    {.name = "proxy-protocol-from", .reloads = true, .kind = SETTING_TEXT, .offset = AT(proxy_protocol_text), .argument = "CIDR,...",
      .help = "connections from here begin with a PROXY protocol head (1 or 2), no others"},
     {.name = "auth", .kind = SETTING_TEXT, .offset = AT(auth_text), .default_text = "first-use",
      .argument = "MODE", .help = "whose client ids are: first-use, listed or open"},
     CREDENTIAL_SETTINGS(struct server_settings, credentials, PSK_VARIABLE),
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt sessions; clients have to say the same, and ids are anybody's"},
-    {.name = "client-streams", .kind = SETTING_NUMBER, .offset = AT(client_streams), .max = STREAMS_PER_SESSION_MAX,
+    {.name = "client-streams", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(client_streams), .max = STREAMS_PER_SESSION_MAX,
      .default_text = "0", .argument = "N", .help = "streams of one client at one time, unless its line says; 0: any"},
-    {.name = "client-bandwidth", .kind = SETTING_NUMBER, .offset = AT(client_bandwidth), .default_text = "0",
+    {.name = "client-bandwidth", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(client_bandwidth), .default_text = "0",
      .argument = "BYTES", .help = "bytes a second each way of one client, unless its line says; 0: any"},
-    {.name = "client-rate", .kind = SETTING_NUMBER, .offset = AT(client_rate), .max = RATE_MAX, .default_text = "0",
+    {.name = "client-rate", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(client_rate), .max = RATE_MAX, .default_text = "0",
      .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
-    {.name = "domains", .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
+    {.name = "domains", .reloads = true, .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
      .help = "clients' own domains: host names, or *.NAME, and who may have them"},
-    {.name = "reserved", .kind = SETTING_TEXT, .offset = AT(reserved), .argument = "NAME,...",
+    {.name = "reserved", .reloads = true, .kind = SETTING_TEXT, .offset = AT(reserved), .argument = "NAME,...",
      .help = "ids and names of services that no client gets, such as www,admin,api"},
-    {.name = "pages", .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
+    {.name = "pages", .reloads = true, .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
      .help = "error pages of your own: DIR/502.html, offline.html, maintenance.html, error.html and others"},
     {.name = "no-listing", .reloads = true, .kind = SETTING_FLAG, .offset = AT(no_listing),
      .help = "do not list a client's services on its own name"},
@@ -101,7 +101,7 @@ static const struct setting rows[] = {
     {.name = "visitors-per-address", .kind = SETTING_NUMBER, .offset = AT(limits.visitors_per_address), .max = VISITORS_MAX,
      .default_text = TEXT_OF(VISITORS_PER_ADDRESS_DEFAULT), .argument = "N",
      .help = "those from one address, trusted proxies excepted; 0: any"},
-    {.name = "visitor-opens", .kind = SETTING_NUMBER, .offset = AT(limits.opens), .max = OPENS_MAX,
+    {.name = "visitor-opens", .reloads = true, .kind = SETTING_NUMBER, .offset = AT(limits.opens), .max = OPENS_MAX,
      .default_text = TEXT_OF(OPENS_PER_SECOND_DEFAULT), .argument = "N",
      .help = "new streams a second for one address, ten times as many at once; 0: any"},
     {.name = "max-head", .kind = SETTING_NUMBER, .offset = AT(limits.head), .min = HTTP_REQUEST_HEAD_MIN,
@@ -315,7 +315,8 @@ static bool admin_check(struct server_settings *s, struct config_error *err)
     return true;
 }
 
-static bool settings_check(struct server_settings *s, struct config_error *err)
+/* What is made of settings that reload. */
+static bool terms_check(struct server_settings *s, struct config_error *err)
 {
     const char *bad;
 
@@ -329,7 +330,17 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
                          CIDR_MAX);
         return false;
     }
-    if (!admin_check(s, err) || !clients_check(s, err) || !tls_check(s, err) || !tcp_ports_check(s, err))
+    if ((bad = reserved_check(s->reserved)) != NULL) {
+        config_error_set(err, "reserved: '%.64s' does not begin with the name of a client or a service", bad);
+        return false;
+    }
+    s->each = (struct edge_grant){.streams = s->client_streams, .bandwidth = s->client_bandwidth, .rate = s->client_rate};
+    return names_parse(s->domains_text, &s->names, err);
+}
+
+static bool settings_check(struct server_settings *s, struct config_error *err)
+{
+    if (!terms_check(s, err) || !admin_check(s, err) || !clients_check(s, err) || !tls_check(s, err) || !tcp_ports_check(s, err))
         return false;
     if (s->domain != NULL) {
         size_t len = strlen(s->domain);
@@ -339,12 +350,6 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
             config_error_set(err, "domain: '%s' is not a domain, or too long to put names in front of it", s->domain);
             return false;
         }
-    }
-    if (!names_parse(s->domains_text, &s->names, err))
-        return false;
-    if ((bad = reserved_check(s->reserved)) != NULL) {
-        config_error_set(err, "reserved: '%.64s' does not begin with the name of a client or a service", bad);
-        return false;
     }
     if (!admission_mode_parse(s->auth_text, &s->auth)) {
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
@@ -359,12 +364,6 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
         config_error_set(err, "no-encryption: ca, identity and pre-shared keys are for encrypted sessions");
         return false;
     }
-    s->edge = (struct edge_limits){
-        .each = {.streams = s->client_streams, .bandwidth = s->client_bandwidth, .rate = s->client_rate},
-        .visitors = s->limits.visitors,
-        .visitors_per_address = s->limits.visitors_per_address,
-        .opens = s->limits.opens,
-    };
     if (s->workers == 0)
         s->workers = workers_default();
     return credential_settings_check(&s->credentials, err) && broker_settings_finish(&s->broker, err) && url_check(s, err);
@@ -393,10 +392,32 @@ bool server_settings_reload(struct server_settings *s, char *later, size_t size,
     if (settings_read_again(&table, s->argc, s->argv, &fresh, err) != SETTINGS_RUN)
         return false;
     bool valid = settings_check(&fresh, err) && log_settings_check(&fresh.log, LOG_LEVEL_NONE, &level, err);
-    if (valid)
+    if (valid) {
         settings_adopt(&table, s, &fresh, later, size);
+        const struct names before = s->names;
+        s->names = fresh.names;
+        fresh.names = before;
+        s->trusted_proxies = fresh.trusted_proxies;
+        s->proxy_protocol_from = fresh.proxy_protocol_from;
+        s->each = fresh.each;
+    }
     server_settings_done(&fresh);
     return valid;
+}
+
+bool server_settings_copy(struct server_settings *out, const struct server_settings *s)
+{
+    struct config_error err;
+
+    *out = *s;
+    out->names = (struct names){0, NULL};
+    return settings_own(&table, out) && terms_check(out, &err);
+}
+
+void server_settings_copy_done(struct server_settings *copy)
+{
+    names_done(&copy->names);
+    settings_disown(&table, copy);
 }
 
 void server_settings_done(struct server_settings *s)

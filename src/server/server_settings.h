@@ -39,7 +39,7 @@ struct server_settings {
     char **argv;
     struct server_limits limits;
     unsigned client_streams, client_bandwidth, client_rate;
-    struct edge_limits edge; /* from those above */
+    struct edge_grant each; /* from those three */
     unsigned port, client_port;
     unsigned tls_port; /* SERVER_NO_PORT: none */
     char *tcp_ports; /* ranges of public ports for services; NULL: none */
@@ -97,5 +97,11 @@ enum settings_result server_settings_read(int argc, char **argv, struct server_s
  */
 bool server_settings_reload(struct server_settings *s, char *later, size_t size, struct config_error *err);
 void server_settings_done(struct server_settings *s);
+/*
+ * A copy that stays as it is when *s reloads; what does not reload is *s's, which outlives it. False without memory.
+ * server_settings_copy_done() ends it in either case.
+ */
+bool server_settings_copy(struct server_settings *out, const struct server_settings *s);
+void server_settings_copy_done(struct server_settings *copy);
 
 #endif

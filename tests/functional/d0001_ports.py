@@ -278,5 +278,23 @@ def _(t):
     same(s.place.ask(host="ssh.gateway.example.com", target="/").status, 502, "its HTTP name is as it was")
 
 
+@story("a client hears of its port when the file has it: a server that is killed then gives it the same one again")
+def _(t):
+    first = free_ports(12)
+    tunnel = t.tunnel({"one": {"target": t.origin(echo).port, "tcp": "auto"}}, server=given(first, 12))
+    ports = []
+    for count in range(1, 4):  # several in a row: the file was written just now
+        name = f"more-{count}"
+        tunnel.client.write_services({name: {"target": t.origin(echo).port, "tcp": "auto"}})
+        ports.append(public(tunnel.client, name))
+    tunnel.server.kill()
+    lines = (t.directory / "server.state" / "tcp_ports").read_text()
+    for count, port in enumerate(ports, 1):
+        check(re.search(rf"^{port} tim more-{count}( |$)", lines, re.M), f"{port} is more-{count}'s: {lines}")
+    tunnel.restart_server()
+    same(public(tunnel.client, "more-3", count=2), ports[-1], "the same port")
+    answers(ports[-1])
+
+
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 """Names: paths that services share, domains of clients' own, what is said when nobody answers."""
 import json
 import re
+import signal
 import subprocess
 
 from lib import check, main, response, same, seconds, story, wait_until
@@ -128,16 +129,16 @@ def _(t):
         same((made.returncode, made.stderr), (0, ""), " ".join(words))
 
     command("maintenance", "on", "All of it")
-    wait_until(lambda: all(tunnel.ask("hello").error == "maintenance" for _ in range(8)), "all services are off")
+    wait_until(lambda: all(tunnel.ask("hello").error == "maintenance" for _ in range(20)), "all services are off")
     check("All of it" in fails("hello", "maintenance"), "what the administrator says")
     (pages / "maintenance.html").write_text("<h1>{{service}} of {{client}}: {{status}} {{error}}</h1>{{reason}} {{host}} {{request_id}}")
     own = "<h1>hello of tim: 503 maintenance</h1>All of it hello.tim.example.com "
-    wait_until(lambda: all(fails("hello", "maintenance").startswith(own) for _ in range(8)), "our own page, on all workers")
+    wait_until(lambda: all(fails("hello", "maintenance").startswith(own) for _ in range(20)), "our own page, on all workers")
     answer = tunnel.ask("hello", fields=html)
     check(answer.get("X-Request-Id") in answer.body.decode() and f"request {answer.get('X-Request-Id')}" in tunnel.server.log, "the number")
     same(json.loads(tunnel.ask("hello", fields=[("Accept", "application/json")]).body)["detail"], "All of it", "JSON stays")
     command("maintenance", "off")
-    wait_until(lambda: all(tunnel.ask("hello").status == 200 for _ in range(8)), "it is over")
+    wait_until(lambda: all(tunnel.ask("hello").status == 200 for _ in range(20)), "it is over")
     tunnel.client.stop()
     wait_until(lambda: tunnel.server.misses("tim"), "tim is gone")
     stamp = re.compile(r"was last there on \d{4}-\d\d-\d\d at \d\d:\d\d:\d\d UTC")
@@ -147,6 +148,46 @@ def _(t):
     check(stamp.search(fails("hello", "client-offline")), "the same after a restart")
     (pages / "offline.html").write_text("{{client}}, {{last_seen}}")
     wait_until(lambda: re.fullmatch(r"tim, \d{4}-.* UTC", fails("hello", "client-offline")), "our own page")
+
+
+@story("SIGHUP: domains, reserved names, pages and what clients may use change with the settings file, and nothing ends")
+def _(t):
+    settings, pages = t.directory / "settings.json", t.directory / "pages"
+    pages.mkdir()
+    (pages / "404.html").write_text("our own: {{reason}}")
+    settings.write_text(json.dumps({"domains": "www.tim.org=tim"}))
+    tunnel = t.tunnel(services(t, hello={"domains": ["www.tim.org", "www.ann.org"]}, admin={}), server=[*DOMAIN, "--hold", "0", "--config", settings])
+    html = [("Accept", "text/html")]
+
+    def at(host):
+        answer = tunnel.server.ask(host=host, fields=html)
+        return answer.status, answer.body.decode()
+
+    def on_all(what, host, wanted):
+        wait_until(lambda: all(wanted(at(host)) for _ in range(20)), what)
+
+    same((at("www.tim.org"), at("admin.tim.example.com")[0]), ((200, "hello / -"), 200), "before")
+    check("our own" not in at("nobody.tim.example.com")[1], "the built-in page")
+    with tunnel.visit() as visitor:
+        visitor.ask(host="www.tim.org")
+        settings.write_text(json.dumps({"domains": "www.ann.org=tim:7", "reserved": "Admin", "pages": str(pages), "client_rate": 1}))
+        tunnel.server.signal(signal.SIGHUP)
+        tunnel.server.wait_log("settings are read again$")
+        on_all("the other domain", "www.ann.org", lambda a: a == (200, "hello / -") or a[0] == 429)
+        on_all("the first one is nobody's", "www.tim.org", lambda a: a[0] == 404)
+        on_all("a reserved service", "admin.tim.example.com", lambda a: a[0] == 404)
+        on_all("our own page", "nobody.tim.example.com", lambda a: a[1].startswith("our own: "))
+        wait_until(lambda: at("www.ann.org")[0] == 429, "the rate that clients' services get")
+        same(visitor.ask(host="no.tim.example.com").status, 404, "a connection from before")
+    tunnel.server.wait_log("offers admin, a name that is reserved")
+    settings.write_text(json.dumps({"reserved": "tim"}))
+    tunnel.server.signal(signal.SIGHUP)
+    tunnel.client.wait_log(r"the server keeps this client id for itself \(name-reserved\)")
+    on_all("the client itself", "hello.tim.example.com", lambda a: a[0] != 200)
+    settings.write_text("{}")
+    tunnel.server.signal(signal.SIGHUP)
+    wait_until(lambda: at("admin.tim.example.com")[0] == 200, "and back")
+    on_all("the built-in page again", "nobody.tim.example.com", lambda a: "our own" not in a[1])
 
 
 if __name__ == "__main__":
