@@ -1,21 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A real browser: the examples, Vite's hot module replacement, socket.io."""
+"""A real browser: the examples, socket.io, the inspector."""
 import base64
-import os
-import pathlib
 import re
 import shutil
-import subprocess
 
-from lib import main, response, same, seconds, skip, story, wait_until
+from lib import main, response, story, wait_until
+from lib.browser import FOLDER, needs_browser, visit
 from lib.example import example
 from lib.program import Program
 from lib.websocket import HANDSHAKE
-
-HERE = pathlib.Path(__file__).resolve().parent / "browser"
-CHROMIUM = os.environ.get("MDM_CHROMIUM", "/usr/bin/chromium")
-
 
 class Node(Program):
     """A service in Node.js."""
@@ -23,16 +17,6 @@ class Node(Program):
     @staticmethod
     def find(name):
         return shutil.which(name)
-
-
-def needs_browser():
-    for path, what in (
-        (CHROMIUM, "chromium"),
-        (shutil.which("node") or "", "node"),
-        (HERE / "node_modules/playwright-core", "npm ci in tests/functional/browser"),
-    ):
-        if not pathlib.Path(path).exists() or not str(path):
-            skip(f"{what} is missing")
 
 
 def start(t, program):
@@ -45,50 +29,27 @@ def start(t, program):
 
 
 def node_service(t, *arguments):
-    return start(t, Node("node", [HERE / "service.mjs", *arguments], t.directory, label=arguments[0]))
+    return start(t, Node("node", [FOLDER / "service.mjs", *arguments], t.directory, label=arguments[0]))
 
 
-def visit(t, tunnel, what, service, *arguments):
-    url = f"http://{service}.tim.localhost:{tunnel.server.http}/"
-    done = subprocess.run(
-        ["node", HERE / "visitor.mjs", what, url, *arguments], capture_output=True, text=True, timeout=seconds(90)
-    )
-    same((done.returncode, done.stderr), (0, ""), f"the visit of {url}")
+def visit_service(tunnel, what, service):
+    visit(what, f"http://{service}.tim.localhost:{tunnel.server.http}/")
 
 
 @story("the examples and an error page in Chromium", slow=True)
 def _(t):
     needs_browser()
     tunnel = t.tunnel({"hello-world": example(t, "hello-world"), "websockets": example(t, "websockets")})
-    visit(t, tunnel, "hello", "hello-world")
-    visit(t, tunnel, "websockets", "websockets")
-    visit(t, tunnel, "error", "nothing")
-
-
-@story("Vite: an edit reaches the page in Chromium without a reload", slow=True)
-def _(t):
-    needs_browser()
-    project = t.directory / "project"
-    project.mkdir()
-    (project / "index.html").write_text(
-        '<!doctype html><body><p id="out"></p><script type="module" src="/main.js"></script>\n'
-    )
-    (project / "value.js").write_text("export const value = 'one';\n")
-    (project / "main.js").write_text(
-        "import { value } from './value.js';\n"
-        "const show = value => { document.getElementById('out').textContent = 'value: ' + value; };\n"
-        "show(value);\n"
-        "if (import.meta.hot) import.meta.hot.accept('./value.js', module => show(module.value));\n"
-    )
-    tunnel = t.tunnel({"vite": node_service(t, "vite", str(project))})
-    visit(t, tunnel, "vite", "vite", str(project))
+    visit_service(tunnel, "hello", "hello-world")
+    visit_service(tunnel, "websockets", "websockets")
+    visit_service(tunnel, "error", "nothing")
 
 
 @story("socket.io in Chromium: polling, the upgrade, binary data")
 def _(t):
     needs_browser()
     tunnel = t.tunnel({"socket": node_service(t, "socket.io")})
-    visit(t, tunnel, "socket.io", "socket")
+    visit_service(tunnel, "socket.io", "socket")
 
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -137,10 +98,7 @@ def _(t):
         peer.send(tunnel.request("shop", target="/ws", fields=HANDSHAKE))
         peer.read_rest()
     hosts = f"{tunnel.host('shop')}/{tunnel.host('quick')}"
-    done = subprocess.run(
-        ["node", HERE / "visitor.mjs", "inspector", f"http://127.0.0.1:{port}/", f"{tunnel.server.http}/{hosts}"],
-        capture_output=True, text=True, timeout=seconds(120))
-    same((done.returncode, done.stderr), (0, ""), "the visit of the inspector")
+    visit("inspector", f"http://127.0.0.1:{port}/", f"{tunnel.server.http}/{hosts}")
 
 
 main()

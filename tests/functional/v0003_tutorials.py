@@ -10,6 +10,7 @@ import threading
 
 from lib import check, main, response, same, seconds, skip, story, wait_until
 from lib.brokers import free_port
+from lib.browser import FOLDER, needs_browser, visit
 from lib.cloud import Cloud
 from lib.mosquitto import Authority
 from lib.nats import BINARY as NATS
@@ -46,6 +47,54 @@ def _(t):
     same(page.run(), "hello\n", "the answer")
     check("X-Forwarded-For" in {name for name, _ in service.requests[0].fields}, "what makes Home Assistant ask for the setting")
     page.over()
+
+
+OFFLINE = {"npm_config_offline": "true", "npm_config_update_notifier": "false", "NEXT_TELEMETRY_DISABLED": "1"}
+
+
+def dev_server(t, part, modules, files, command, says, *changes):
+    """Two edits of the first file reach the page in Chromium without a reload."""
+    needs_browser()
+    name, port = part.partition(".")[0].lower(), free_port()
+    if not (modules / name).exists():
+        skip(f"npm install in tests/functional/{modules.parent.name}")
+    page = Page(t, "dev-servers.md", *changes, (command, f"{command} --port {port}"), part=part)
+    server = page.server()
+    for file, text in files.items():
+        (page.home("home") / file).parent.mkdir(exist_ok=True)
+        (page.home("home") / file).write_text(text)
+    (page.home("home") / "node_modules").symlink_to(modules)
+    page.file()
+    page.variables.update(OFFLINE)
+    page.start(says, limit=120)[0].exit_matters = False
+    page.change(page.blocks[0][2].split()[-1], f"{name}={port}")
+    page.client(server, "tim")
+    host = f"{name}--tim.example.com"
+    check(f"`http://{host}:8000/`" in page.text, "the page says the address")
+    wait_until(lambda: server.ask(host=host, timeout=90).status == 200, "the page is compiled", 180)
+    visit("dev server", f"http://{host}:{server.http}/", page.home("home") / next(iter(files)))
+    page.over()
+
+
+@story("a dev server: Vite, an edit reaches the page in Chromium without a reload", slow=True)
+def _(t):
+    dev_server(t, "Vite", FOLDER / "node_modules", {
+        "value.js": "export const value = 'one';\n",
+        "index.html": '<!doctype html><body><p id="out"></p><script type="module" src="/main.js"></script>\n',
+        "main.js": "import { value } from './value.js';\n"
+                   "const show = value => { document.getElementById('out').textContent = 'value: ' + value; };\n"
+                   "show(value);\n"
+                   "if (import.meta.hot) import.meta.hot.accept('./value.js', module => show(module.value));\n",
+    }, "npx vite", r"http://localhost:\d+", ("server: {", "cacheDir: '.vite', server: {"))
+
+
+@story("a dev server: Next.js, an edit reaches the page in Chromium without a reload", only="plain", slow=True)
+def _(t):
+    # Nothing below the root is read but what the page imports: React is not below the story's directory.
+    dev_server(t, "Next.js", FOLDER.with_name("next") / "node_modules", {
+        "app/page.js": "export default function Page() { return <p>value: one</p>; }\n",
+        "app/layout.js": "export default function Layout({ children }) { return <html><body>{children}</body></html>; }\n",
+    }, "npx next dev", "Ready in", ("allowedDevOrigins:", "turbopack: { root: '/' }, allowedDevOrigins:"))
 
 
 @story("ssh to a gateway: ssh, scp and rsync by its name, and a port", only="plain", slow=True)

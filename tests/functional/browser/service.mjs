@@ -1,34 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Services of the browser stories: node service.mjs vite DIRECTORY | node service.mjs socket.io. Prints its port.
+// A service of the browser stories, socket.io. Prints its port.
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Server } from 'socket.io';
-import { createServer as createVite } from 'vite';
-
-const [kind, directory] = process.argv.slice(2);
-
-// Vite takes port 0 for "the usual one".
-function freePort() {
-    return new Promise(done => {
-        const probe = createServer().listen(0, '127.0.0.1', () => {
-            const { port } = probe.address();
-            probe.close(() => done(port));
-        });
-    });
-}
-
-async function vite() {
-    const server = await createVite({
-        root: directory,
-        configFile: false,
-        logLevel: 'warn',
-        // Behind a tunnel the page's host is the tunnel's, and so is the WebSocket's.
-        server: { host: '127.0.0.1', port: await freePort(), allowedHosts: true },
-    });
-    await server.listen();
-    return server.httpServer.address().port;
-}
 
 const page = `<!doctype html><title>socket.io</title><pre id="log"></pre><script src="/client.js"></script><script>
     const log = line => { document.getElementById('log').textContent += line + '\\n'; };
@@ -48,4 +23,4 @@ function socketIo() {
     return new Promise(done => http.listen(0, '127.0.0.1', () => done(http.address().port)));
 }
 
-console.log(`listening on ${await (kind === 'vite' ? vite() : socketIo())}`);
+console.log(`listening on ${await socketIo()}`);

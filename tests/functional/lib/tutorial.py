@@ -48,14 +48,19 @@ class Page:
     says: ports that are free, addresses, places of files. Each has to be used.
     """
 
-    def __init__(self, t, name, *changes, programs=()):
-        """`programs`: executables by name that stand before those of the system."""
+    def __init__(self, t, name, *changes, part="", programs=()):
+        """
+        `part`: of a page with several, the heading of the one that is followed after what stands before the first. `programs`:
+        executables by name that stand before those of the system.
+        """
         self.t, self.name = t, name
-        self.text = (PAGES / name).read_text()
+        before, *parts = re.split(r"^## ", (PAGES / name).read_text(), flags=re.M)
+        self.text = before + "".join(text for text in parts if text.startswith(f"{part}\n"))
         self.blocks = [(language, file, text) for language, file, text in BLOCK.findall(self.text)]
         self.done = None
         self.changes = dict(changes)
         self.unused = set(self.changes)
+        self.variables = {}
         self.bin = t.directory / "bin"
         self.bin.mkdir()
         for program in programs:
@@ -81,7 +86,7 @@ class Page:
     def environment(self, machine):
         home = self.home(machine)
         return {"HOME": str(home), "XDG_STATE_HOME": f"{home}/.local/state", "CURL_HOME": str(home),
-                "PATH": f"{self.bin}:{BUILD}:{os.environ['PATH']}"}
+                "PATH": f"{self.bin}:{BUILD}:{os.environ['PATH']}", **self.variables}
 
     def next(self, language):
         check(self.blocks, f"{self.name} has another block")
