@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The settings in examples/, with ports and paths put in: proxies in front, brokers behind, certificates; the container's packages."""
+import base64
+import hashlib
+import json
+import os
 import pathlib
 import re
 import shutil
@@ -8,10 +12,12 @@ import socket
 import subprocess
 
 from lib import check, main, same, skip, story, wait_until
-from lib.brokers import free_port
+from lib.brokers import accepts, free_port
 from lib.mosquitto import Authority
 from lib.program import BUILD, Program
+from lib.rabbitmq import RabbitMQ, RabbitNode
 from lib.secure import NAMES, Certificate, context, secure
+from lib.tunnel import Client
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = TOP / "examples"
@@ -93,6 +99,23 @@ def _(t):
     passes(t, origin, certificate, port)
 
 
+def secret(t):
+    file = t.directory / "secret"
+    file.write_text("secret\n")
+    file.chmod(0o600)
+    return file
+
+
+def serves(t, authority, port):
+    """Server and client meet at the broker, each with a user of its own."""
+    way = ["--broker", f"mqtts://127.0.0.1:{port}", "--ca-cert", authority.cert, "--password-file", secret(t)]
+    tunnel = t.tunnel({"hello": t.origin()}, server=[*way, "--username", "server"], client=[*way, "--username", "tim"])
+    same(tunnel.ask().body, b"hello\n", "answer")
+    wrong = Client(t.directory, "eve", 1, {"hello": 9}, [*way, "--username", "eve", "--max-attempts", "1"], label="wrong")
+    tunnel.programs.append(wrong)
+    same(wrong.wait_exit(30), 1, "exit status of a user that the broker does not know")
+
+
 @story("mosquitto behind, with its example: TLS, passwords, the ACL", only="plain")
 def _(t):
     port = free_port()
@@ -101,25 +124,80 @@ def _(t):
     passwords = t.directory / "passwords"
     for flags, name in ((["-c"], "server"), ([], "tim")):
         subprocess.run(["mosquitto_passwd", *flags, "-b", passwords, name, "secret"], check=True, capture_output=True)
-    secret = t.directory / "secret"
-    secret.write_text("secret\n")
-    secret.chmod(0o600)
     config = written(t, "brokers/mosquitto.conf", ("listener 8883", f"user root\nlistener {port} 127.0.0.1"),
                      ("/etc/mosquitto/certs/fullchain.pem", cert), ("/etc/mosquitto/certs/privkey.pem", key),
                      ("/etc/mosquitto/passwords", passwords), ("/etc/mosquitto/mdm-tunnel.acl", EXAMPLES / "connect" / "mosquitto.acl"))
     start(t, port, "mosquitto", "-c", config)
-    way = ["--broker", f"mqtts://127.0.0.1:{port}", "--ca-cert", authority.cert, "--password-file", secret]
-    tunnel = t.tunnel({"hello": t.origin()}, server=[*way, "--username", "server"], client=[*way, "--username", "tim"])
-    same(tunnel.ask().body, b"hello\n", "answer")
+    serves(t, authority, port)
 
 
-@story("NATS takes its example", only="plain")
+@story("NATS behind, with its example: TLS, users", only="plain")
 def _(t):
-    cert, key = Authority(t.directory).sign("broker", "IP:127.0.0.1")
+    port = free_port()
+    authority = Authority(t.directory)
+    cert, key = authority.sign("broker", "IP:127.0.0.1")
     config = written(t, "brokers/nats.conf", ("/etc/nats/fullchain.pem", cert), ("/etc/nats/privkey.pem", key),
-                     ("/var/lib/nats", t.directory / "data"))
-    done = subprocess.run([Debian.find("nats-server"), "-t", "-c", config], capture_output=True, text=True, check=False)
-    same(done.returncode, 0, done.stdout + done.stderr)
+                     ("/var/lib/nats", t.directory / "data"), ("127.0.0.1:4222", f"127.0.0.1:{free_port()}"),
+                     ("0.0.0.0:8883", f"127.0.0.1:{port}"), ('"change this, too"', "secret"), ('"change this"', "secret"))
+    start(t, port, "nats-server", "-c", config)
+    serves(t, authority, port)
+
+
+def user(name, salt=b"salt"):
+    """As rabbitmqctl add_user keeps it."""
+    kept = base64.b64encode(salt + hashlib.sha256(salt + b"secret").digest()).decode()
+    return {"name": name, "password_hash": kept, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []}
+
+
+@story("RabbitMQ behind, with its example: TLS, users and what they may", only="plain", slow=True)
+def _(t):
+    authority = Authority(t.directory)
+    cert, key = authority.sign("broker", "IP:127.0.0.1")
+
+    class ExampleNode(RabbitNode):
+        def write_config(self, nodes):
+            text = (EXAMPLES / "brokers" / "rabbitmq.conf").read_text()
+            may = re.search(r"rabbitmqctl set_permissions tim '(.*?)' '(.*?)' '(.*?)'", text).groups()
+            definitions = self.directory / "definitions.json"
+            definitions.write_text(json.dumps({
+                "vhosts": [{"name": "/"}], "users": [user("server"), user("tim")],
+                "permissions": [{"user": name, "vhost": "/", **dict(zip(("configure", "write", "read"), may))} for name in ("server", "tim")]}))
+            config = written(t, "brokers/rabbitmq.conf", ("ssl.default = 8883", f"ssl.1 = 127.0.0.1:{self.port}"),
+                             ("/etc/rabbitmq/chain.pem", authority.cert), ("/etc/rabbitmq/fullchain.pem", cert),
+                             ("/etc/rabbitmq/privkey.pem", key))
+            self.config.write_text(config.read_text() + f"load_definitions = {definitions}\nlisteners.tcp = none\n"
+                                   "log.console = true\nlog.console.level = warning\nlog.file = false\ndisk_free_limit.absolute = 50MB\n")
+
+        def wait_ready(self, limit=120):
+            def ready():
+                if self.process.poll() is not None:
+                    raise AssertionError(f"{self.name} ended: {self.log[-3000:]}")
+                return accepts(self.port)
+
+            wait_until(ready, "RabbitMQ listens", limit)
+
+    class Example(RabbitMQ):
+        node_type = ExampleNode
+
+    serves(t, authority, t.keep(Example(t.directory)).port)
+
+
+@story("EMQX's rules are those of mosquitto's ACL; Erlang reads them", only="plain")
+def _(t):
+    word = {"subscribe": "read", "publish": "write", "all": "readwrite"}
+    rules = (EXAMPLES / "brokers" / "emqx-acl.conf").read_text()
+    ours = [(word[action], topic.replace("${clientid}", "%c"))
+            for action, topic in re.findall(r'^\{allow, all, (\w+), \["(\S+)"\]\}\.$', rules, re.M)]
+    theirs = re.findall(r"^pattern (\w+) (\S+)$", (EXAMPLES / "connect" / "mosquitto.acl").read_text(), re.M)
+    check(ours and rules.endswith("{deny, all}.\n"), "there are rules, and nothing else is allowed")
+    same(ours, theirs, "rules")
+    settings = (EXAMPLES / "brokers" / "emqx.conf").read_text()
+    check("/emqx-acl.conf" in settings and all(settings.count(a) == settings.count(b) for a, b in ("{}", "[]")), "the settings are whole")
+    erl = shutil.which("erl") or skip("Erlang is not installed")
+    done = subprocess.run([erl, "-noshell", "-eval", "{ok, Rules} = file:consult(hd(init:get_plain_arguments())), "
+                           "io:format(\"~b\", [length(Rules)]), halt().", "-extra", EXAMPLES / "brokers" / "emqx-acl.conf"],
+                          capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(t.directory)})
+    same((done.returncode, done.stdout), (0, str(len(ours) + 1)), f"what Erlang reads: {done.stderr}")
 
 
 @story("uacme's hook: a challenge is answered by the server, and gone afterwards")
