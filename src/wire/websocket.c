@@ -36,7 +36,7 @@ static enum websocket_event start_check(struct websocket_decoder *d)
 {
     uint8_t opcode = d->head[0] & OPCODE, length = d->head[1] & 0x7f;
     bool final = (d->head[0] & FIN) != 0;
-    if ((d->head[0] & RESERVED) != 0)
+    if ((d->head[0] & RESERVED) != 0 && (!d->extended || is_control(opcode)))
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, "a reserved bit is set");
     if (((d->head[1] & MASKED) == 0) != d->from_server)
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, d->from_server ? "a frame with a mask" : "a frame without a mask");
@@ -51,7 +51,7 @@ static enum websocket_event start_check(struct websocket_decoder *d)
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, "an unknown opcode");
     if (d->in_message != (opcode == WEBSOCKET_CONTINUATION))
         return bad(d, WEBSOCKET_PROTOCOL_ERROR, "a fragment out of place");
-    if (opcode == WEBSOCKET_TEXT)
+    if (opcode == WEBSOCKET_TEXT && !d->messages)
         return bad(d, WEBSOCKET_UNACCEPTABLE, "a text message");
     return WEBSOCKET_MORE;
 }
@@ -84,6 +84,8 @@ static enum websocket_event head_done(struct websocket_decoder *d)
     d->head_len = d->control_len = 0;
     if (!is_control(d->opcode))
         d->in_message = (d->head[0] & FIN) == 0;
+    if (!is_control(d->opcode) && d->opcode != WEBSOCKET_CONTINUATION)
+        d->message = d->opcode;
     return WEBSOCKET_MORE;
 }
 
@@ -147,19 +149,29 @@ enum websocket_event websocket_decode(struct websocket_decoder *d, const uint8_t
         }
         size_t n = d->left < len - *used ? (size_t)d->left : len - *used;
         bool control = is_control(d->opcode);
-        unmask(d, in + *used, n, control ? d->control + d->control_len : out + *written);
+        if (control || out != NULL)
+            unmask(d, in + *used, n, control ? d->control + d->control_len : out + *written);
         *used += n;
         d->left -= n;
         if (control)
             d->control_len = (uint8_t)(d->control_len + n);
-        else
+        else if (out != NULL)
             *written += n;
         if (d->left > 0)
             return WEBSOCKET_MORE;
         d->in_frame = false;
         if (control)
             return control_done(d);
+        if (d->messages && !d->in_message)
+            return WEBSOCKET_MESSAGE;
     }
+}
+
+bool websocket_between_frames(const struct websocket_decoder *d) { return !d->in_frame && d->head_len == 0; }
+
+uint64_t websocket_frame_left(const struct websocket_decoder *d)
+{
+    return d->in_frame ? d->left : d->head_len > 0 ? head_size(d) - d->head_len : 0;
 }
 
 unsigned websocket_close_status(const struct websocket_decoder *d)

@@ -46,7 +46,7 @@ static bool key_valid(struct http_text key)
 bool websocket_wanted(const struct http_request *r, const struct http_request_facts *facts, const char *protocol)
 {
     return facts->upgrade && any_field_has(r, "upgrade", "websocket") &&
-           any_field_has(r, "sec-websocket-protocol", protocol);
+           (protocol == NULL || any_field_has(r, "sec-websocket-protocol", protocol));
 }
 
 unsigned websocket_offer_check(const struct http_request *r, const struct http_request_facts *facts,
@@ -70,11 +70,60 @@ unsigned websocket_offer_check(const struct http_request *r, const struct http_r
         *why = "the request for a WebSocket is not valid";
         return 400;
     }
-    if (any_field_has(r, "sec-websocket-protocol", protocol))
+    if (protocol == NULL || any_field_has(r, "sec-websocket-protocol", protocol))
         return 0;
     *why = "the WebSocket does not offer our protocol";
     return 400;
 }
+
+/* -- who may ask ------------------------------------------------------------------------------------------------------ */
+
+/* SCHEME://HOST[:PORT], as browsers say it (RFC 6454 6.2); or "null". */
+static bool origin_valid(struct http_text origin)
+{
+    struct http_authority authority;
+    const char *colon = origin.len == 0 ? NULL : memchr(origin.at, ':', origin.len);
+    if (http_text_is(origin, "null"))
+        return true;
+    if (colon == NULL || !http_token_valid((struct http_text){origin.at, (size_t)(colon - origin.at)}))
+        return false;
+    struct http_text rest = {colon + 1, origin.len - (size_t)(colon + 1 - origin.at)};
+    return rest.len > 2 && memcmp(rest.at, "//", 2) == 0 &&
+           http_authority_parse((struct http_text){rest.at + 2, rest.len - 2}, &authority);
+}
+
+static struct http_text list_next(const char **at)
+{
+    struct http_text element = {*at, strcspn(*at, ",")};
+    *at += element.len;
+    *at = **at == ',' ? *at + 1 : NULL;
+    return http_text_trim(element);
+}
+
+bool websocket_origins_valid(const char *origins, struct http_text *wrong)
+{
+    while (origins != NULL) {
+        *wrong = list_next(&origins);
+        if (!origin_valid(*wrong))
+            return false;
+    }
+    return true;
+}
+
+bool websocket_origin_listed(const struct http_request *r, const char *origins)
+{
+    struct http_text origin = {NULL, 0};
+    unsigned count = 0;
+    for (size_t i = 0; i < r->field_count; i++)
+        if (http_text_is(r->fields[i].name, "origin") && ++count == 1)
+            origin = r->fields[i].value;
+    while (count == 1 && origins != NULL)
+        if (http_text_equal(list_next(&origins), origin))
+            return true;
+    return count == 0;
+}
+
+/* -- the answer ------------------------------------------------------------------------------------------------------- */
 
 static bool text_is_exactly(struct http_text t, const char *text)
 {
@@ -91,7 +140,7 @@ const char *websocket_answer_wrong(const struct http_response *r, const char *ac
     if (!http_text_is(only_of(r->fields, r->field_count, "upgrade"), "websocket") || !r->hops.upgrade ||
         !text_is_exactly(only_of(r->fields, r->field_count, "sec-websocket-accept"), accept))
         return "the server's answer is none to a request for a WebSocket";
-    if (named && !text_is_exactly(only_of(r->fields, r->field_count, "sec-websocket-protocol"), protocol))
+    if (named && protocol != NULL && !text_is_exactly(only_of(r->fields, r->field_count, "sec-websocket-protocol"), protocol))
         return "the server chose another protocol for the WebSocket";
     return NULL;
 }

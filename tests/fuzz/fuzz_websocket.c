@@ -30,10 +30,10 @@ static void control_note(struct heard *h, const struct websocket_decoder *d)
     h->control_sum = h->control_sum * 31 + d->opcode + d->control_len + h->len;
 }
 
-static struct heard decode(const uint8_t *data, size_t size, size_t step)
+static struct heard decode(const uint8_t *data, size_t size, size_t step, bool messages)
 {
     struct heard h = {.bytes = malloc(size + 1)};
-    struct websocket_decoder d = {0};
+    struct websocket_decoder d = {.messages = messages};
     for (size_t at = 0; at < size && h.why == NULL;) {
         size_t piece = size - at < step ? size - at : step;
         for (size_t done = 0; done < piece || piece == 0;) {
@@ -51,21 +51,35 @@ static struct heard decode(const uint8_t *data, size_t size, size_t step)
                 h.why = d.why;
                 return h;
             }
-            assert(event == WEBSOCKET_CONTROL || done == piece);
+            assert(websocket_between_frames(&d) == (websocket_frame_left(&d) == 0));
+            if (event == WEBSOCKET_MESSAGE) {
+                assert(messages && (d.message == WEBSOCKET_TEXT || d.message == WEBSOCKET_BINARY));
+                h.control_sum = h.control_sum * 31 + d.message + h.len;
+            }
+            assert(event != WEBSOCKET_MORE || done == piece);
         }
         at += piece;
     }
     return h;
 }
 
+/* The whole, when it is what is heard of it in pieces. */
+static struct heard alike(const uint8_t *data, size_t size, bool messages)
+{
+    struct heard whole = decode(data + 1, size - 1, size, messages), cut = decode(data + 1, size - 1, data[0] % 64 + 1u, messages);
+    assert(whole.len == cut.len && memcmp(whole.bytes, cut.bytes, whole.len) == 0);
+    assert(whole.controls == cut.controls && whole.control_sum == cut.control_sum);
+    assert(whole.status == cut.status && whole.why == cut.why);
+    free(cut.bytes);
+    return whole;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    struct heard whole = decode(data + 1, size - 1, size), cut = decode(data + 1, size - 1, data[0] % 64 + 1u);
-    assert(whole.len == cut.len && memcmp(whole.bytes, cut.bytes, whole.len) == 0);
-    assert(whole.controls == cut.controls && whole.control_sum == cut.control_sum);
-    assert(whole.status == cut.status && whole.why == cut.why);
+    struct heard whole = alike(data, size, false), messages = alike(data, size, true);
+    free(messages.bytes);
 
     /* In place, as a socket's buffer is decoded. */
     uint8_t *copy = malloc(size);
@@ -77,6 +91,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(event != WEBSOCKET_MORE || whole.len == written);
     free(copy);
     free(whole.bytes);
-    free(cut.bytes);
     return 0;
 }

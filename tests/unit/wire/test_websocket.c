@@ -84,6 +84,72 @@ static void messages(void)
     OK(decodes_to("one two three", "9:ping@6;10:@6;8:\x03\xe8@13;", 0));
 }
 
+/* Messages in pieces of `step`, "1:text;" or "2:binary;" each; and that frames end where the decoder says so. */
+static void tell(struct websocket_decoder d, size_t step)
+{
+    size_t frames = 0;
+    got_len = status = 0;
+    controls[0] = '\0';
+    for (size_t at = 0; at < stream_len && d.why == NULL;) {
+        size_t len = stream_len - at < step ? stream_len - at : step, used, written, left = (size_t)websocket_frame_left(&d);
+        OK(left == 0 ? websocket_between_frames(&d) : !websocket_between_frames(&d));
+        enum websocket_event event = websocket_decode(&d, stream + at, len, &used, got + got_len, &written);
+        at += used;
+        got_len += written;
+        frames += websocket_between_frames(&d);
+        status = d.status;
+        if (event != WEBSOCKET_MESSAGE)
+            continue;
+        snprintf(controls + strlen(controls), sizeof(controls) - strlen(controls), "%u:%.*s;", d.message, (int)got_len, (const char *)got);
+        got_len = 0;
+    }
+    OK(frames > 0 || status != 0);
+}
+
+static void whole_messages(void)
+{
+    static const struct websocket_decoder messages_only = {.messages = true}, extended = {.messages = true, .extended = true};
+    begin();
+    ADD(0x01, "one");
+    ADD(0x89, "ping");
+    ADD(0x00, "");
+    ADD(0x80, " more");
+    ADD(0x82, "");
+    ADD(0x81, "");
+    ADD(0x82, "two");
+    for (size_t step = 1; step <= stream_len; step++) {
+        tell(messages_only, step);
+        OK_TEXT(controls, "1:one more;2:;1:;2:two;");
+    }
+    begin(), ADD(0xc1, "packed");
+    tell(messages_only, stream_len);
+    OK_INT(status, WEBSOCKET_PROTOCOL_ERROR);
+    tell(extended, stream_len);
+    OK_TEXT(controls, "1:packed;");
+    begin(), ADD(0xc9, "");
+    tell(extended, stream_len);
+    OK_INT(status, WEBSOCKET_PROTOCOL_ERROR);
+}
+
+/* Nobody wants the bytes: only where frames end is looked at. */
+static void frames_only(void)
+{
+    begin();
+    ADD(0x02, "one");
+    ADD(0x80, "two");
+    for (size_t step = 1; step <= stream_len; step++) {
+        struct websocket_decoder d = {.messages = true};
+        unsigned ends = 0;
+        for (size_t at = 0; at < stream_len;) {
+            size_t used, written, len = stream_len - at < step ? stream_len - at : step;
+            ends += websocket_decode(&d, stream + at, len, &used, NULL, &written) == WEBSOCKET_MESSAGE;
+            OK_INT(written, 0);
+            at += used;
+        }
+        OK(ends == 1 && websocket_between_frames(&d));
+    }
+}
+
 static void lengths(void)
 {
     static const size_t all[] = {125, 126, 127, 65535, 65536, 300000};
@@ -198,6 +264,34 @@ static void requests(void)
     OK_INT(ask(LINE HOST "no field\r\n\r\n"), 1);
 }
 
+/* -- origins ---------------------------------------------------------------------------------------------------------- */
+
+static bool listed(const char *origins, const char *first, const char *second)
+{
+    const struct http_field fields[] = {{http_text_of("Host"), http_text_of("x")},
+                                        {http_text_of("Origin"), http_text_of(first != NULL ? first : "")},
+                                        {http_text_of("origin"), http_text_of(second != NULL ? second : "")}};
+    const struct http_request r = {.fields = fields, .field_count = 1u + (first != NULL) + (second != NULL)};
+    return websocket_origin_listed(&r, origins);
+}
+
+static void origins(void)
+{
+    static const char *const good[] = {"https://a.example", "http://a.example:8080", "null", "https://[::1]:8443, null", "app://x"};
+    static const char *const bad[] = {"", "a.example", "https://", "https://a.example/", "https://a.example,,null", "*", "://a", "https:/a"};
+    struct http_text wrong;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        OK(websocket_origins_valid(good[i], &wrong));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        OK(!websocket_origins_valid(bad[i], &wrong));
+    OK(!websocket_origins_valid("null,x", &wrong) && http_text_is(wrong, "x"));
+    static const char list[] = "https://a.example, http://b.example:8080";
+    OK(listed(list, NULL, NULL) && listed(list, "https://a.example", NULL) && listed(list, "HTTP://B.example:8080", NULL));
+    OK(!listed(list, "http://a.example", NULL) && !listed(list, "https://a.example.org", NULL) && !listed(list, "https://a.exampl", NULL));
+    OK(!listed(list, "http://b.example", NULL) && !listed(list, "null", NULL) && !listed(list, "", NULL));
+    OK(!listed(list, "https://a.example", "https://a.example"));
+}
+
 static void request_bounds(void)
 {
     static char text[WEBSOCKET_REQUEST_MAX + 200];
@@ -224,10 +318,13 @@ int main(void)
 {
     static const struct tap_case cases[] = {
         {"messages, fragments and control frames, cut anywhere", messages},
+        {"whole messages of both kinds, where they are told", whole_messages},
+        {"where frames end, without their bytes", frames_only},
         {"every form of the length, both ways", lengths},
         {"what RFC 6455 forbids ends it with the right status", forbidden},
         {"requests: taken, refused with the right status", requests},
         {"a request's bounds", request_bounds},
+        {"origins: which lists are valid, who is on one", origins},
     };
     return TAP_RUN(cases);
 }
