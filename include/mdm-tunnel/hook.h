@@ -33,7 +33,7 @@ struct mdm_header {
     const char *name, *value;
 };
 
-/* Whose session it is: from its CONNECT on; by HTTP, a request's. */
+/* Whose session it is: from its CONNECT on; by HTTP, a request's, or that of its WebSocket. */
 struct mdm_session {
     uint64_t number;        /* of this process: 1, 2, ... */
     const char *client_id;  /* "" until the broker has assigned one */
@@ -68,7 +68,7 @@ struct mdm_publish {
 };
 
 struct mdm_subscribe {
-    const char *filter; /* as the client says it; one of those in the packet */
+    const char *filter; /* as the client says it; one of those in the packet; by HTTP, the path of a WebSocket */
     unsigned qos;
 };
 

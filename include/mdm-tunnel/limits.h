@@ -394,9 +394,8 @@
 #define PROXY_INPUT_CHUNK (128 * KIB)
 /* What is read of an HTTP connection and waits: the largest head of an answer has to fit. */
 #define PROXY_HTTP_INPUT HTTP_RESPONSE_HEAD_MAX
-/* An HTTP connection between two requests; a target that neither takes nor gives anything (long polls have to fit). */
+/* An HTTP connection between two requests. */
 #define PROXY_HTTP_IDLE_US (75 * US_PER_S)
-#define PROXY_HTTP_ANSWER_US (300 * US_PER_S)
 
 /* -- client ------------------------------------------------------------------------------------------------------ */
 

@@ -22,6 +22,7 @@ struct transport_kind {
     struct tls_store *tls; /* NULL: no TLS */
     const char *path;      /* of the WebSocket, "/mqtt"; NULL: no WebSocket */
     const char *alpn;      /* of TLS; NULL: "http/1.1" with a WebSocket, else "mqtt" */
+    const char *origins;   /* of pages that may ask for it, with commas between them; NULL: any */
     bool below;            /* whatever begins with the path will do: "/" any */
     bool keep_request;     /* for transport_take_request() */
     uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */

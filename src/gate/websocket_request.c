@@ -18,7 +18,7 @@ struct verdict {
 
 static const char *reason_of(unsigned status)
 {
-    return status == 404 ? "Not Found" : status == 405 ? "Method Not Allowed" : status == 426 ? "Upgrade Required" : "Bad Request";
+    return status == 403 ? "Forbidden" : status == 404 ? "Not Found" : status == 405 ? "Method Not Allowed" : status == 426 ? "Upgrade Required" : "Bad Request";
 }
 
 static bool path_is(struct http_text target, const struct transport_kind *kind)
@@ -38,6 +38,8 @@ static struct verdict request_judge(const struct http_request *r, const struct t
         return v;
     if (!path_is(facts.target.path, kind))
         return (struct verdict){404, "there is no WebSocket at this path"};
+    if (kind->origins != NULL && !websocket_origin_listed(r, kind->origins))
+        return (struct verdict){403, "pages of this origin must not ask for a WebSocket here"};
     v.status = websocket_offer_check(r, &facts, "mqtt", offer, &v.why);
     return v;
 }

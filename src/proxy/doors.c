@@ -59,6 +59,20 @@ static bool certificates_make(struct made_door *m, const struct door_settings *s
     return m->certificates != NULL;
 }
 
+static bool origins_check(const struct made_door *m, const struct door_settings *s, char why[static 512])
+{
+    struct http_text wrong = {"", 0};
+    if (s->origins == NULL)
+        return true;
+    if (!m->url.http && !m->url.websocket)
+        snprintf(why, 512, "origins: %s has no WebSocket", m->url.scheme);
+    else if (!websocket_origins_valid(s->origins, &wrong))
+        snprintf(why, 512, "origins: \"%.*s\" is none (https://HOST[:PORT])", wrong.len > 64 ? 64 : (int)wrong.len, wrong.at);
+    else
+        return true;
+    return false;
+}
+
 static bool listen_make(struct made_door *m, const struct door_settings *s, struct worker *const *workers, unsigned count,
                         char why[static 512])
 {
@@ -79,6 +93,7 @@ static bool listen_make(struct made_door *m, const struct door_settings *s, stru
                                            .tls = m->certificates,
                                            .path = m->url.websocket ? m->url.path : NULL,
                                            .alpn = m->url.http ? "http/1.1" : NULL,
+                                           .origins = s->origins,
                                            .below = true,
                                            .keep_request = true,
                                            .frame_max = MQTT_VARINT_MAX,
@@ -90,6 +105,8 @@ static bool listen_make(struct made_door *m, const struct door_settings *s, stru
         snprintf(why, 512, "bypass: is for http:// and https:// only");
         return false;
     }
+    if (!origins_check(m, s, why))
+        return false;
     m->door.http = m->url.http;
     m->door.prefix = m->url.path;
     m->door.bypass = s->bypass;
@@ -103,7 +120,7 @@ static bool target_make(struct made_door *m, const struct door_settings *s, stru
 {
     struct link_url url;
     struct tls_report report;
-    const char *wrong = m->url.http ? web_target_parse(s->target != NULL ? s->target : "http://localhost:8888", &url)
+    const char *wrong = m->url.http ? gateway_target_parse(s->target != NULL ? s->target : "http://localhost:8888", &url)
                                     : link_url_parse(s->target != NULL ? s->target : "mqtt://localhost:1883", &url);
     if (wrong == NULL && !url.tls && (s->ca_cert != NULL || s->client_cert != NULL || s->target_revocation != NULL))
         wrong = "certificates for a target without TLS";

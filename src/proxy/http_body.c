@@ -4,7 +4,7 @@
 
 #include "proxy/http.h"
 
-void web_body_init(struct web_body *b, enum http_framing framing, uint64_t length)
+void gateway_body_init(struct gateway_body *b, enum http_framing framing, uint64_t length)
 {
     b->framing = b->written = framing;
     b->left = framing == HTTP_FRAMING_LENGTH ? length : 0;
@@ -12,7 +12,7 @@ void web_body_init(struct web_body *b, enum http_framing framing, uint64_t lengt
     http_chunked_init(&b->chunked);
 }
 
-bool web_body_take(struct web_body *b, struct web_end *from, struct http_text *part, size_t *eaten)
+bool gateway_body_take(struct gateway_body *b, struct gateway_end *from, struct http_text *part, size_t *eaten)
 {
     static _Thread_local char trailer[HTTP_TRAILER_MAX];
     const char *data = (const char *)from->in + from->at;
@@ -37,16 +37,16 @@ bool web_body_take(struct web_body *b, struct web_end *from, struct http_text *p
     return true;
 }
 
-void web_body_put(const struct web_body *b, struct web_end *to, struct http_text part)
+void gateway_body_put(const struct gateway_body *b, struct gateway_end *to, struct http_text part)
 {
     char head[20];
     if (part.len > 0) {
         if (b->written == HTTP_FRAMING_CHUNKED)
-            web_push_copy(to, head, http_chunk_head(part.len, head));
-        web_push_copy(to, part.at, part.len);
+            gateway_push_copy(to, head, http_chunk_head(part.len, head));
+        gateway_push_copy(to, part.at, part.len);
         if (b->written == HTTP_FRAMING_CHUNKED)
-            web_push(to, slice_static("\r\n", 2));
+            gateway_push(to, slice_static("\r\n", 2));
     }
     if (b->done && b->written == HTTP_FRAMING_CHUNKED)
-        web_push(to, slice_static("0\r\n\r\n", 5));
+        gateway_push(to, slice_static("0\r\n\r\n", 5));
 }

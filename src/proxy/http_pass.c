@@ -9,19 +9,18 @@
 
 /* -- the request ------------------------------------------------------------------------------------------------------ */
 
-/* Who waits for a 100 gets it from us. */
-static void expect_drop(struct web_request *r)
+static void fields_drop(struct gateway_request *r, const char *lower_case)
 {
     size_t kept = 0;
     for (size_t i = 0; i < r->request.field_count; i++)
-        if (!http_text_is(r->fields[i].name, "expect"))
+        if (!http_text_is(r->fields[i].name, lower_case))
             r->fields[kept++] = r->fields[i];
     r->request.field_count = kept;
 }
 
-static struct slice head_write(struct web *w)
+static struct slice head_write(struct gateway *g)
 {
-    struct web_request *r = w->request;
+    struct gateway_request *r = g->request;
     char address[TCP_ADDRESS_TEXT];
     /* X-Forwarded-Host and Forwarded say the Host once more. */
     size_t room = r->len + r->facts.target.path.len + 2 * r->facts.host.len + 1 * KIB;
@@ -29,12 +28,12 @@ static struct slice head_write(struct web *w)
     struct bytes_writer out;
     if (c == NULL)
         return SLICE_NONE;
-    snprintf(address, sizeof(address), "%s", w->address);
+    snprintf(address, sizeof(address), "%s", g->address);
     *strrchr(address, ':') = '\0';
     const struct http_text peer = http_text_of(address);
     bool brackets = peer.len > 1 && peer.at[0] == '[';
     const struct http_visitor visitor = {.address = {peer.at + brackets, peer.len - 2 * brackets},
-                                         .scheme = http_text_of(w->door->kind.tls != NULL ? "https" : "http")};
+                                         .scheme = http_text_of(g->door->kind.tls != NULL ? "https" : "http")};
     bytes_writer_init(&out, c->data, room);
     http_request_write(&out, &r->request, &r->facts, &visitor);
     if (out.failed) {
@@ -44,39 +43,41 @@ static struct slice head_write(struct web *w)
     return slice_of(c, 0, bytes_written(&out));
 }
 
-void web_request_send(struct web *w)
+void gateway_request_send(struct gateway *g)
 {
-    struct web_request *r = w->request;
-    if (r->collects && (r->facts.framing != HTTP_FRAMING_NONE || w->body.len > 0)) {
+    struct gateway_request *r = g->request;
+    if (r->collects && (r->facts.framing != HTTP_FRAMING_NONE || g->body.len > 0)) {
         r->facts.framing = HTTP_FRAMING_LENGTH;
-        r->facts.content_length = w->body.len;
+        r->facts.content_length = g->body.len;
     }
-    if (r->facts.expect_continue && !w->up.done)
-        web_push(&w->client, slice_static("HTTP/1.1 100 Continue\r\n\r\n", 25));
-    expect_drop(r);
-    web_state_set(w, WEB_PASSING);
-    web_push(&w->server, head_write(w));
-    if (w->body.len > 0)
-        web_push(&w->server, slice_ref(&w->body));
+    if (r->facts.expect_continue && !g->up.done)
+        gateway_push(&g->client, slice_static("HTTP/1.1 100 Continue\r\n\r\n", 25));
+    fields_drop(r, "expect"); /* who waits for a 100 gets it from us */
+    if (r->upgrade && r->collects)
+        fields_drop(r, "sec-websocket-extensions"); /* they would change what hooks read */
+    gateway_state_set(g, GATEWAY_PASSING);
+    gateway_push(&g->server, head_write(g));
+    if (g->body.len > 0)
+        gateway_push(&g->server, slice_ref(&g->body));
 }
 
-bool web_up_step(struct web *w)
+bool gateway_up_step(struct gateway *g)
 {
     struct http_text part;
     size_t eaten;
-    if (w->up.done || w->server.out.bytes >= PROXY_OUTPUT_HIGH)
+    if (g->up.done || g->server.out.bytes >= PROXY_OUTPUT_HIGH)
         return false;
-    if (!web_body_take(&w->up, &w->client, &part, &eaten)) {
-        web_server_close(w);
-        if (w->answered)
-            web_end(w, "the chunked coding is not valid");
+    if (!gateway_body_take(&g->up, &g->client, &part, &eaten)) {
+        gateway_server_close(g);
+        if (g->answered)
+            gateway_over(g, "the chunked coding is not valid");
         else
-            web_reply(w, 400, "the chunked coding is not valid");
+            gateway_reply(g, 400, "the chunked coding is not valid");
         return true;
     }
     if (eaten > 0)
-        web_body_put(&w->up, &w->server, part);
-    web_skip(&w->client, eaten);
+        gateway_body_put(&g->up, &g->server, part);
+    gateway_skip(&g->client, eaten);
     return eaten > 0;
 }
 
@@ -84,31 +85,33 @@ bool web_up_step(struct web *w)
 
 static void text_write(struct bytes_writer *out, const char *text) { bytes_write(out, text, strlen(text)); }
 
-static void framing_write(struct bytes_writer *out, const struct web *w, const struct http_response *a)
+static void framing_write(struct bytes_writer *out, const struct gateway *g, const struct http_response *a)
 {
     char line[64];
+    if (a->status == 101)
+        text_write(out, "Connection: Upgrade\r\n");
     if (a->status < 200)
         return;
     if (a->framing == HTTP_FRAMING_LENGTH || (a->framing == HTTP_FRAMING_NONE && a->has_content_length && a->status != 204)) {
         snprintf(line, sizeof(line), "Content-Length: %llu\r\n", (unsigned long long)a->content_length);
         text_write(out, line);
-    } else if (w->down.written == HTTP_FRAMING_CHUNKED) {
+    } else if (g->down.written == HTTP_FRAMING_CHUNKED) {
         text_write(out, "Transfer-Encoding: chunked\r\n");
     }
-    if (w->last)
+    if (g->last)
         text_write(out, "Connection: close\r\n");
-    else if (w->request->request.minor_version == 0)
+    else if (g->request->request.minor_version == 0)
         text_write(out, "Connection: keep-alive\r\n");
 }
 
-static void answer_write(struct web *w, const struct http_response *a, size_t used)
+static void answer_write(struct gateway *g, const struct http_response *a, size_t used)
 {
     char line[32];
     size_t room = 2 * used + 256;
     struct chunk *c = chunk_create(room);
     struct bytes_writer out;
     if (c == NULL) {
-        web_end(w, "out of memory");
+        gateway_over(g, "out of memory");
         return;
     }
     bytes_writer_init(&out, c->data, room);
@@ -125,101 +128,118 @@ static void answer_write(struct web *w, const struct http_response *a, size_t us
         bytes_write(&out, f->value.at, f->value.len);
         text_write(&out, "\r\n");
     }
-    framing_write(&out, w, a);
+    framing_write(&out, g, a);
     text_write(&out, "\r\n");
-    web_push(&w->client, out.failed ? SLICE_NONE : slice_of(c, 0, bytes_written(&out)));
+    gateway_push(&g->client, out.failed ? SLICE_NONE : slice_of(c, 0, bytes_written(&out)));
     if (out.failed)
         chunk_unref(c);
 }
 
-static void answer_done(struct web *w)
+static void answer_done(struct gateway *g)
 {
-    const struct web_request *r = w->request;
-    log_info(w->address, "%.*s %.*s: %u", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
-             r->request.target.at, w->status);
-    if (!w->server_keeps || !w->up.done)
-        web_server_close(w);
-    w->reused = true;
-    if (w->last) {
-        web_close(w, "its last answer has passed");
+    const struct gateway_request *r = g->request;
+    log_info(g->address, "%.*s %.*s: %u", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
+             r->request.target.at, g->status);
+    if (!g->server_keeps || !g->up.done)
+        gateway_server_close(g);
+    g->reused = true;
+    if (g->last) {
+        gateway_close(g, "its last answer has passed");
         return;
     }
-    web_forget(w);
-    web_state_set(w, WEB_HEAD);
+    gateway_forget(g);
+    gateway_state_set(g, GATEWAY_HEAD);
 }
 
-static void answer_begin(struct web *w, const struct http_response *a, size_t used)
+/* The target changes to the protocol that it was asked for, or should have. */
+static void protocol_changes(struct gateway *g, const struct http_response *a, size_t used)
 {
-    bool old = w->request->request.minor_version == 0;
+    const char *why = gateway_upgrade_wrong(g, a);
+    if (why != NULL) {
+        log_warning(g->address, "the target's answer: %s", why);
+        gateway_server_close(g);
+        gateway_reply(g, 502, "the target speaks another protocol than it was asked for");
+        return;
+    }
+    bool extended = false;
+    for (size_t i = 0; i < a->field_count; i++)
+        extended |= http_text_is(a->fields[i].name, "sec-websocket-extensions");
+    answer_write(g, a, used);
+    gateway_skip(&g->server, used);
+    gateway_frames_begin(g, extended);
+}
+
+static void answer_begin(struct gateway *g, const struct http_response *a, size_t used)
+{
+    bool old = g->request->request.minor_version == 0;
     if (a->status == 101) {
-        web_server_close(w);
-        web_reply(w, 502, "the target speaks another protocol than it was asked for");
+        protocol_changes(g, a, used);
         return;
     }
     if (a->status < 200) {
         if (a->status != 100 && !old)
-            answer_write(w, a, used);
-        web_skip(&w->server, used);
+            answer_write(g, a, used);
+        gateway_skip(&g->server, used);
         return;
     }
-    web_body_init(&w->down, a->framing, a->content_length);
-    w->last |= !w->up.done || a->framing == HTTP_FRAMING_CLOSE || (old && a->framing == HTTP_FRAMING_CHUNKED);
+    gateway_body_init(&g->down, a->framing, a->content_length);
+    g->last |= !g->up.done || a->framing == HTTP_FRAMING_CLOSE || (old && a->framing == HTTP_FRAMING_CHUNKED);
     if (old && a->framing == HTTP_FRAMING_CHUNKED)
-        w->down.written = HTTP_FRAMING_CLOSE;
-    w->answered = true;
-    w->status = a->status;
-    w->server_keeps = a->keep_alive;
-    answer_write(w, a, used);
-    web_skip(&w->server, used);
-    if (w->down.done && w->state == WEB_PASSING)
-        answer_done(w);
+        g->down.written = HTTP_FRAMING_CLOSE;
+    g->answered = true;
+    g->status = a->status;
+    g->server_keeps = a->keep_alive;
+    answer_write(g, a, used);
+    gateway_skip(&g->server, used);
+    if (g->down.done && g->state == GATEWAY_PASSING)
+        answer_done(g);
 }
 
-static bool answer_head_step(struct web *w)
+static bool answer_head_step(struct gateway *g)
 {
     struct http_response a;
-    struct web_end *e = &w->server;
+    struct gateway_end *e = &g->server;
     size_t used = 0;
     const char *why = "";
     if (e->len == 0)
         return false;
-    enum http_parse end = http_response_parse(&a, (char *)e->in + e->at, e->len, w->request->to_head, &e->scanned, &used, &why);
+    enum http_parse end = http_response_parse(&a, (char *)e->in + e->at, e->len, g->request->to_head, &e->scanned, &used, &why);
     if (end == HTTP_PARSE_MORE)
         return false;
     e->scanned = 0;
     if (end == HTTP_PARSE_BAD) {
-        log_warning(w->address, "the target's answer: %s", why);
-        web_server_close(w);
-        web_reply(w, 502, "the target's answer is not valid");
+        log_warning(g->address, "the target's answer: %s", why);
+        gateway_server_close(g);
+        gateway_reply(g, 502, "the target's answer is not valid");
         return true;
     }
-    answer_begin(w, &a, used);
+    answer_begin(g, &a, used);
     return true;
 }
 
-bool web_down_step(struct web *w)
+bool gateway_down_step(struct gateway *g)
 {
     struct http_text part;
     size_t eaten;
-    if (w->client.out.bytes >= PROXY_OUTPUT_HIGH)
+    if (g->client.out.bytes >= PROXY_OUTPUT_HIGH)
         return false;
-    if (!w->answered)
-        return answer_head_step(w);
-    if (!web_body_take(&w->down, &w->server, &part, &eaten)) {
-        web_end(w, "the target's chunked coding is not valid");
+    if (!g->answered)
+        return answer_head_step(g);
+    if (!gateway_body_take(&g->down, &g->server, &part, &eaten)) {
+        gateway_over(g, "the target's chunked coding is not valid");
         return true;
     }
     if (eaten == 0)
         return false;
-    web_body_put(&w->down, &w->client, part);
-    web_skip(&w->server, eaten);
-    if (w->down.done && w->state == WEB_PASSING)
-        answer_done(w);
+    gateway_body_put(&g->down, &g->client, part);
+    gateway_skip(&g->server, eaten);
+    if (g->down.done && g->state == GATEWAY_PASSING)
+        answer_done(g);
     return true;
 }
 
 /* RFC 9110 9.2.2: asked twice is as asked once. */
-static bool is_idempotent(const struct web_request *r)
+static bool is_idempotent(const struct gateway_request *r)
 {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
@@ -228,19 +248,19 @@ static bool is_idempotent(const struct web_request *r)
     return false;
 }
 
-void web_server_ended(struct web *w, bool clean)
+void gateway_server_ended(struct gateway *g, bool clean)
 {
-    const struct web_request *r = w->request;
-    bool began = w->answered || w->server.len > 0;
-    web_server_close(w);
-    if (w->answered && w->down.framing == HTTP_FRAMING_CLOSE && clean) {
-        answer_done(w);
-    } else if (w->answered) {
-        web_end(w, "the target has cut its answer short");
-    } else if (!began && w->reused && is_idempotent(r) && (r->collects || r->facts.framing == HTTP_FRAMING_NONE)) {
-        w->reused = false; /* it was about to close when this one came: once more */
-        web_dial(w);
+    const struct gateway_request *r = g->request;
+    bool began = g->answered || g->server.len > 0;
+    gateway_server_close(g);
+    if (g->answered && g->down.framing == HTTP_FRAMING_CLOSE && clean) {
+        answer_done(g);
+    } else if (g->answered) {
+        gateway_over(g, "the target has cut its answer short");
+    } else if (!began && g->reused && is_idempotent(r) && (r->collects || r->facts.framing == HTTP_FRAMING_NONE)) {
+        g->reused = false; /* it was about to close when this one came: once more */
+        gateway_dial(g);
     } else {
-        web_reply(w, 502, "the target has closed the connection");
+        gateway_reply(g, 502, "the target has closed the connection");
     }
 }

@@ -5,7 +5,7 @@
 #include "gate/listen_url.h"
 #include "proxy/http.h"
 
-const char *web_target_parse(const char *text, struct link_url *out)
+const char *gateway_target_parse(const char *text, struct link_url *out)
 {
     bool tls = strncmp(text, "https://", 8) == 0;
     if (!tls && strncmp(text, "http://", 7) != 0)

@@ -34,7 +34,7 @@ struct proxy_post {
     unsigned index;
     struct chunk *input; /* what sockets are read into; NULL: not made yet */
     size_t input_at;
-    struct list entries, pairs, ended, webs, ended_webs;
+    struct list entries, pairs, ended, gateways, ended_gateways;
     struct turn sweep;
     struct passage *passage; /* memory for the next packet that is looked at; NULL: none */
     struct question_store questions;
@@ -49,6 +49,7 @@ struct proxy_common {
     struct crowd *clients;
     uint32_t packet_max;
     uint64_t connect_us; /* from accept to CONNECT, and again from there to CONNACK */
+    uint64_t answer_us;  /* a target of HTTP that neither takes nor gives anything */
     bool drop_denied;    /* a denied message of MQTT 3 is dropped; otherwise its client is disconnected */
     void (*emptied)(void *ctx); /* a draining post has no pair any more */
     void *ctx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's part of the proxy: its listening sockets, its pairs and webs. */
+/* A worker's part of the proxy: its listening sockets, its pairs and gateways. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ static void entry_accepted(void *ctx, int fd, const struct sockaddr *peer)
 {
     struct post_entry *e = ctx;
     if (e->door->http)
-        web_accept(e->post, e->door, fd, peer);
+        gateway_accept(e->post, e->door, fd, peer);
     else
         pair_accept(e->post, e->door, fd, peer);
 }
@@ -52,9 +52,9 @@ static void sweep_run(struct turn *t)
     struct proxy_post *p = CONTAINER_OF(t, struct proxy_post, sweep);
     for (struct list *node; (node = list_shift(&p->ended)) != NULL;)
         pair_free(CONTAINER_OF(node, struct pair, at_post));
-    for (struct list *node; (node = list_shift(&p->ended_webs)) != NULL;)
-        web_free(CONTAINER_OF(node, struct web, at_post));
-    if (p->draining && list_empty(&p->pairs) && list_empty(&p->webs))
+    for (struct list *node; (node = list_shift(&p->ended_gateways)) != NULL;)
+        gateway_free(CONTAINER_OF(node, struct gateway, at_post));
+    if (p->draining && list_empty(&p->pairs) && list_empty(&p->gateways))
         p->common->emptied(p->common->ctx);
 }
 
@@ -70,8 +70,8 @@ struct proxy_post *post_create(const struct proxy_common *common, struct worker 
     list_init(&p->entries);
     list_init(&p->pairs);
     list_init(&p->ended);
-    list_init(&p->webs);
-    list_init(&p->ended_webs);
+    list_init(&p->gateways);
+    list_init(&p->ended_gateways);
     turn_init(&p->sweep, sweep_run);
     return p;
 }
@@ -87,10 +87,10 @@ void post_drain(struct proxy_post *p)
         list_append(&p->pairs, node);
         pair_fail(CONTAINER_OF(node, struct pair, at_post), MQTT_SERVER_SHUTTING_DOWN, "the proxy ends");
     }
-    list_splice(&all, &p->webs);
+    list_splice(&all, &p->gateways);
     for (struct list *node; (node = list_shift(&all)) != NULL;) {
-        list_append(&p->webs, node);
-        web_drain(CONTAINER_OF(node, struct web, at_post));
+        list_append(&p->gateways, node);
+        gateway_drain(CONTAINER_OF(node, struct gateway, at_post));
     }
     p->draining = true;
     worker_at_turn(p->worker, TURN_WRITE, &p->sweep);
@@ -106,7 +106,7 @@ void post_free(struct proxy_post **pp)
     turn_cancel(&p->sweep);
     entries_close(p);
     list_splice(&p->ended, &p->pairs);
-    list_splice(&p->ended_webs, &p->webs);
+    list_splice(&p->ended_gateways, &p->gateways);
     sweep_run(&p->sweep);
     chunk_unref(p->input);
     packet_memory_free(p);

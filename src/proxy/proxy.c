@@ -131,6 +131,7 @@ static bool proxy_init(struct proxy *p, struct config_error *err)
                                       .clients = crowd_create(s->clients, s->clients_per_address),
                                       .packet_max = s->packet_max,
                                       .connect_us = s->connect_us,
+                                      .answer_us = s->answer_us,
                                       .drop_denied = s->drop_denied,
                                       .emptied = on_emptied,
                                       .ctx = p};

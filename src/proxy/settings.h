@@ -9,6 +9,7 @@
 struct door_settings {
     char *listen, *target;                   /* URLs */
     char *bypass;                            /* of HTTP: paths with commas between them */
+    char *origins;                           /* of WebSocket and HTTP: likewise */
     char *cert, *key;                        /* what clients are shown */
     char *client_ca, *client_verify;         /* what they have to show */
     char *ca_cert, *client_cert, *private_key; /* at the target */
@@ -33,7 +34,7 @@ struct proxy_settings {
     char *denied_text;
     bool drop_denied;
     unsigned workers, packet_max, clients, clients_per_address;
-    uint64_t connect_us, drain_us;
+    uint64_t connect_us, answer_us, drain_us;
     char *user, *ports_file;
     bool verbose;
 };

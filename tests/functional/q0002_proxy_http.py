@@ -176,17 +176,21 @@ def _(t):
     context.load_verify_locations(authority.cert)
     context.verify_mode = ssl.CERT_REQUIRED
     with Target() as plain, Target(context) as safe:
-        prefix = "MPROXY_HTTP_WITH_MTLS_"
-        environment = {f"{prefix}{name}": str(value) for name, value in {
-            "ADDRESS": "127.0.0.1:0", "TARGET": f"127.0.0.1:{plain.port}", "CERT_FILE": cert, "KEY_FILE": key,
-            "CLIENT_CA_FILE": authority.cert}.items()}
+        both = {"ADDRESS": "127.0.0.1:0", "TARGET": f"127.0.0.1:{plain.port}"}
+        shown = {**both, "CERT_FILE": cert, "KEY_FILE": key}
+        environment = {f"MPROXY_HTTP_{way}_{name}": str(value) for way, values in (
+            ("WITHOUT_TLS", both), ("WITH_TLS", shown), ("WITH_MTLS", {**shown, "CLIENT_CA_FILE": authority.cert}))
+            for name, value in values.items()}
         proxy = Proxy(t, "--hook", f"{build_hook(t)}={events}", "-l",
                       f"listen=https://127.0.0.1:0 target=https://localhost:{safe.port} cert={cert} key={key} ca-cert={authority.cert} "
-                      f"client-cert={own} private-key={own_key}", environment=environment, count=2)
+                      f"client-cert={own} private-key={own_key}", environment=environment, count=4)
         trust = ["--cacert", authority.cert]
         same(curl(*trust, "-d", "both", f"https://localhost:{proxy.ports[0]}/x"), (200, b"both"), "TLS on both sides")
         same(safe.seen[-1][2]["X-Forwarded-Proto"], "https", "the scheme")
-        mutual = f"https://localhost:{proxy.ports[1]}/messages/x"
+        same(curl("-d", "plain", f"http://localhost:{proxy.ports[1]}/messages/p"), (200, b"plain"), "no TLS, from the environment")
+        same(curl(*trust, "-d", "safe", f"https://localhost:{proxy.ports[2]}/messages/s"), (200, b"safe"), "TLS, from the environment")
+        same([seen[1] for seen in plain.seen], ["/p", "/s"], "paths below the published prefix")
+        mutual = f"https://localhost:{proxy.ports[3]}/messages/x"
         same(curl(*trust, mutual)[0], 0, "no certificate")
         same(curl(*trust, "--cert", own, "--key", own_key, "-d", "m", mutual), (200, b"m"), "a certificate")
         same(plain.seen[-1][1], "/x", "the published prefix")
@@ -210,6 +214,122 @@ def _(t):
         check(got > 64 << 20, f"{got} bytes came")
         same(proxy.program.process.wait(seconds(10)), 0, "exit status")
         proxy.program.ended_by_story = True
+
+
+class Scripted:
+    """A target that answers each request of its one connection with the next of these, or lets the story do it."""
+
+    def __init__(self, *answers):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(seconds(20))
+        self.port = self.listener.getsockname()[1]
+        self.heads = []
+        self.thread = threading.Thread(target=self.serve, args=(answers,), daemon=True)
+        self.thread.start()
+
+    def serve(self, answers):
+        with self.listener.accept()[0] as s:
+            s.settimeout(seconds(20))
+            for answer in answers:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    more = s.recv(1)
+                    if not more:
+                        return
+                    head += more
+                self.heads.append(head)
+                s.sendall(answer)
+            s.recv(1)  # until the proxy goes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.thread.join(seconds(10))
+
+
+@story("answers without a body have none, whatever they say; 103 passes, 100 stays; then the connection still fits")
+def _(t):
+    def get(path, method=b"GET", more=b""):
+        return method + b" /" + path + b" HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n"
+
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    last = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast"
+    answers = [b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: x\r\n\r\n",
+               b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+               b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+               b"HTTP/1.1 204 No Content\r\n\r\n",
+               b"HTTP/1.1 100 Continue\r\n\r\n" + hints + last,
+               hints + last]
+    requests = [get(b"304"), get(b"head", b"HEAD"), get(b"chunked", b"HEAD"), get(b"204"), get(b"hints")]
+    with Scripted(*answers) as target:
+        proxy = Proxy(t, "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{target.port}")
+        old = b"GET /old HTTP/1.0\r\nHost: x\r\n\r\n"
+        said = raw(proxy.port, b"".join(requests) + old)
+        heads = [part for part in said.split(b"HTTP/1.1 ")[1:]]
+        same([head[:3] for head in heads], [b"304", b"200", b"200", b"204", b"103", b"200", b"200"], f"answers: {said}")
+        check(heads[0].endswith(b"ETag: x\r\nContent-Length: 7\r\n\r\n"), heads[0])
+        check(heads[1].endswith(b"Content-Length: 9\r\n\r\n"), heads[1])
+        check(heads[2].endswith(b"\r\n\r\n") and b"Content-Length" not in heads[2], heads[2])
+        check(heads[3].endswith(b"\r\n\r\n") and b"Content-Length" not in heads[3], heads[3])
+        same(heads[4], b"103 Early Hints\r\nLink: </a>\r\n\r\n", "the hints")
+        check(heads[5].endswith(b"\r\n\r\nlast") and heads[6].endswith(b"\r\n\r\nlast"), said)
+        same(len(target.heads), 6, "requests of one connection to the target")
+
+
+@story("who waits for a 100 gets it before the body; time is up for a slow head, a slow body and a silent target")
+def _(t):
+    with Scripted(b"") as silent, Target() as target:
+        hook = f"{build_hook(t)}={t.directory / 'events'}"
+        proxy = Proxy(t, "--connect-timeout", "1", "--answer-timeout", "1", "--hook", hook,
+                      "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{silent.port}",
+                      "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{target.port}", count=2)
+        same(raw(proxy.ports[0], b"GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET /y")[:12], b"HTTP/1.1 504", "a silent target")
+        same(raw(proxy.ports[1], b"GET /x HTTP/1.1\r\nHo")[:12], b"HTTP/1.1 408", "half a head")
+        same(raw(proxy.ports[1], b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")[:12], b"HTTP/1.1 408", "half a body")
+        same(raw(proxy.ports[1], b""), b"", "nothing")
+    with Target() as target:
+        proxy = Proxy(t, "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{target.port}")
+        with socket.create_connection(("127.0.0.1", proxy.port), seconds(20)) as s:
+            s.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+            same(s.recv(100), b"HTTP/1.1 100 Continue\r\n\r\n", "the first answer")
+            s.sendall(b"body")
+            answer = b""
+            while more := s.recv(1000):
+                answer += more
+        check(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\nbody"), answer)
+
+
+@story("a target that does not read makes nothing grow", only="plain")
+def _(t):
+    size, block = 40 << 20, bytes(1 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as target, Target() as warm:
+        proxy = Proxy(t, "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{target.getsockname()[1]}",
+                      "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{warm.port}", count=2)
+        curl(f"http://127.0.0.1:{proxy.ports[1]}/x")
+        before = proxy.program.rss()
+        target.settimeout(seconds(20))
+        head = b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        with socket.create_connection(("127.0.0.1", proxy.port), seconds(20)) as s:
+            s.sendall(head)
+            sender = threading.Thread(target=lambda: [s.sendall(block) for _ in range(size >> 20)], daemon=True)
+            sender.start()
+            at, _ = target.accept()
+            with at:
+                at.settimeout(seconds(20))
+                got = b""
+                while b"\r\n\r\n" not in got:
+                    got += at.recv(1000)
+                left = size - len(got.partition(b"\r\n\r\n")[2])
+                while left > 0:
+                    part = at.recv(min(left, 1 << 20))
+                    check(part, f"{left} bytes are missing")
+                    left -= len(part)
+                    check(proxy.program.rss() - before < 4 << 20, f"{proxy.program.rss() - before} more bytes")
+                at.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            sender.join(seconds(20))
+            check(s.recv(100).startswith(b"HTTP/1.1 204 "), "the answer")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ import re
 import shutil
 import subprocess
 
-from lib import check, main, same, seconds, skip, story, wait_until
+from lib import check, main, response, same, seconds, skip, story, wait_until
 from lib.mosquitto import Authority, Mosquitto
 from lib.mqtt_proxy import Proxy
+from lib.websocket import Echo
 
 HERE = pathlib.Path(__file__).parent / "browser"
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -59,24 +60,30 @@ def _(t):
         same("All subscription requests were denied" in sub.stderr + sub.stdout, True, f"mosquitto_sub {version}: {sub}")
 
 
-@story("examples/proxy: a message with and without TLS and client certificates, over MQTT and WebSocket")
+@story("examples/proxy: a message with and without TLS and client certificates, by MQTT and HTTP, each over WebSocket, too")
 def _(t):
-    broker = t.keep(Mosquitto(t.directory))
+    broker, echo = t.keep(Mosquitto(t.directory)), t.keep(Echo())
+    origin = t.origin(lambda request: response(200, request.body + b"\n"))
     authority = Authority(t.directory)
     for name in ("server", "client"):
         authority.sign(name, "DNS:localhost")
     text = (EXAMPLES / "proxy.json").read_text().replace("certs/", f"{t.directory}/").replace(":1883", f":{broker.port}")
+    text = text.replace(":8888", f":{origin.port}")
     text, count = re.subn(r"(\w)://localhost:(1884|8\d\d\d)", r"\1://127.0.0.1:0", text)
-    same(count, 6, "listeners in proxy.json")
+    same(count, 9, "listeners in proxy.json")
     config = t.directory / "proxy.json"
     config.write_text(text)
-    proxy = Proxy(t, "-c", config, count=6)
+    ports = Proxy(t, "-c", config, count=9).ports
+    config.write_text(text.replace(f":{origin.port}", f":{echo.port}"))
+    ports += Proxy(t, "-c", config, count=9).ports[6:]
     ways = ("without-tls", "with-tls", "with-mtls")
-    for number, port in enumerate(proxy.ports):
-        script, way = ("mqtt.sh", "websocket.py")[number // 3], ways[number % 3]
+    for number, port in enumerate(ports):
+        script, way = ("mqtt.sh", "websocket.py", "http.sh", "http-websocket.py")[number // 3], ways[number % 3]
         run = subprocess.run([EXAMPLES / script, way], capture_output=True, text=True, timeout=seconds(10),
                              env={**os.environ, "PORT": str(port), "CERTS": str(t.directory)})
         same((run.returncode, run.stdout, run.stderr), (0, f"hello {way}\n", ""), f"{script} {way}")
+    same(echo.paths, ["/example"] * 3, "paths of WebSockets at the target")
+    same([(r.target, r.get("Authorization")) for r in origin.requests], [("/example", "thing key")] * 3, "requests at the target")
 
 
 @story("idle clients: two thousand cost less than 12 KiB each", only="plain")

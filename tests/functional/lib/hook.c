@@ -82,7 +82,8 @@ static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, str
 static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_subscribe *f)
 {
     (void)ctx, (void)s;
-    return begins(f->filter, "secret") ? MDM_DENY : begins(f->filter, "later") ? later(q) : MDM_ALLOW;
+    const char *filter = f->filter + (f->filter[0] == '/');
+    return begins(filter, "secret") ? MDM_DENY : begins(filter, "later") ? later(q) : MDM_ALLOW;
 }
 
 static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction direction, const char *topic, bool filter, char *out,
