@@ -5,10 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "broker/conn.h"
-#include "gate/listener.h"
+#include "gate/shelf.h"
 
 struct broker *broker_create(const struct broker_config *config)
 {
@@ -20,6 +19,7 @@ struct broker *broker_create(const struct broker_config *config)
     b->events = config->events != NULL ? *config->events : (struct broker_events){0};
     b->ctx = config->ctx;
     b->connect_timeout_us = config->connect_timeout_us;
+    b->shelf = config->shelf;
     b->strangers = crowd_create(config->strangers_max, config->strangers_per_address_max);
     bool ok = b->strangers != NULL && getrandom(b->key, sizeof(b->key), 0) == sizeof(b->key);
     for (unsigned i = 0; ok && i < config->worker_count && i < WORKERS_MAX; i++) {
@@ -41,25 +41,19 @@ struct broker_shard *broker_shard(struct broker *b, unsigned worker_index)
 
 /* -- listening ----------------------------------------------------------------------------------------------------- */
 
-const struct transport_kind broker_plain = {.name = "mqtt"};
+const struct transport_kind broker_plain = {.name = "mqtt", .socket = SHELF_MQTT};
 
 int broker_listen(struct broker *b, const struct transport_kind *kind, const char *address, uint16_t *port)
 {
+    struct shelf_wish wish = {kind->socket, address, *port};
     int fds[WORKERS_MAX], error = 0;
-    uint16_t chosen = *port;
     CHECK_OBJECT(b, BROKER_MAGIC);
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        fds[i] = listener_open(address, &chosen, i == 0);
-        if (fds[i] >= 0)
-            continue;
-        error = errno;
-        while (i > 0)
-            close(fds[--i]);
-        return error;
-    }
-    *port = chosen;
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        int failed = shard_listen(b->shards[i], kind, fds[i]);
+    unsigned count = shelf_listen(b->shelf, &wish, b->shard_count, true, fds);
+    if (count == 0)
+        return errno;
+    *port = wish.port;
+    for (unsigned i = 0; i < count; i++) {
+        int failed = shard_listen(b->shards[i % b->shard_count], kind, fds[i]);
         error = failed != 0 ? failed : error;
     }
     return error;

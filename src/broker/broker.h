@@ -18,6 +18,7 @@
 
 struct broker;
 struct broker_shard;
+struct shelf;
 
 /* Who asks; strings are valid during the call. */
 struct broker_client {
@@ -55,10 +56,11 @@ struct broker_config {
     void *ctx;                          /* of the events */
     uint64_t connect_timeout_us; /* from accept to CONNECT, handshakes included */
     unsigned strangers_max, strangers_per_address_max; /* connections before that: in all, and from one address */
+    struct shelf *shelf; /* where broker_listen() looks for sockets first; NULL: none is there */
 };
 
 struct broker *broker_create(const struct broker_config *config);
-/* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells). 0 or an errno,
+/* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells), or takes what is on the shelf. 0 or an errno,
  * EADDRINUSE also when another program shares its port.
  * `address` NULL: all interfaces, IPv6 and IPv4. `kind` outlives the broker. May be called several times, before the
  * workers start. */

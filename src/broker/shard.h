@@ -28,6 +28,7 @@ struct broker {
     struct broker_events events;
     void *ctx;
     uint64_t connect_timeout_us;
+    struct shelf *shelf;
     struct crowd *strangers; /* connections without a CONNECT that was taken */
     uint64_t key[2]; /* of the hashes */
     unsigned shard_count;

@@ -36,8 +36,7 @@ static bool listener_address(const char *text, uint16_t port, union listener_add
     return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
 }
 
-/* A visitor that vanishes without a word is noticed by the kernel. Accepted sockets inherit it. */
-static bool listener_keep_alive(int fd)
+bool listener_keep_alive(int fd)
 {
     static const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
 
@@ -111,6 +110,33 @@ int listener_open(const char *address, uint16_t *port, bool first)
     if (fd >= 0)
         *port = socket_port(fd);
     return fd;
+}
+
+bool listener_place(int fd, struct listener_place *out)
+{
+    union listener_address a;
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, &a.any, &len) != 0 || (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6))
+        return false;
+    *out = (struct listener_place){.family = a.any.sa_family, .port = socket_port(fd)};
+    if (a.any.sa_family == AF_INET6)
+        out->address.v6 = a.v6.sin6_addr;
+    else
+        out->address.v4 = a.v4.sin_addr;
+    return true;
+}
+
+bool listener_place_is(const struct listener_place *p, const char *address)
+{
+    union listener_address a;
+    socklen_t len;
+
+    if (address == NULL)
+        return p->family == AF_INET ? p->address.v4.s_addr == htonl(INADDR_ANY) : IN6_IS_ADDR_UNSPECIFIED(&p->address.v6);
+    if (!listener_address(address, 0, &a, &len) || a.any.sa_family != p->family)
+        return false;
+    return p->family == AF_INET ? p->address.v4.s_addr == a.v4.sin_addr.s_addr : IN6_ARE_ADDR_EQUAL(&p->address.v6, &a.v6.sin6_addr);
 }
 
 /* -- who comes ----------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,23 @@
  * The descriptor (non-blocking, close-on-exec), or -1 and errno (EINVAL: not an address).
  */
 int listener_open(const char *address, uint16_t *port, bool first);
+
+/* What such a socket is bound to. */
+struct listener_place {
+    union {
+        struct in_addr v4;
+        struct in6_addr v6;
+    } address;
+    int family;
+    uint16_t port;
+};
+
+/* False: not a TCP socket over IP. */
+bool listener_place(int fd, struct listener_place *out);
+/* Whether that is the address that listener_open() would take. */
+bool listener_place_is(const struct listener_place *p, const char *address);
+/* A visitor that vanishes without a word is noticed by the kernel. Accepted sockets inherit it. False and errno. */
+bool listener_keep_alive(int fd);
 
 struct sockaddr;
 struct worker;

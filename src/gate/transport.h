@@ -19,6 +19,7 @@
 /* What the connections of a listener are. Outlives them. */
 struct transport_kind {
     const char *name;      /* "mqtts" */
+    const char *socket;    /* on the shelf (gate/shelf.h); NULL: it is never there */
     struct tls_store *tls; /* NULL: no TLS */
     const char *path;      /* of the WebSocket, "/mqtt"; NULL: no WebSocket */
     const char *alpn;      /* of TLS; NULL: "http/1.1" with a WebSocket, else "mqtt" */

@@ -2,6 +2,7 @@
 /* The admin page's life, and which path leads where. */
 #include "server/admin.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,20 @@ static void admin_handle(void *ctx, const struct web_request *r, struct web_repl
     }
 }
 
+/* One that listens at this address already; -1: there is none. */
+static int admin_socket(const struct server *s, unsigned index)
+{
+    const struct web_address *a = &s->settings->admin_addresses[index];
+    bool v6 = a->at.any.sa_family == AF_INET6;
+    char name[16] = SHELF_ADMIN, address[INET6_ADDRSTRLEN];
+
+    if (index > 0)
+        snprintf(name, sizeof(name), SHELF_ADMIN "-%u", index);
+    if (inet_ntop(a->at.any.sa_family, v6 ? (const void *)&a->at.v6.sin6_addr : &a->at.v4.sin_addr, address, sizeof(address)) == NULL)
+        return -1;
+    return shelf_take(s->shelf, &(struct shelf_wish){name, address, ntohs(v6 ? a->at.v6.sin6_port : a->at.v4.sin_port)});
+}
+
 static bool admin_open(struct admin *a, struct config_error *err)
 {
     const struct server_settings *s = a->server->settings;
@@ -85,7 +100,7 @@ static bool admin_open(struct admin *a, struct config_error *err)
                                 .body_max = ADMIN_BODY_MAX,
                                 .handle = admin_handle,
                                 .ctx = a};
-    int failure;
+    int failure, fds[WEB_ADDRESSES_MAX];
     unsigned bad;
     char *token = token_load(a->server->state, TOKEN_FILE, s->admin_token, err);
 
@@ -93,6 +108,9 @@ static bool admin_open(struct admin *a, struct config_error *err)
         return false;
     memcpy(config.addresses, s->admin_addresses, sizeof(config.addresses));
     config.token = token;
+    config.fds = fds;
+    for (unsigned i = 0; i < s->admin_count; i++)
+        fds[i] = admin_socket(a->server, i);
     a->web = web_create(&config, &failure, &bad);
     token_free(token);
     if (a->web == NULL) {

@@ -61,8 +61,10 @@ static bool listen_more(struct broker_side *b, const struct server_settings *set
     const struct listen_url *url = &set->client_listen_urls[i];
     char what[LISTEN_ADDRESS_MAX + 64];
 
+    snprintf(b->sockets[i], sizeof(b->sockets[i]), SHELF_MQTT "-%u", i + 1);
     b->kinds[i] = (struct transport_kind){
         .name = url->scheme,
+        .socket = b->sockets[i],
         .tls = !url->tls ? NULL : b->certificates != NULL ? b->certificates : certificates,
         .path = url->websocket ? url->path : NULL,
     };
@@ -85,8 +87,8 @@ static bool create_certificates(struct broker_side *b, const struct server_setti
 
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
-bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers,
-                        unsigned count, struct tls_store *certificates, struct ports *ports, struct config_error *err)
+bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers, unsigned count,
+                        struct tls_store *certificates, struct shelf *shelf, struct ports *ports, struct config_error *err)
 {
     if (!tunnel_policy_init(&b->policy, settings->broker.prefix))
         return side_failed(err, "topic prefix", EINVAL);
@@ -100,6 +102,7 @@ bool broker_side_create(struct broker_side *b, const struct server_settings *set
         .connect_timeout_us = settings->limits.connect_us,
         .strangers_max = settings->limits.strangers,
         .strangers_per_address_max = settings->limits.strangers_per_address,
+        .shelf = shelf,
     });
     if (b->broker == NULL)
         return side_failed(err, "broker", ENOMEM);

@@ -4,6 +4,7 @@
 #define SERVER_BROKER_SIDE_H
 
 #include "broker/broker.h"
+#include "gate/shelf.h"
 #include "hook/tunnel_policy.h"
 #include "server/ports.h"
 #include "server/server_settings.h"
@@ -12,12 +13,14 @@ struct broker_side {
     struct tunnel_policy policy;
     struct tls_store *certificates; /* of listeners that ask for certificates; NULL: none do */
     struct transport_kind kinds[CLIENT_LISTENERS_MAX];
+    char sockets[CLIENT_LISTENERS_MAX][16]; /* their names on the shelf */
     struct broker *broker; /* NULL: not made yet */
 };
 
-/* Before the workers start, which outlive it. `certificates`: for listeners that ask for none; may be NULL. */
-bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers,
-                        unsigned count, struct tls_store *certificates, struct ports *ports, struct config_error *err);
+/* Before the workers start, which outlive it. `certificates`: for listeners that ask for none; may be NULL. `shelf`: where
+ * sockets may be that are open already. */
+bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers, unsigned count,
+                        struct tls_store *certificates, struct shelf *shelf, struct ports *ports, struct config_error *err);
 /* Reads certificates again; any thread. */
 void broker_side_reload(struct broker_side *b);
 /* After the workers have stopped. */

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/object.h"
 #include "config/port_book.h"
-#include "gate/listener.h"
+#include "gate/shelf.h"
 #include "server/edge.h"
 #include "server/front.h"
 #include "server/tcp_port.h"
@@ -145,26 +145,27 @@ static void orders_discard(struct order *const orders[], unsigned count)
 static int port_listen(struct port_keeper *k, const struct port_entry *e)
 {
     struct order *orders[WORKERS_MAX];
-    uint16_t port = e->port;
+    struct shelf_wish wish = {NULL, k->config.settings->bind, e->port};
+    int fds[WORKERS_MAX];
+    unsigned made = 0, count = shelf_listen(k->config.shelf, &wish, k->config.count, k->closing[e->port] == 0, fds);
 
-    for (unsigned i = 0; i < k->config.count; i++) {
-        orders[i] = order_create(k, i, e);
-        if (orders[i] == NULL) {
-            orders_discard(orders, i);
-            return ENOMEM;
-        }
-        orders[i]->fd = listener_open(k->config.settings->bind, &port, i == 0 && k->closing[e->port] == 0);
-        if (orders[i]->fd < 0) {
-            int failure = errno;
-            orders_discard(orders, i + 1);
-            return failure;
-        }
+    if (count == 0)
+        return errno;
+    while (made < count && (orders[made] = order_create(k, made % k->config.count, e)) != NULL)
+        orders[made++]->opens = true;
+    for (unsigned i = 0; i < count; i++) {
+        if (i < made)
+            orders[i]->fd = fds[i];
+        else
+            close(fds[i]);
     }
-    for (unsigned i = 0; i < k->config.count; i++) {
-        orders[i]->opens = true;
-        worker_post(k->config.workers[i], &orders[i]->mail);
+    if (made < count) {
+        orders_discard(orders, made);
+        return ENOMEM;
     }
-    k->opening[e->port] += (uint16_t)k->config.count;
+    for (unsigned i = 0; i < count; i++)
+        worker_post(k->config.workers[i % k->config.count], &orders[i]->mail);
+    k->opening[e->port] += (uint16_t)count;
     return 0;
 }
 

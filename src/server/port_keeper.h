@@ -21,6 +21,7 @@
 struct front;
 struct port_keeper;
 struct port_note;
+struct shelf;
 
 struct port_keeper_config {
     const struct server_settings *settings; /* outlives it */
@@ -31,6 +32,7 @@ struct port_keeper_config {
     enum public_scheme web_scheme; /* how visitors of HTTP come, and to which port */
     uint16_t web_port;
     struct state *state;                    /* where the file is read */
+    struct shelf *shelf;                    /* where ports may be open already; worker 0's from then on */
     /* The file should say this now: the note is the callee's until port_note_written() or port_note_free(). Worker 0. */
     void (*remember)(void *ctx, struct port_note *note);
     void *ctx;

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "gate/listener.h"
 #include "hook/chain.h"
 #include "hook/plugin.h"
 #include "link/link.h"
@@ -139,22 +138,6 @@ static void stop_deliver(struct worker *self, struct mail *m)
 
 static void mail_discard(struct mail *m) { (void)m; }
 
-static void on_drained(void *ctx)
-{
-    struct server *s = ctx;
-
-    atomic_fetch_add(&s->drained, 1);
-    server_wake(s);
-}
-
-static void on_remember(void *ctx, char *text)
-{
-    struct server *s = ctx;
-
-    free(atomic_exchange(&s->remember, text));
-    server_wake(s);
-}
-
 static void on_remember_ports(void *ctx, struct port_note *note)
 {
     struct server *s = ctx;
@@ -268,7 +251,7 @@ static bool create_hooks(struct server *s, struct config_error *err)
 
 static bool create_broker(struct server *s, struct config_error *err)
 {
-    return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, &s->ports, err);
+    return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, s->shelf, &s->ports, err);
 }
 
 /* A line of each worker into our own broker. */
@@ -321,68 +304,6 @@ static bool create_hub(struct server *s, struct config_error *err)
     return s->hub != NULL ? create_links(s, err) : server_failed(err, "hub", ENOMEM);
 }
 
-/* One worker's share of a port; -1 where there is none. */
-static bool open_port(struct server *s, uint16_t *port, unsigned index, int *fd, struct config_error *err)
-{
-    const char *bind = s->settings->bind;
-    bool tls = port == &s->ports.tls;
-    unsigned wanted = tls ? s->settings->tls_port : s->settings->port;
-    char what[128];
-
-    *fd = -1;
-    if (tls && wanted == SERVER_NO_PORT)
-        return true;
-    if (index == 0)
-        *port = (uint16_t)wanted;
-    snprintf(what, sizeof(what), "%s port %u", bind != NULL ? bind : "*", *port);
-    *fd = listener_open(bind, port, index == 0);
-    return *fd >= 0 || server_failed(err, what, errno);
-}
-
-/* What redirections and links name. */
-static uint16_t https_port(const struct server *s)
-{
-    return s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls;
-}
-
-static bool create_front(struct server *s, unsigned index, struct config_error *err)
-{
-    struct server_part *p = &s->part[index];
-    int failure, fd, tls_fd;
-
-    if ((p->edition = edition_create(s->settings)) == NULL)
-        return server_failed(err, "settings", ENOMEM);
-    if (!open_port(s, &s->ports.http, index, &fd, err))
-        return false;
-    if (!open_port(s, &s->ports.tls, index, &tls_fd, err)) {
-        close(fd);
-        return false;
-    }
-    p->front = front_create(&(struct front_config){
-                                .worker = p->worker,
-                                .settings = &p->edition->settings,
-                                .shard = hub_shard(s->hub, index),
-                                .edge = s->edge,
-                                .hooks = s->hooks,
-                                .listen_fd = fd,
-                                .tls_listen_fd = tls_fd,
-                                .port = s->ports.http,
-                                .https_port = https_port(s),
-                                .broker = s->clients.broker != NULL ? broker_shard(s->clients.broker, index) : NULL,
-                                .certificates = s->certificates,
-                                .access = s->access,
-                                .state_dir = state_directory(s->state),
-                                .known = s->known,
-                                .started_us = clock_now_us(),
-                                .remember = index == 0 ? on_remember : NULL,
-                                .drained = on_drained,
-                                .ctx = s,
-                            },
-                            &failure);
-    s->fronts[index] = p->front;
-    return p->front != NULL || server_failed(err, "public port", failure);
-}
-
 static bool create_keeper(struct server *s, struct config_error *err)
 {
     bool tls = s->ports.tls != 0;
@@ -393,19 +314,38 @@ static bool create_keeper(struct server *s, struct config_error *err)
                                                                 .count = s->count,
                                                                 .rates = s->edge->rates,
                                                                 .web_scheme = tls ? PUBLIC_HTTPS : PUBLIC_HTTP,
-                                                                .web_port = tls ? https_port(s) : s->ports.http,
+                                                                .web_port = tls ? server_https_port(s) : s->ports.http,
                                                                 .state = s->state,
+                                                                .shelf = s->shelf,
                                                                 .remember = on_remember_ports,
                                                                 .ctx = s},
                                    err);
     return s->keeper != NULL;
 }
 
+/* What systemd passes. */
+static bool create_shelf(struct server *s, struct config_error *err)
+{
+    char why[256];
+
+    s->shelf = shelf_create();
+    if (s->shelf == NULL)
+        return server_failed(err, "sockets", ENOMEM);
+    if (shelf_read_environment(s->shelf, why, sizeof(why)))
+        return true;
+    config_error_set(err, "LISTEN_FDS: %s", why);
+    return false;
+}
+
 static bool server_init(struct server *s, struct config_error *err)
 {
+    char left[SHELF_NAME_MAX + 32];
+
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->wake_fd < 0)
         return server_failed(err, "eventfd", errno);
+    if (!create_shelf(s, err))
+        return false;
     if (state_open(s->settings->state_dir, &s->state, err) != 0)
         return false;
     s->known = state_read(s->state, CLIENTS_FILE);
@@ -422,15 +362,16 @@ static bool server_init(struct server *s, struct config_error *err)
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || !create_hooks(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
-    for (unsigned i = 0; i < s->count; i++)
-        if (!create_front(s, i, err))
-            return false;
-    if (!create_keeper(s, err))
+    if (!server_fronts_create(s, err) || !create_keeper(s, err))
         return false;
     server_control_open(s);
     if (s->settings->admin_count > 0)
         s->admin = admin_create(s, err);
-    return s->settings->admin_count == 0 || s->admin != NULL;
+    if (s->settings->admin_count > 0 && s->admin == NULL)
+        return false;
+    if (shelf_left(s->shelf, left, sizeof(left)))
+        log_warning("server", "a socket was passed that is for no listener of ours: %s", left);
+    return true;
 }
 
 struct server *server_create(struct server_settings *settings, struct config_error *err)
@@ -478,6 +419,7 @@ void server_free(struct server **sp)
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
     access_log_free(&s->access);
+    shelf_free(&s->shelf);
     if (s->state != NULL)
         state_free(&s->state);
     if (s->wake_fd >= 0)

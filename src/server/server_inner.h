@@ -10,6 +10,7 @@
 #include "base/object.h"
 #include "base/pulse.h"
 #include "config/state.h"
+#include "gate/shelf.h"
 #include "peer/hub.h"
 #include "server/admin.h"
 #include "server/admission.h"
@@ -36,6 +37,7 @@ struct server_part {
 struct server {
     OBJECT_MAGIC;
     struct server_settings *settings; /* the main thread's, once workers run: they have editions of it */
+    struct shelf *shelf; /* sockets that were open before */
     struct state *state;
     char *known; /* the clients file as it was read */
     char instance[INSTANCE_TEXT_BYTES + 1];
@@ -74,5 +76,11 @@ void server_control_open(struct server *s);
 /* Wakes the main thread: something below changed. Any thread. */
 void server_wake(struct server *s);
 bool server_failed(struct config_error *err, const char *what, int failure);
+
+/* -- server_fronts.c -- */
+/* Opens the ports of visitors and makes the fronts. False and *err. */
+bool server_fronts_create(struct server *s, struct config_error *err);
+/* What redirections and links name. */
+uint16_t server_https_port(const struct server *s);
 
 #endif

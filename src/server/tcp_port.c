@@ -15,7 +15,7 @@ struct tcp_port {
     struct list node; /* front->ports */
     struct acceptor acceptor;
     struct route route;
-    uint16_t port;
+    uint16_t port; /* 0: not a service's */
 };
 #define TCP_PORT_MAGIC 0x74637070
 
@@ -27,7 +27,8 @@ static void port_free(struct tcp_port *p)
     FREE_OBJECT(p);
 }
 
-void tcp_port_open(struct front *f, int fd, uint16_t port, const struct route *route)
+/* `route` NULL: the visitors say where they want to go. */
+static void port_open(struct front *f, int fd, uint16_t port, bool tls, const struct route *route)
 {
     struct tcp_port *p = NULL;
 
@@ -38,14 +39,19 @@ void tcp_port_open(struct front *f, int fd, uint16_t port, const struct route *r
         return;
     }
     p->port = port;
-    p->route = *route;
+    if (route != NULL)
+        p->route = *route;
     list_append(&f->ports, &p->node);
-    acceptor_init(&p->acceptor, f, fd, false, &p->route);
+    acceptor_init(&p->acceptor, f, fd, tls, route != NULL ? &p->route : NULL);
     if (acceptor_start(&p->acceptor) == 0)
         return;
-    log_warning(route->client, "no memory for the port of %s on one worker", route->service);
+    log_warning(route != NULL ? route->client : "server", "no memory for the port of %s on one worker",
+                route != NULL ? route->service : "visitors");
     port_free(p);
 }
+
+void tcp_port_open(struct front *f, int fd, uint16_t port, const struct route *route) { port_open(f, fd, port, false, route); }
+void tcp_port_join(struct front *f, int fd, bool tls) { port_open(f, fd, 0, tls, NULL); }
 
 void tcp_port_close(struct front *f, uint16_t port)
 {

@@ -3,6 +3,7 @@
 #ifndef SERVER_TCP_PORT_H
 #define SERVER_TCP_PORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/route.h"
@@ -11,6 +12,8 @@ struct front;
 
 /* Takes the listening descriptor; connections go to `route` (ROUTE_SERVICE). While the front drains it is closed at once. */
 void tcp_port_open(struct front *f, int fd, uint16_t port, const struct route *route);
+/* One more socket of a port of all visitors (HTTP, or with `tls` HTTPS): there were more of them than there are workers. */
+void tcp_port_join(struct front *f, int fd, bool tls);
 /* Lets in who waits, and closes; connections go on. */
 void tcp_port_close(struct front *f, uint16_t port);
 void tcp_ports_close(struct front *f);

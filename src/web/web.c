@@ -262,16 +262,23 @@ static bool make_cookie(struct web *w)
     return true;
 }
 
-/* 0 or an errno. */
-static int listener_bind(struct web_listener *l, struct web_address a)
+static bool listener_open(struct web_listener *l, const struct web_address *a)
 {
     const int on = 1;
+
+    l->fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return l->fd >= 0 && setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+           (a->at.any.sa_family != AF_INET6 || setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+           bind(l->fd, &a->at.any, a->len) == 0 && listen(l->fd, WEB_CONNECTIONS_MAX) == 0;
+}
+
+/* `fd`: one that listens already, or -1. 0 or an errno. */
+static int listener_bind(struct web_listener *l, struct web_address a, int fd)
+{
     socklen_t len = sizeof(a.at);
 
-    l->fd = socket(a.at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        (a.at.any.sa_family == AF_INET6 && setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
-        bind(l->fd, &a.at.any, a.len) != 0 || listen(l->fd, WEB_CONNECTIONS_MAX) != 0 || getsockname(l->fd, &a.at.any, &len) != 0)
+    l->fd = fd;
+    if ((fd < 0 && !listener_open(l, &a)) || getsockname(l->fd, &a.at.any, &len) != 0)
         return errno;
     l->port = ntohs(a.at.any.sa_family == AF_INET6 ? a.at.v6.sin6_port : a.at.v4.sin_port);
     snprintf(l->cookie_name, sizeof(l->cookie_name), "mdm_tunnel_%" PRIu16, l->port);
@@ -297,7 +304,7 @@ struct web *web_create(const struct web_config *config, int *failure, unsigned *
         return NULL;
     }
     for (*failure = 0; *failure == 0 && *bad < config->address_count; ++*bad)
-        *failure = listener_bind(&w->listeners[*bad], config->addresses[*bad]);
+        *failure = listener_bind(&w->listeners[*bad], config->addresses[*bad], config->fds != NULL ? config->fds[*bad] : -1);
     if (*failure != 0) {
         --*bad;
         web_free(&w);

@@ -73,6 +73,7 @@ typedef void web_handler_fn(void *ctx, const struct web_request *r, struct web_r
 struct web_config {
     struct web_address addresses[WEB_ADDRESSES_MAX];
     unsigned address_count;
+    const int *fds;                 /* that listen already, in the same order; -1: none; taken; NULL: none at all */
     const char *token;              /* copied; NULL: none is asked for */
     const char *const *names;       /* beside addresses and localhost, lower case; ends with NULL; NULL: none; outlives the server */
     const char *const *open_paths;  /* that need no token; likewise */

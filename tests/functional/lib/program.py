@@ -30,10 +30,21 @@ def raise_limits():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def passing(sockets):
+    """Words before a command's that start it with these sockets (sd_listen_fds(3)); the process id stays."""
+    if not sockets:
+        return []
+    aside = " ".join(f"{number}<&{s.fileno()}" for number, (_, s) in enumerate(sockets, 20))
+    moved = aside + "".join(f" {number}<&{number + 17} {number + 17}<&-" for number in range(3, 3 + len(sockets)))
+    names = ":".join(name for name, _ in sockets)
+    return ["/bin/bash", "-c", f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={names} exec "$@" {moved}', "bash"]
+
+
 class Program:
     session = False  # of its own, with a process group for all that it starts
 
-    def __init__(self, name, arguments, directory, label=None, environment=None):
+    def __init__(self, name, arguments, directory, label=None, environment=None, sockets=()):
+        """`sockets`: (name, socket) that listen and are passed to it, as systemd does."""
         self.label = label or name
         self.binary = self.find(name)
         self.arguments = [str(argument) for argument in arguments]
@@ -42,12 +53,13 @@ class Program:
         self.out = directory / f"{self.label}.{count}.out"
         with open(self.err, "wb") as err, open(self.out, "wb") as out:
             self.process = subprocess.Popen(
-                [self.binary, *self.arguments],
+                [*passing(sockets), self.binary, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=directory,
                 env={**os.environ, **(environment or {})},
+                pass_fds=[s.fileno() for _, s in sockets],
                 preexec_fn=raise_limits,
                 start_new_session=self.session,
             )

@@ -23,7 +23,7 @@ def target_of(value):
 
 
 class Server(Program):
-    def __init__(self, directory, options=(), ports=(0, 0), label="server", verbose=True, environment=None):
+    def __init__(self, directory, options=(), ports=(0, 0), label="server", verbose=True, environment=None, sockets=()):
         self.ports_file = directory / f"{label}.ports"
         self.ports_file.unlink(missing_ok=True)
         bind = [] if "--any-address" in options else ["--bind", "127.0.0.1"]
@@ -45,7 +45,7 @@ class Server(Program):
             *drain(options),
             *options,
         ]
-        super().__init__("mdm-tunnel-server", arguments, directory, label, environment)
+        super().__init__("mdm-tunnel-server", arguments, directory, label, environment, sockets)
         self.http = self.mqtt = self.https = 0
         self.more_mqtt = []
 
