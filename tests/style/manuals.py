@@ -5,6 +5,7 @@ manual and the reverse, and the protocol's tables are those of the code. Prints 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -27,15 +28,30 @@ def read(*parts):
         return f.read()
 
 
+def skipped_without_mandoc(page):
+    if shutil.which(mandoc):
+        return False
+    print(f"ok {len(results) + 1} - {page} # SKIP mandoc is not installed")
+    results.append(True)
+    return True
+
+
 def lint(page):
-    try:
-        run = subprocess.run([mandoc, "-Tlint", "-Wwarning", os.path.join(top, "man", page)], capture_output=True, text=True)
-    except FileNotFoundError:
-        print(f"ok {len(results) + 1} - {page} # SKIP mandoc is not installed")
-        results.append(True)
+    if skipped_without_mandoc(page):
         return
+    run = subprocess.run([mandoc, "-Tlint", "-Wwarning", os.path.join(top, "man", page)], capture_output=True, text=True)
     # A page that is not installed yet cannot be found by a cross-reference.
     report(f"{page} is clean", [l for l in run.stdout.splitlines() if "referenced manual not found" not in l])
+
+
+def quotes(page):
+    """As it is read: quotes are closed before others are opened, and stand around single words of a list."""
+    if skipped_without_mandoc(page):
+        return
+    text = subprocess.run([mandoc, "-Tutf8", os.path.join(top, "man", page)], capture_output=True, text=True).stdout
+    marks = re.sub("[^‘’“”]", "", re.sub(".\x08", "", text))
+    report(f"{page} closes its quotes", [f"quotes in each other: {m}" for m in re.findall("[‘“][‘“]|[’”][’”]", marks)] +
+           [f"a quote that is not one: {m}" for m in re.findall(r'\S*"""\S*|‘\w+, \w+’', text)])
 
 
 def options_in_help(program):
@@ -119,9 +135,10 @@ def counters():
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
             ("mdm-tunnel-connect", "mdm-tunnel-connect.1"), ("mdm-tunnel-proxy", "mdm-tunnel-proxy.8")]
-print(f"1..{len(pages) + len(programs) + 7}")
+print(f"1..{2 * len(pages) + len(programs) + 7}")
 for page in pages:
     lint(page)
+    quotes(page)
 for program, page in programs:
     same_options(program, page)
 reloading(*programs[0])
