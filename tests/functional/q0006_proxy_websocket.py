@@ -200,6 +200,35 @@ def _(t):
     wait_until(lambda: events.read_text().count("\nconnect") == events.read_text().count("\ndisconnect"), "each end is told once")
 
 
+@story("rules: who may listen to a path, who may speak there, and how often")
+def _(t):
+    import websockets
+
+    rules = t.directory / "rules"
+    rules.touch(0o600)
+    rules.write_text("anonymous\nfor all\nallow subscribe /listen\nallow all /talk/#\nrate 1 3\n")
+    echo = t.keep(Echo())
+    proxy = Proxy(t, "--rules", rules, "-l", f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{echo.port}")
+
+    async def visit(path, count):
+        """Messages that come back, and how it was closed."""
+        heard = 0
+        async with connect(proxy.port, path) as s:
+            try:
+                for number in range(count):
+                    same(await talk(s, f"{number}"), f"{number}", "echo")
+                    heard += 1
+            except websockets.ConnectionClosed:
+                return heard, s.close_code
+            return heard, None
+
+    with client(proxy.port, b"/closed") as s:
+        same(answered(s)[0], 403, "a path that is not allowed")
+    same(run(visit("/listen", 1), seconds(20)), (0, 1008), "who may only listen")
+    heard, code = run(visit("/talk/x", 1000), seconds(60))
+    check(3 <= heard < 1000 and code == 1008, f"too many messages: {heard} came back, then {code}")
+
+
 @story("bytes that no hook changes stay what they are; extensions only where nobody reads; what no target may answer")
 def _(t):
     offered = b"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat\r\n"
