@@ -15,6 +15,7 @@
 
 extern const struct web_file admin_files[];
 
+static const char token_where[] = "It is in the file " TOKEN_FILE " in the state directory of mdm-tunnel-server, or where --admin-token says.";
 static const char *const open_paths[] = {"/healthz", "/readyz", NULL};
 
 bool admin_ready(const struct server *s)
@@ -97,6 +98,7 @@ static bool admin_open(struct admin *a, struct config_error *err)
     const struct server_settings *s = a->server->settings;
     struct web_config config = {.address_count = s->admin_count,
                                 .open_paths = open_paths,
+                                .token_where = token_where,
                                 .body_max = ADMIN_BODY_MAX,
                                 .handle = admin_handle,
                                 .ctx = a};

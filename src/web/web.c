@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/object.h"
 #include "web/guard.h"
+#include "web/login.h"
 
 #define WEB_MAGIC 0x77656270
 #define COOKIE_NAME_BYTES 32
@@ -63,9 +64,10 @@ static bool add_fields(struct MHD_Response *m, const struct web_reply *r)
     bool ok = MHD_add_response_header(m, "Cache-Control", "no-store") == MHD_YES &&
               MHD_add_response_header(m, "X-Content-Type-Options", "nosniff") == MHD_YES &&
               MHD_add_response_header(m, "X-Frame-Options", "DENY") == MHD_YES &&
-              MHD_add_response_header(m, "Referrer-Policy", "no-referrer") == MHD_YES &&
               MHD_add_response_header(m, "Cross-Origin-Resource-Policy", "same-origin") == MHD_YES;
 
+    if (ok && !has_field(r, "Referrer-Policy"))
+        ok = MHD_add_response_header(m, "Referrer-Policy", "no-referrer") == MHD_YES;
     if (ok && !has_field(r, "Content-Security-Policy"))
         ok = MHD_add_response_header(m, "Content-Security-Policy", policy) == MHD_YES;
     if (ok && r->type != NULL)
@@ -123,7 +125,7 @@ static bool is_open_path(const struct web *w, const char *path)
     return false;
 }
 
-/* /?token=...: a browser gets its cookie, and the token goes from its address line. */
+/* A browser gets its cookie; where the token was in its address line (/?token=...), it goes from there. */
 static enum MHD_Result greet(struct web_listener *l, struct MHD_Connection *c)
 {
     struct web_reply r = {.status = 303};
@@ -135,6 +137,37 @@ static enum MHD_Result greet(struct web_listener *l, struct MHD_Connection *c)
     return answer(c, &r);
 }
 
+/* The token that is asked for: as a form where it is a browser that asks. */
+static enum MHD_Result refuse_stranger(const struct web *w, struct MHD_Connection *c)
+{
+    struct web_reply r = {0};
+
+    if (!login_wanted(field(c, "Accept")))
+        return refuse(c, 401, "a token is needed: Authorization: Bearer TOKEN, or open /?token=TOKEN once");
+    login_form(&r, w->config.token_where, false);
+    return answer(c, &r);
+}
+
+/* What the form sends, which is the only thing that somebody without the token may. */
+static bool is_login(const struct web *w, const char *url, const char *method)
+{
+    return w->token != NULL && strcmp(method, "POST") == 0 && strcmp(url, LOGIN_PATH) == 0;
+}
+
+static enum MHD_Result login(struct web_listener *l, struct MHD_Connection *c, const char *body)
+{
+    struct web_reply r = {0};
+    char token[WEB_TOKEN_MAX + 1] = "";
+
+    bool right = login_token(body, token) && guard_secret(l->web->token, token, strlen(token));
+    explicit_bzero(token, sizeof(token));
+    if (right)
+        return greet(l, c);
+    log_info("web", "somebody at port %u has sent a token that is not ours", l->port);
+    login_form(&r, l->web->config.token_where, true);
+    return answer(c, &r);
+}
+
 static bool reads_only(const char *method) { return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0; }
 
 /* Answers what may not pass. */
@@ -143,7 +176,7 @@ static enum MHD_Result guard(struct web_listener *l, struct MHD_Connection *c, c
     const struct web *w = l->web;
     const char *host = field(c, "Host"), *length = field(c, "Content-Length");
     const char *given = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "token");
-    bool body = field(c, "Transfer-Encoding") != NULL || (length != NULL && strcmp(length, "0") != 0);
+    bool body = field(c, "Transfer-Encoding") != NULL || (length != NULL && strcmp(length, "0") != 0), logs_in = is_login(w, url, method);
     unsigned hosts = 0;
 
     MHD_get_connection_values(c, MHD_HEADER_KIND, count_host, &hosts);
@@ -153,13 +186,13 @@ static enum MHD_Result guard(struct web_listener *l, struct MHD_Connection *c, c
         return refuse(c, 421, "this name is not one of ours: use the address");
     if (w->token != NULL && given != NULL && strcmp(method, "GET") == 0 && guard_secret(w->token, given, strlen(given)))
         return greet(l, c);
-    if (w->token != NULL && !is_open_path(w, url) && !guard_bearer(field(c, "Authorization"), w->token) &&
+    if (w->token != NULL && !is_open_path(w, url) && !logs_in && !guard_bearer(field(c, "Authorization"), w->token) &&
         !guard_cookie(field(c, "Cookie"), l->cookie_name, w->cookie))
-        return refuse(c, 401, "a token is needed: Authorization: Bearer TOKEN, or open /?token=TOKEN once");
+        return refuse_stranger(w, c);
     if (!reads_only(method) && !guard_origin(host, field(c, "Origin"), field(c, "Sec-Fetch-Site")))
         return refuse(c, 403, "requests from other sites change nothing here");
-    if (body && !guard_json(field(c, "Content-Type")))
-        return refuse(c, 415, "a body has to be application/json");
+    if (body && !(logs_in ? login_type : guard_json)(field(c, "Content-Type")))
+        return refuse(c, 415, logs_in ? "the body has to be a form's" : "a body has to be application/json");
     if (length != NULL && strtoull(length, NULL, 10) > w->config.body_max)
         return refuse(c, 413, "the body is too large");
     return MHD_YES;
@@ -182,9 +215,10 @@ static enum MHD_Result call_take(const struct web *w, struct call *call, const c
     return MHD_YES;
 }
 
-static enum MHD_Result call_handle(struct web *w, struct MHD_Connection *c, const char *url, const char *method,
+static enum MHD_Result call_handle(struct web_listener *l, struct MHD_Connection *c, const char *url, const char *method,
                                    const struct call *call)
 {
+    struct web *w = l->web;
     const struct web_request r = {.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
                                   .path = url,
                                   .body = call->body != NULL ? call->body : "",
@@ -192,6 +226,8 @@ static enum MHD_Result call_handle(struct web *w, struct MHD_Connection *c, cons
                                   .inner = c};
     struct web_reply out = {.status = 404};
 
+    if (is_login(w, url, method))
+        return login(l, c, r.body);
     pthread_mutex_lock(&w->handling);
     w->config.handle(w->config.ctx, &r, &out);
     pthread_mutex_unlock(&w->handling);
@@ -216,7 +252,7 @@ static enum MHD_Result web_handle(void *ctx, struct MHD_Connection *c, const cha
         call->checked = true;
         return guard(l, c, url, method);
     }
-    return *size > 0 ? call_take(l->web, call, upload, size) : call_handle(l->web, c, url, method, call);
+    return *size > 0 ? call_take(l->web, call, upload, size) : call_handle(l, c, url, method, call);
 }
 
 static void web_completed(void *ctx, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)
@@ -226,6 +262,8 @@ static void web_completed(void *ctx, struct MHD_Connection *c, void **state, enu
     (void)ctx, (void)c, (void)code;
     if (call == NULL)
         return;
+    if (call->body != NULL)
+        explicit_bzero(call->body, call->len);
     free(call->body);
     free(call);
     *state = NULL;

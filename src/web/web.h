@@ -5,7 +5,8 @@
  *   - Host has to be an IP address, localhost or a name that is allowed (DNS rebinding): 421 otherwise;
  *   - methods other than GET and HEAD come from the page itself or from a program, not from another site (Origin,
  *     Sec-Fetch-Site): 403; a body is application/json: 415;
- *   - a token, where there is one: "Authorization: Bearer TOKEN", or a cookie that a browser gets for /?token=TOKEN: 401;
+ *   - a token, where there is one: "Authorization: Bearer TOKEN", or a cookie that a browser gets for the token in the form that
+ *     it is shown (web/login.h), or for /?token=TOKEN: 401;
  *   - bounds on connections, head, body and time; header fields that keep browsers strict.
  * Sources: RFC 9110, RFC 6265, RFC 6750, Fetch Metadata (W3C), CSP 3 (W3C).
  */
@@ -75,6 +76,7 @@ struct web_config {
     unsigned address_count;
     const int *fds;                 /* that listen already, in the same order; -1: none; taken; NULL: none at all */
     const char *token;              /* copied; NULL: none is asked for */
+    const char *token_where;        /* told to who has none: where it is found; NULL: nothing; outlives the server */
     const char *const *names;       /* beside addresses and localhost, lower case; ends with NULL; NULL: none; outlives the server */
     const char *const *open_paths;  /* that need no token; likewise */
     size_t body_max;

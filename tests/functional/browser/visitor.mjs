@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A visitor with a real browser: node visitor.mjs STORY URL [WHAT]. Exit status 0: all was as it should be.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, get } from 'node:http';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { admin } from './admin.mjs';
+import { flood, one } from './ask.mjs';
 
 const [story, url, directory] = process.argv.slice(2);
 const slowness = Number(process.env.MDM_TEST_SLOW ?? 1);
@@ -62,25 +64,6 @@ const stories = {
     },
 };
 
-// A request to a service, until its answer is there.
-const one = (port, host, path, agent) => new Promise((resolve, reject) => {
-    get({ port, agent, path, host: '127.0.0.1', headers: { Host: host } }, answer => {
-        answer.resume();
-        answer.on('end', resolve);
-    }).on('error', reject);
-});
-
-// Many requests over a few connections.
-async function flood(port, host, count) {
-    const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-    let next = 0;
-    await Promise.all(Array.from({ length: 16 }, async () => {
-        while (next < count)
-            await one(port, host, `/n/${next++}`, agent);
-    }));
-    agent.destroy();
-}
-
 // The inspector's page: `directory` is PORT/HOST/HOST: of a service that echoes, and of one that answers many requests quickly.
 stories.inspector = async page => {
     const [port, host, quick] = directory.split('/');
@@ -91,15 +74,15 @@ stories.inspector = async page => {
     const many = (where, count) => page.waitForFunction(
         ([selector, wanted]) => document.querySelectorAll(selector).length === wanted, [where, count], { timeout });
     await page.goto(url, { timeout });
-    if (process.env.MDM_SCREENSHOT)
+    if (process.env.MDM_SCREENSHOTS)
         await page.setViewportSize({ width: 1280, height: 720 });
 
     // It appears and is opened: JSON is made readable, what is secret is hidden until it is asked for.
     await row('/orders/7').click({ timeout });
     await says(detail, '"number": 12345678901234567890');
     await says(detail, '(hidden)');
-    if (process.env.MDM_SCREENSHOT)
-        await page.screenshot({ path: process.env.MDM_SCREENSHOT });
+    if (process.env.MDM_SCREENSHOTS)
+        await page.screenshot({ path: join(process.env.MDM_SCREENSHOTS, 'inspector.png') });
     await page.check('#reveal');
     await says(detail, 'Bearer very-secret');
     await page.uncheck('#reveal');
@@ -196,6 +179,8 @@ stories.inspector = async page => {
     if (violations.length > 0)
         throw new Error(violations.join('\n'));
 };
+
+stories.admin = page => admin(page, url, Number(directory), timeout, said);
 
 const browser = await chromium.launch({
     executablePath: process.env.MDM_CHROMIUM ?? '/usr/bin/chromium',

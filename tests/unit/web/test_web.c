@@ -49,7 +49,7 @@ static void handle(void *ctx, const struct web_request *r, struct web_reply *out
 static struct web *start(const char *token)
 {
     static const char *const names[] = {"tunnel.example", NULL}, *const open[] = {"/healthz", NULL};
-    struct web_config config = {.address_count = 1, .token = token, .names = names, .open_paths = open, .body_max = BODY_MAX,
+    struct web_config config = {.address_count = 1, .token = token, .names = names, .open_paths = open, .token_where = "in the <file>", .body_max = BODY_MAX,
                                 .handle = handle};
     unsigned bad;
     int failure;
@@ -187,6 +187,61 @@ static void token(void)
     web_free(&w);
 }
 
+/* The form's answer with this body. */
+static const char *log_in(const char *type, const char *body)
+{
+    char request[512];
+
+    snprintf(request, sizeof(request), "POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Type: %s\r\n"
+             "Content-Length: %zu\r\n", type, strlen(body));
+    return ask(request, body);
+}
+
+static void form(void)
+{
+    static const char type[] = "application/x-www-form-urlencoded";
+    struct web *w = start(TOKEN);
+    char request[512], cookie[128] = "", large[2000];
+
+    handled = 0;
+    const char *a = ask("GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*;q=0.8\r\n", "");
+    OK(is(a, 401));
+    OK(has(a, "WWW-Authenticate: Bearer"));
+    OK(has(a, "Referrer-Policy: same-origin"));
+    OK(has(a, "<p>in the &lt;file&gt;</p>"));
+    OK(has(a, "<form method=\"post\" action=\"/login\">"));
+    OK(strstr(a, "not the token") == NULL);
+    OK(is(ask("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n", ""), 401));
+    static const char *const wrong[] = {"token=wrong", "", "token=", "nothing=" TOKEN, "token=" TOKEN "0", "token=%zz", "token=%3", "token=%00"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        a = log_in(type, wrong[i]);
+        OK(is(a, 401));
+        OK(has(a, "That is not the token"));
+        OK(strstr(a, "Set-Cookie") == NULL);
+    }
+    snprintf(large, sizeof(large), "token=%0900d", 0);
+    OK(is(log_in(type, large), 401));
+    snprintf(large, sizeof(large), "token=%01500d", 0);
+    OK(is(log_in(type, large), 413));
+    OK(is(log_in("application/json", "token=" TOKEN), 415));
+    OK(is(log_in("text/plain", "token=" TOKEN), 415));
+    OK(is(ask("POST /login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n", ""), 403));
+    OK_INT(handled, 0);
+    a = log_in("Application/X-WWW-Form-Urlencoded; charset=utf-8", "a=b&token=%30123456789ABCDEF&c");
+    OK(is(a, 401)); /* of the escape only the digits may be of either case */
+    a = log_in(type, "a=b&token=%30123456789%61bcd%65f&c");
+    OK(is(a, 303));
+    const char *set = strstr(a, "Set-Cookie: ");
+    if (OK(set != NULL))
+        sscanf(set, "Set-Cookie: %120[^;]", cookie);
+    snprintf(request, sizeof(request), "GET /x HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\n", cookie);
+    OK(is(ask(request, ""), 200));
+    web_free(&w);
+    w = start(NULL); /* without a token there is nothing to log in to: it is a path as any other */
+    OK(is(log_in(type, "token=x"), 415));
+    web_free(&w);
+}
+
 static void replies(void)
 {
     struct web *w = start(NULL);
@@ -274,6 +329,7 @@ int main(void)
         {"a request reaches the handler, the answer its sender", passes},
         {"other names and other sites", guards},
         {"the token", token},
+        {"the form for it", form},
         {"answers of all kinds", replies},
         {"bounds", limits},
         {"a port that is taken", taken_port},
