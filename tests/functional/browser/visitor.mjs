@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { admin } from './admin.mjs';
 import { flood, one } from './ask.mjs';
+import { events } from './events.mjs';
 
 const [story, url, directory] = process.argv.slice(2);
 const slowness = Number(process.env.MDM_TEST_SLOW ?? 1);
@@ -180,6 +181,7 @@ stories.inspector = async page => {
         throw new Error(violations.join('\n'));
 };
 
+stories.events = page => events(page, url, timeout);
 stories.admin = page => admin(page, url, Number(directory), timeout, said);
 
 const browser = await chromium.launch({
