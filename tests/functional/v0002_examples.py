@@ -168,7 +168,7 @@ def _(t):
             self.config.write_text(config.read_text() + f"load_definitions = {definitions}\nlisteners.tcp = none\n"
                                    "log.console = true\nlog.console.level = warning\nlog.file = false\ndisk_free_limit.absolute = 50MB\n")
 
-        def wait_ready(self, limit=120):
+        def wait_ready(self, limit=240):
             def ready():
                 if self.process.poll() is not None:
                     raise AssertionError(f"{self.name} ended: {self.log[-3000:]}")

@@ -64,7 +64,7 @@ def report(name, problems):
 def files_below(folder, *endings):
     found = []
     for path, folders, names in os.walk(os.path.join(top, folder)):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "corpus")
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in ("corpus", "node_modules"))
         found += [os.path.relpath(os.path.join(path, n), top) for n in sorted(names) if n.endswith(endings)]
     return found
 
