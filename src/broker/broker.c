@@ -15,6 +15,7 @@ struct broker *broker_create(const struct broker_config *config)
     ALLOC_OBJECT(b, BROKER_MAGIC);
     if (b == NULL)
         return NULL;
+    b->guard = config->guard != NULL ? *config->guard : (struct broker_guard){0};
     b->policy = config->policy != NULL ? *config->policy : (struct broker_policy){0};
     b->events = config->events != NULL ? *config->events : (struct broker_events){0};
     b->ctx = config->ctx;

@@ -2,7 +2,7 @@
 /*
  * The embedded MQTT broker (MQTT 3.1.1 and 5), one shard on each worker. A shard owns the MQTT connections that its own
  * SO_REUSEPORT listener accepted; subscriptions, retained messages and client ids are known to every shard by message.
- * What a connection may do is asked of the policy given at creation. Nothing here knows tunnels.
+ * What a connection may do is asked of the policy given at creation, and of the guard. Nothing here knows tunnels.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
@@ -15,6 +15,7 @@
 #include "base/chunk.h"
 #include "base/worker.h"
 #include "gate/transport.h"
+#include "mqtt/packet.h"
 
 struct broker;
 struct broker_shard;
@@ -40,6 +41,39 @@ struct broker_policy {
     bool (*subscribe)(void *ctx, const struct broker_client *who, const char *filter);
 };
 
+enum broker_verdict { BROKER_DENY, BROKER_ALLOW, BROKER_LATER };
+
+/* With BROKER_DENY: what MQTT 5 has for it, and words. */
+struct broker_denial {
+    enum mqtt_reason reason;
+    const char *words;
+};
+
+/*
+ * Who is asked in addition to the policy, which stays in force for what the guard has changed, and may take time: after BROKER_LATER the
+ * connection takes nothing more; the guard calls broker_go_on(), and is asked the same again. `guarded` is what arrive() returned. What
+ * the guard puts in a packet stays until over(). All on the connection's worker. NULL members allow, or are not told; arrive and
+ * leave are there.
+ */
+struct broker_guard {
+    void *ctx;
+    /* A CONNECT has come. NULL: no memory. */
+    void *(*arrive)(void *ctx, struct broker_shard *s, uint64_t conn, struct transport *way, const struct broker_client *who);
+    enum broker_verdict (*connect)(void *guarded, struct mqtt_connect *p, struct broker_denial *d);
+    enum broker_verdict (*publish)(void *guarded, struct mqtt_publish *p, struct slice *payload, struct broker_denial *d);
+    /* Filter `n` of a SUBSCRIBE, from 0: about each of them, and, when none answers later, about each again. */
+    enum broker_verdict (*subscribe)(void *guarded, size_t n, struct mqtt_filter *f, struct broker_denial *d);
+    /* The packet has been dealt with. */
+    void (*over)(void *guarded);
+    /* News, after the fact. */
+    void (*connected)(void *guarded, const char *client_id);
+    void (*published)(void *guarded, const struct mqtt_publish *p);
+    void (*subscribed)(void *guarded, const struct mqtt_filter *f);
+    void (*unsubscribed)(void *guarded, struct mqtt_span filter);
+    /* The end, and the last call. */
+    void (*leave)(void *guarded, const char *why);
+};
+
 /* News for the program's log; called on the shard's worker. NULL members are skipped. */
 struct broker_events {
     void (*connected)(void *ctx, const struct broker_client *who);
@@ -52,6 +86,7 @@ struct broker_config {
     struct worker *const *workers; /* not running yet; outlive the broker */
     unsigned worker_count;
     const struct broker_policy *policy; /* copied; NULL: everything is allowed */
+    const struct broker_guard *guard;   /* copied; NULL: none */
     const struct broker_events *events; /* copied; NULL: none */
     void *ctx;                          /* of the events */
     uint64_t connect_timeout_us; /* from accept to CONNECT, handshakes included */
@@ -72,6 +107,8 @@ extern const struct transport_kind broker_plain;
  * shard's worker. `peer`: who is at the other end.
  */
 void broker_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, const void *early, size_t len);
+/* The guard has the answer about connection `conn`, which may be gone. On the shard's worker, not from inside the guard's call. */
+void broker_go_on(struct broker_shard *s, uint64_t conn);
 /* Refuses new connections; each shard on its own worker; any thread may call. */
 void broker_close(struct broker *b);
 /* After the workers have stopped and before they are freed: closes every connection (no wills are sent) and frees. */

@@ -57,7 +57,9 @@ static void timer_due(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct conn *c = arg;
     CHECK_OBJECT(c, CONN_MAGIC);
-    if (c->state == CONN_OPEN)
+    if (c->asking && c->state < CONN_LINGERING)
+        conn_guard_late(c);
+    else if (c->state == CONN_OPEN)
         keep_alive_check(c);
     else if (c->state == CONN_LINGERING)
         conn_end(c, "the last output did not leave in time");
@@ -172,11 +174,12 @@ static void conn_retire(struct conn *c, const char *why)
     c->state = CONN_LINGERING;
     conn_unsubscribe_all(c);
     conn_forget_pending(c);
+    if (was_open && b->events.disconnected != NULL)
+        b->events.disconnected(b->ctx, &who, why);
+    conn_guard_leave(c, why); /* whose words `why` may be */
     if (!was_open)
         return;
     counter_sub(counters_self(), COUNTER_broker_connections, 1);
-    if (b->events.disconnected != NULL)
-        b->events.disconnected(b->ctx, &who, why);
     struct claim *claim = c->claim;
     c->claim = NULL;
     will_publish(c, claim);
@@ -265,6 +268,7 @@ void conn_free(struct conn *c)
 {
     CHECK_OBJECT(c, CONN_MAGIC);
     event_del(&c->timer);
+    conn_guard_leave(c, "the server ends");
     transport_close(&c->way);
     turn_cancel(&c->flush);
     conn_forget_pending(c);

@@ -39,6 +39,7 @@ struct conn {
     uint8_t version; /* enum mqtt_version */
     bool finished;   /* lingering: our end is shut down */
     bool id_assigned;
+    bool asking; /* the guard has not answered yet: input is held, with the packet that it is about */
     struct broker_shard *shard;
     uint64_t handle;
     struct list at_shard; /* conns or ended */
@@ -57,6 +58,8 @@ struct conn {
     uint16_t receive_max;                   /* QoS 1 messages in flight to it */
     uint32_t packet_max;                    /* largest packet that it takes */
     bool expiry_wanted;                     /* asked for a session that outlives the connection */
+
+    void *guarded; /* the guard's; NULL: there is none, or it is not asked any more */
 
     /* input */
     struct chunk *part; /* the first `part_len` bytes of a packet of the chunk's size, or of held input */
@@ -128,6 +131,16 @@ void conn_on_connect(struct conn *c, const struct mqtt_connect *p);
 bool conn_claimed(struct conn *c, struct claim *claim);
 /* Answers a CONNECT with a refusal and lingers. */
 void conn_refuse(struct conn *c, enum mqtt_reason reason, const char *words);
+
+/* -- conn_guard.c: what the guard says. Of these false: the packet waits, or was refused */
+bool conn_guard_connect(struct conn *c, struct mqtt_connect *p);
+/* A refusal is left to the caller. */
+enum broker_verdict conn_guard_publish(struct conn *c, struct mqtt_publish *p, struct slice *payload, struct broker_denial *d);
+enum broker_verdict conn_guard_subscribe(struct conn *c, size_t n, struct mqtt_filter *f, struct broker_denial *d);
+/* No answer came in time. */
+void conn_guard_late(struct conn *c);
+void conn_guard_over(struct conn *c);
+void conn_guard_leave(struct conn *c, const char *why);
 
 /* -- conn_publish.c: messages from the client */
 void conn_on_publish(struct conn *c, const struct mqtt_publish *p, const struct slice *payload);

@@ -91,6 +91,8 @@ bool conn_claimed(struct conn *c, struct claim *claim)
     struct broker_client who = conn_client(c);
     if (b->events.connected != NULL)
         b->events.connected(b->ctx, &who);
+    if (c->guarded != NULL && b->guard.connected != NULL)
+        b->guard.connected(c->guarded, who.client_id);
     conn_resume(c);
     return true;
 }
@@ -213,8 +215,11 @@ static struct verdict connect_take(struct conn *c, const struct mqtt_connect *p,
 void conn_on_connect(struct conn *c, const struct mqtt_connect *p)
 {
     char id[MQTT_CLIENT_ID_MAX + 1];
+    struct mqtt_connect guarded = *p;
     c->version = (uint8_t)(p->version == MQTT_V3_1 ? MQTT_V3_1_1 : p->version);
-    struct verdict v = connect_take(c, p, id);
+    if (p->version != MQTT_V3_1 && !conn_guard_connect(c, &guarded))
+        return;
+    struct verdict v = connect_take(c, &guarded, id);
     if (v.reason == MQTT_SUCCESS && !registry_claim(c->shard, c->handle, id))
         v = (struct verdict){MQTT_SERVER_UNAVAILABLE, "out of memory"};
     if (v.reason != MQTT_SUCCESS) {

@@ -48,6 +48,21 @@ static void part_keep(struct conn *c, const uint8_t *data, size_t len, size_t si
     c->part_len = (uint32_t)len;
 }
 
+/* What is held in the middle of a read gets the rest of it. */
+static void part_lengthen(struct conn *c, const uint8_t *data, size_t len)
+{
+    struct chunk *longer = chunk_create(c->part_len + len);
+    if (longer == NULL) {
+        conn_end(c, "out of memory");
+        return;
+    }
+    memcpy(longer->data, c->part->data, c->part_len);
+    memcpy(longer->data + c->part_len, data, len);
+    chunk_unref(c->part);
+    c->part = longer;
+    c->part_len += (uint32_t)len;
+}
+
 /* Before anything is kept of the packet. */
 static bool header_check(struct conn *c, const struct mqtt_header *h)
 {
@@ -65,7 +80,7 @@ static bool header_check(struct conn *c, const struct mqtt_header *h)
 static void input_handle(struct conn *c, struct chunk *chunk, size_t at, size_t len)
 {
     struct mqtt_header h;
-    while (len > 0 && (c->state == CONN_OPENING || c->state == CONN_OPEN)) {
+    while (len > 0 && !c->asking && (c->state == CONN_OPENING || c->state == CONN_OPEN)) {
         enum mqtt_progress progress = mqtt_header_parse(chunk->data + at, len, &h);
         if (progress == MQTT_MORE) {
             memcpy(c->head, chunk->data + at, len);
@@ -84,10 +99,12 @@ static void input_handle(struct conn *c, struct chunk *chunk, size_t at, size_t 
             return;
         }
         conn_packet(c, chunk, at, &h);
+        if (c->asking)
+            break; /* the packet comes again */
         at += size;
         len -= size;
     }
-    if (len > 0 && c->state == CONN_CLAIMING)
+    if (len > 0 && (c->state == CONN_CLAIMING || (c->asking && c->state < CONN_LINGERING)))
         part_keep(c, chunk->data + at, len, len);
 }
 
@@ -103,7 +120,7 @@ static void part_handle(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    transport_reading(&c->way, true);
+    transport_reading(&c->way, true); /* unless it has to wait again */
     if (c->part != NULL)
         part_handle(c);
 }
@@ -150,7 +167,9 @@ static void input_split(struct conn *c, size_t got, size_t start)
     }
     size_t len = s->input_at - start + got;
     s->input_at += got;
-    if (len > 0)
+    if (len > 0 && c->part != NULL)
+        part_lengthen(c, s->input->data + start, len);
+    else if (len > 0)
         input_handle(c, s->input, start, len);
 }
 

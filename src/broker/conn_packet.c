@@ -72,6 +72,7 @@ void conn_packet(struct conn *c, struct chunk *chunk, size_t at, const struct mq
             conn_on_connect(c, &p.connect);
         else
             connect_malformed(c, &p, &fault);
+        conn_guard_over(c);
         return;
     }
     if (!ok) {
@@ -84,4 +85,5 @@ void conn_packet(struct conn *c, struct chunk *chunk, size_t at, const struct mq
         payload.len = p.publish.payload.len;
     }
     open_packet(c, &p, &payload);
+    conn_guard_over(c);
 }

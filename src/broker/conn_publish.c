@@ -25,6 +25,14 @@ static bool alias_set(struct conn *c, uint32_t alias, struct mqtt_span topic)
     return true;
 }
 
+static bool topic_check(struct conn *c, struct mqtt_span topic)
+{
+    if (topic.len <= MQTT_TOPIC_MAX && mqtt_topic_levels(topic) <= MQTT_TOPIC_LEVELS_MAX)
+        return true;
+    conn_fail(c, MQTT_TOPIC_NAME_INVALID, "the topic is too long or has too many levels");
+    return false;
+}
+
 /* The topic that is meant. False: the connection has failed. */
 static bool topic_resolve(struct conn *c, const struct mqtt_publish *p, struct mqtt_span *topic)
 {
@@ -38,10 +46,8 @@ static bool topic_resolve(struct conn *c, const struct mqtt_publish *p, struct m
         conn_fail(c, MQTT_PROTOCOL_ERROR, "the topic alias was never set");
         return false;
     }
-    if (topic->len > MQTT_TOPIC_MAX || mqtt_topic_levels(*topic) > MQTT_TOPIC_LEVELS_MAX) {
-        conn_fail(c, MQTT_TOPIC_NAME_INVALID, "the topic is too long or has too many levels");
+    if (!topic_check(c, *topic))
         return false;
-    }
     if (alias != 0 && p->topic.len > 0 && !alias_set(c, alias, *topic)) {
         conn_fail(c, MQTT_UNSPECIFIED, "out of memory");
         return false;
@@ -135,7 +141,8 @@ void conn_published(struct conn *c, enum mqtt_type answer, uint16_t packet_id)
         conn_send_ack(c, answer, packet_id, MQTT_SUCCESS);
 }
 
-static void message_route(struct conn *c, const struct mqtt_publish *p, struct message *m)
+/* False: it was refused. */
+static bool message_route(struct conn *c, const struct mqtt_publish *p, struct message *m)
 {
     struct receipt receipt = {.handle = 0};
     if (p->qos > 0)
@@ -143,38 +150,63 @@ static void message_route(struct conn *c, const struct mqtt_publish *p, struct m
     c->receiving += p->qos == 1;
     enum mqtt_reason reason = route_publish(c->shard, m, c, &receipt);
     if (reason == MQTT_SUCCESS)
-        return;
+        return true;
     c->receiving -= p->qos == 1;
     publish_refuse(c, p, reason, "the message could not be taken");
+    return false;
 }
 
-void conn_on_publish(struct conn *c, const struct mqtt_publish *p, const struct slice *payload)
+static bool policy_allows(struct conn *c, const struct mqtt_publish *p, char topic[static MQTT_TOPIC_MAX + 1])
 {
     const struct broker *b = c->shard->broker;
     struct broker_client who = conn_client(c);
-    struct mqtt_span name, properties;
+    memcpy(topic, p->topic.data, p->topic.len);
+    topic[p->topic.len] = '\0';
+    if (b->policy.publish == NULL || b->policy.publish(b->policy.ctx, &who, topic, p->retain))
+        return true;
+    publish_refuse(c, p, MQTT_NOT_AUTHORIZED, "the client may not publish this topic");
+    return false;
+}
+
+/* Policy, then guard, then policy again about what that has changed. False: the packet is dealt with, or waits. */
+static bool publish_allowed(struct conn *c, struct mqtt_publish *p, struct slice *payload, char topic[static MQTT_TOPIC_MAX + 1])
+{
+    struct broker_denial denial;
+    const uint8_t *said = p->topic.data;
+    if (!policy_allows(c, p, topic))
+        return false;
+    enum broker_verdict verdict = conn_guard_publish(c, p, payload, &denial);
+    if (verdict == BROKER_DENY)
+        publish_refuse(c, p, denial.reason, denial.words);
+    if (verdict != BROKER_ALLOW)
+        return false;
+    return p->topic.data == said || (topic_check(c, p->topic) && policy_allows(c, p, topic));
+}
+
+/* What is asked may come again: nothing is remembered of the message before it is allowed. */
+void conn_on_publish(struct conn *c, const struct mqtt_publish *said, const struct slice *its_payload)
+{
+    const struct broker_guard *guard = &c->shard->broker->guard;
+    struct mqtt_publish p = *said;
+    struct slice payload = *its_payload;
+    struct mqtt_span properties;
     char topic[MQTT_TOPIC_MAX + 1];
     void *copy;
-    if (!topic_resolve(c, p, &name) || !qos_take(c, p))
+    if (!topic_resolve(c, said, &p.topic) || !publish_allowed(c, &p, &payload, topic) || !qos_take(c, &p))
         return;
-    memcpy(topic, name.data, name.len);
-    topic[name.len] = '\0';
-    if (b->policy.publish != NULL && !b->policy.publish(b->policy.ctx, &who, topic, p->retain)) {
-        publish_refuse(c, p, MQTT_NOT_AUTHORIZED, "the client may not publish this topic");
-        return;
-    }
-    if (!message_properties(p->properties, &properties, &copy)) {
-        publish_refuse(c, p, MQTT_UNSPECIFIED, "out of memory");
+    if (!message_properties(p.properties, &properties, &copy)) {
+        publish_refuse(c, &p, MQTT_UNSPECIFIED, "out of memory");
         return;
     }
     struct message m = {
-        .qos = p->qos,
-        .retain = p->retain,
-        .expires_us = message_expiry_us(p->properties, c->last_packet_us),
-        .topic = {(const uint8_t *)topic, name.len},
+        .qos = p.qos,
+        .retain = p.retain,
+        .expires_us = message_expiry_us(p.properties, c->last_packet_us),
+        .topic = {(const uint8_t *)topic, p.topic.len},
         .properties = properties,
-        .payload = *payload,
+        .payload = payload,
     };
-    message_route(c, p, &m);
+    if (message_route(c, &p, &m) && c->guarded != NULL && guard->published != NULL)
+        guard->published(c->guarded, &p);
     free(copy);
 }

@@ -156,26 +156,57 @@ static struct subscribing *subscribing_create(struct conn *c, const struct mqtt_
     return s;
 }
 
-static uint8_t filter_result(struct conn *c, struct subscribing *s, struct mqtt_filter *f, bool with_id)
+/* `n` counts the filters that the guard is asked about. */
+static uint8_t filter_guarded(struct conn *c, struct mqtt_filter *f, size_t *n)
 {
-    uint8_t code = with_id ? MQTT_SUBSCRIPTION_ID_NOT_SUPPORTED : filter_take(c, f);
+    struct broker_denial denial;
+    enum mqtt_reason refusal = filter_check(c, f);
+    if (refusal != MQTT_SUCCESS)
+        return (uint8_t)refusal;
+    return conn_guard_subscribe(c, (*n)++, f, &denial) == BROKER_ALLOW ? filter_take(c, f) : (uint8_t)denial.reason;
+}
+
+static uint8_t filter_result(struct conn *c, struct subscribing *s, struct mqtt_filter *f, size_t *n, bool with_id)
+{
+    const struct broker_guard *guard = &c->shard->broker->guard;
+    uint8_t code = with_id ? MQTT_SUBSCRIPTION_ID_NOT_SUPPORTED : filter_guarded(c, f, n);
     if (code <= 1 && !filter_list_add(&s->granted, f))
         code = MQTT_UNSPECIFIED;
+    if (code <= 1 && c->guarded != NULL && guard->subscribed != NULL)
+        guard->subscribed(c->guarded, f);
     return c->version < MQTT_V5 && code > 1 ? 0x80 : code;
+}
+
+/* False: the guard answers later. */
+static bool guard_has_answered(struct conn *c, const struct mqtt_subscribe *p)
+{
+    struct mqtt_span rest = p->filters;
+    struct mqtt_filter f;
+    struct broker_denial denial;
+    size_t n = 0;
+    if (c->guarded == NULL || c->shard->broker->guard.subscribe == NULL)
+        return true;
+    while (mqtt_filter_next(&rest, MQTT_SUBSCRIBE, &f))
+        if (filter_check(c, &f) == MQTT_SUCCESS && conn_guard_subscribe(c, n++, &f, &denial) == BROKER_LATER)
+            return false;
+    return true;
 }
 
 void conn_on_subscribe(struct conn *c, const struct mqtt_subscribe *p)
 {
+    size_t n = 0;
+    bool with_id = mqtt_property_number(p->properties, MQTT_PROPERTY_SUBSCRIPTION_ID, 0) != 0;
+    if (!with_id && !guard_has_answered(c, p))
+        return;
     struct subscribing *s = subscribing_create(c, p);
     if (s == NULL) {
         conn_fail(c, MQTT_QUOTA_EXCEEDED, "too much is under way to other workers");
         return;
     }
-    bool with_id = mqtt_property_number(p->properties, MQTT_PROPERTY_SUBSCRIPTION_ID, 0) != 0;
     struct mqtt_span rest = p->filters;
     struct mqtt_filter f;
     while (mqtt_filter_next(&rest, MQTT_SUBSCRIBE, &f))
-        s->codes[s->code_count++] = filter_result(c, s, &f, with_id);
+        s->codes[s->code_count++] = filter_result(c, s, &f, &n, with_id);
     round_start(&s->round);
 }
 
@@ -203,6 +234,8 @@ void conn_on_unsubscribe(struct conn *c, const struct mqtt_subscribe *p)
         codes[n++] = s == NULL ? MQTT_NO_SUBSCRIPTION_EXISTED : MQTT_SUCCESS;
         if (s != NULL)
             subscription_remove(c, s, &gone);
+        if (c->guarded != NULL && c->shard->broker->guard.unsubscribed != NULL)
+            c->shard->broker->guard.unsubscribed(c->guarded, f.filter);
     }
     marks_send(c->shard, &gone, INDEX_ALL, false);
     conn_send(c,

@@ -25,6 +25,7 @@
 struct broker {
     OBJECT_MAGIC;
     struct broker_policy policy;
+    struct broker_guard guard; /* its members are NULL: there is none */
     struct broker_events events;
     void *ctx;
     uint64_t connect_timeout_us;

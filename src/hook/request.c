@@ -1,39 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request's head in NUL-terminated pieces. */
+/* Facts about a request. */
 #include "hook/request.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "mdm-tunnel/limits.h"
+#include "hook/head.h"
 #include "wire/http_request.h"
-
-/* Behind each part of a head there is a byte that nobody needs. */
-static const char *part_end(char *text, struct http_text part)
-{
-    size_t at = (size_t)(part.at - text);
-    text[at + part.len] = '\0';
-    return text + at;
-}
 
 static bool head_split(struct hook_request *r, size_t len)
 {
-    struct http_field fields[HTTP_FIELDS_MAX];
-    struct http_request head;
-    size_t scanned = 0, used;
-    const char *why;
-    if (http_request_parse(&head, fields, HTTP_FIELDS_MAX, r->text, len, len, &scanned, &used, &why) != HTTP_PARSE_DONE)
+    struct hook_head h;
+    if (!hook_head_split(&h, r->text, len, false))
         return false;
-    r->headers = calloc(head.field_count + 1, sizeof(*r->headers));
-    if (r->headers == NULL)
-        return false;
-    r->facts.method = part_end(r->text, head.method);
-    r->facts.path = part_end(r->text, head.target);
-    for (size_t i = 0; i < head.field_count; i++)
-        r->headers[i] = (struct mdm_header){part_end(r->text, fields[i].name),
-                                            fields[i].value.len > 0 ? part_end(r->text, fields[i].value) : ""};
-    r->facts.headers = r->headers;
-    r->facts.header_count = head.field_count;
+    r->headers = h.headers;
+    r->facts.method = h.method;
+    r->facts.path = h.target;
+    r->facts.headers = h.headers;
+    r->facts.header_count = h.count;
     return true;
 }
 

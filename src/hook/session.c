@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/object.h"
-#include "wire/http_request.h"
+#include "hook/head.h"
 
 #define SESSION_MAGIC 0x68736573u
 
@@ -28,34 +28,14 @@ static bool text_copy(const char **to, const char *from)
 
 static void text_free(const char *text) { free((void *)(uintptr_t)text); }
 
-/* NUL-terminated where it stands: behind each part of a head there is a byte that nobody needs. */
-static const char *part_end(char *request, struct http_text part)
-{
-    size_t at = (size_t)(part.at - request);
-    request[at + part.len] = '\0';
-    return request + at;
-}
-
-/* The request was parsed before: it is valid. */
 static bool headers_make(struct hook_session *s, size_t len)
 {
-    struct http_field fields[WEBSOCKET_REQUEST_FIELDS_MAX];
-    struct http_request r;
-    size_t scanned = 0, used;
-    const char *why;
-    if (http_request_parse(&r, fields, WEBSOCKET_REQUEST_FIELDS_MAX, s->request, len, len, &scanned, &used, &why) !=
-        HTTP_PARSE_DONE)
-        return true;
-    s->headers = calloc(r.field_count + 1, sizeof(*s->headers));
-    if (s->headers == NULL)
+    struct hook_head h;
+    if (!hook_head_split(&h, s->request, len, true))
         return false;
-    struct http_text line = {s->request, (size_t)((const char *)memchr(s->request, '\r', len) - s->request)};
-    s->headers[0] = (struct mdm_header){"", part_end(s->request, line)};
-    for (size_t i = 0; i < r.field_count; i++)
-        s->headers[i + 1] = (struct mdm_header){part_end(s->request, fields[i].name),
-                                                fields[i].value.len > 0 ? part_end(s->request, fields[i].value) : ""};
-    s->facts.headers = s->headers;
-    s->facts.header_count = r.field_count + 1;
+    s->headers = h.headers;
+    s->facts.headers = h.headers;
+    s->facts.header_count = h.count;
     return true;
 }
 
@@ -85,6 +65,21 @@ struct hook_session *hook_session_create(const struct mdm_session *facts, char *
         return NULL;
     }
     return s;
+}
+
+struct hook_session *hook_session_of(const struct sock *sock, const char *address, const char *listener, char *request, size_t request_len)
+{
+    char subject[512], name[256], names[2048], print[FINGERPRINT_TEXT_BYTES + 1];
+    struct fingerprint fingerprint;
+    struct mdm_session facts = {.client_id = "", .address = address, .listener = listener};
+    if (sock_client_subject(sock, subject, sizeof(subject)) && sock_client_fingerprint(sock, &fingerprint)) {
+        fingerprint_text(&fingerprint, print);
+        facts.certificate = subject;
+        facts.certificate_fingerprint = print;
+        facts.certificate_cn = sock_client_common_name(sock, name, sizeof(name)) ? name : NULL;
+        facts.certificate_names = sock_client_names(sock, names, sizeof(names)) ? names : "";
+    }
+    return hook_session_create(&facts, request, request_len);
 }
 
 struct hook_session *hook_session_ref(struct hook_session *s)

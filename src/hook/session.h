@@ -8,11 +8,14 @@
 
 #include "mdm-tunnel/hook.h"
 #include "mqtt/text.h"
+#include "tls/sock.h"
 
 struct hook_session;
 
 /* Copies the texts; `request`: the request of its WebSocket (heap, taken over also on failure) or NULL. NULL without memory. */
 struct hook_session *hook_session_create(const struct mdm_session *facts, char *request, size_t request_len);
+/* The same for who is at the other end of `s`, with the certificate that it has shown. */
+struct hook_session *hook_session_of(const struct sock *s, const char *address, const char *listener, char *request, size_t request_len);
 struct hook_session *hook_session_ref(struct hook_session *s);
 void hook_session_unref(struct hook_session *s); /* NULL is allowed */
 const struct mdm_session *hook_session_facts(const struct hook_session *s);

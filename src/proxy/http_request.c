@@ -97,7 +97,7 @@ static struct hook_session *session_make(struct gateway *g)
     if (copy == NULL)
         return NULL;
     memcpy(copy, g->request->head, g->request->len);
-    return proxy_session(&g->client.way.sock, g->address, g->door->kind.name, copy, g->request->len);
+    return hook_session_of(&g->client.way.sock, g->address, g->door->kind.name, copy, g->request->len);
 }
 
 static void request_begin(struct gateway *g)

@@ -189,9 +189,6 @@ void pair_tell_connect(struct pair *p);
 void pair_watch(struct pair *p);
 struct hook_session *pair_session(struct pair *p);
 
-/* What hooks know of who is at the other end of `s`; takes the request (heap; NULL: none). NULL: no memory. */
-struct hook_session *proxy_session(const struct sock *s, const char *address, const char *listener, char *request, size_t request_len);
-
 /* -- packets ---------------------------------------------------------------------------------------------------------- */
 
 /* A whole packet of a side, in `chunk` from `at`. Where its question is asked the side is held. */

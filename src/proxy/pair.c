@@ -136,26 +136,11 @@ void pair_accept(struct proxy_post *post, const struct proxy_door *door, int fd,
     timer_set(p, post->common->connect_us);
 }
 
-struct hook_session *proxy_session(const struct sock *s, const char *address, const char *listener, char *request, size_t request_len)
-{
-    char subject[512], name[256], names[2048], print[FINGERPRINT_TEXT_BYTES + 1];
-    struct fingerprint fingerprint;
-    struct mdm_session facts = {.client_id = "", .address = address, .listener = listener};
-    if (sock_client_subject(s, subject, sizeof(subject)) && sock_client_fingerprint(s, &fingerprint)) {
-        fingerprint_text(&fingerprint, print);
-        facts.certificate = subject;
-        facts.certificate_fingerprint = print;
-        facts.certificate_cn = sock_client_common_name(s, name, sizeof(name)) ? name : NULL;
-        facts.certificate_names = sock_client_names(s, names, sizeof(names)) ? names : "";
-    }
-    return hook_session_create(&facts, request, request_len);
-}
-
 struct hook_session *pair_session(struct pair *p)
 {
     size_t len = 0;
     char *request = transport_take_request(&p->client.way, &len);
-    return proxy_session(&p->client.way.sock, p->address, p->door->kind.name, request, len);
+    return hook_session_of(&p->client.way.sock, p->address, p->door->kind.name, request, len);
 }
 
 /* -- the broker's side ------------------------------------------------------------------------------------------------ */

@@ -67,6 +67,7 @@ static bool listen_more(struct broker_side *b, const struct server_settings *set
         .socket = b->sockets[i],
         .tls = !url->tls ? NULL : b->certificates != NULL ? b->certificates : certificates,
         .path = url->websocket ? url->path : NULL,
+        .keep_request = b->guard != NULL,
     };
     ports->more_clients[i] = url->port;
     int failure =
@@ -88,16 +89,20 @@ static bool create_certificates(struct broker_side *b, const struct server_setti
 /* -- life ---------------------------------------------------------------------------------------------------------- */
 
 bool broker_side_create(struct broker_side *b, const struct server_settings *settings, struct worker *const *workers, unsigned count,
-                        struct tls_store *certificates, struct shelf *shelf, struct ports *ports, struct config_error *err)
+                        struct tls_store *certificates, const struct hook_chain *hooks, struct shelf *shelf, struct ports *ports,
+                        struct config_error *err)
 {
     if (!tunnel_policy_init(&b->policy, settings->broker.prefix))
         return side_failed(err, "topic prefix", EINVAL);
     if (!create_certificates(b, settings, workers, count, err))
         return false;
+    if (hooks != NULL && (b->guard = hook_guard_create(hooks)) == NULL)
+        return side_failed(err, "hooks", ENOMEM);
     b->broker = broker_create(&(struct broker_config){
         .workers = workers,
         .worker_count = count,
         .policy = &b->policy.policy,
+        .guard = b->guard != NULL ? hook_guard_for_broker(b->guard) : NULL,
         .events = &broker_events,
         .connect_timeout_us = settings->limits.connect_us,
         .strangers_max = settings->limits.strangers,
@@ -122,6 +127,7 @@ void broker_side_free(struct broker_side *b)
 {
     if (b->broker != NULL)
         broker_free(&b->broker);
+    hook_guard_free(&b->guard);
     if (b->certificates != NULL)
         tls_store_free(&b->certificates);
 }

@@ -251,7 +251,8 @@ static bool create_hooks(struct server *s, struct config_error *err)
 
 static bool create_broker(struct server *s, struct config_error *err)
 {
-    return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, s->shelf, &s->ports, err);
+    return broker_side_create(&s->clients, s->settings, s->workers, s->count, s->certificates, s->hooks, s->shelf, &s->ports,
+                              err);
 }
 
 /* A line of each worker into our own broker. */

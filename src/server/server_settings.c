@@ -61,7 +61,7 @@ static const struct setting rows[] = {
     {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
      .help = "what is remembered between runs"},
     {.name = "hook", .kind = SETTING_LIST, .offset = AT(hooks), .argument = "FILE[=SETTINGS]",
-     .help = "a shared object that is asked about requests (mdm-tunnel-hook(3)); may be said again"},
+     .help = "a shared object that is asked about requests and MQTT clients (mdm-tunnel-hook(3)); may be said again"},
     {.name = "user", .kind = SETTING_TEXT, .offset = AT(user), .argument = "NAME[:GROUP]",
      .help = "run as this user; ports are opened and keys read before"},
     {.name = "drain", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "10", .argument = "SECONDS",

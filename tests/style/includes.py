@@ -27,7 +27,7 @@ LAYERS = {
     "broker": {"gate", "tls", "mqtt", "wire", "base"},
     "link": {"broker", "tls", "mqtt", "base"},
     "peer": {"seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
-    "hook": {"config", "broker", "mqtt", "wire", "base"},
+    "hook": {"config", "broker", "gate", "tls", "mqtt", "wire", "base"},
     "dial": {"config", "wire", "base"},
     "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "inspect": {"web", "config", "wire", "base"},

@@ -29,6 +29,7 @@ COUNTER(broker_timeouts, total, "MQTT connections that were closed because no CO
 COUNTER(denied_address, total, "requests from addresses that a service does not let in")
 COUNTER(denied_rate, total, "requests that came too often from one address")
 COUNTER(denied_credentials, total, "requests without the right user, password or token")
+COUNTER(broker_denied_hook, total, "questions about MQTT connections that a hook answered with no")
 COUNTER(denied_hook, total, "requests that a hook denied")
 COUNTER(passwords_verified, total, "hashes of passwords that were computed")
 COUNTER(denied_streams, total, "requests beyond the number that a service or its client may have at one time")

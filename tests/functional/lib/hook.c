@@ -2,7 +2,7 @@
 /*
  * A hook that does a bit of everything: user mallory is refused, topics and paths below "forbidden" and filters below "secret" are denied,
  * what is below "later" is answered by another thread; "data" of a client is "device/ID/data" for the broker. SETTINGS is a file
- * that gets a line for each event.
+ * that gets a line for each event. A tunnel's topics count from behind "mdm/at/".
  */
 #include <mdm-tunnel/hook.h>
 #include <pthread.h>
@@ -27,6 +27,12 @@ static void threads_add(int n)
 }
 
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+static const char *plain(const char *topic)
+{
+    topic += topic[0] == '/';
+    return begins(topic, "mdm/at/") ? topic + strlen("mdm/at/") : topic;
+}
 
 static void host_refuse(struct mdm_question *q) { host->refuse(q, 418, "short and <stout>"); }
 
@@ -69,7 +75,7 @@ static enum mdm_verdict auth_connect(void *ctx, const struct mdm_session *s, str
 static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_publish *p)
 {
     (void)ctx, (void)s;
-    const char *topic = p->topic + (p->topic[0] == '/');
+    const char *topic = plain(p->topic);
     if (begins(topic, "teapot"))
         host->refuse(q, 418, "short and stout");
     if (begins(topic, "teapot") || begins(topic, "forbidden"))
@@ -82,7 +88,7 @@ static enum mdm_verdict auth_publish(void *ctx, const struct mdm_session *s, str
 static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_subscribe *f)
 {
     (void)ctx, (void)s;
-    const char *filter = f->filter + (f->filter[0] == '/');
+    const char *filter = plain(f->filter);
     return begins(filter, "secret") ? MDM_DENY : begins(filter, "later") ? later(q) : MDM_ALLOW;
 }
 
