@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """mdm-tunnel-proxy in front of Debian's mosquitto: who may connect, publish and subscribe, over every kind of listener."""
+import http.server
 import json
 import signal
 import socket
 import subprocess
+import threading
 
 from paho.mqtt.properties import Properties
 from paho.mqtt.packettypes import PacketTypes
@@ -227,11 +229,31 @@ def _(t):
     check("headers=0 certificate=- way2" not in events.read_text(), "a WebSocket has headers")
 
 
-@story("clients whose certificates were revoked are refused: by a responder (OCSP), by a list, and when nobody can say")
+class Files(http.server.ThreadingHTTPServer):
+    """What is in a directory, over HTTP."""
+
+    def __init__(self, directory):
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *rest):
+                super().__init__(*rest, directory=directory)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.port = self.server_port
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+@story("clients whose certificates were revoked are refused: by a responder (OCSP), by a list (a file, HTTP), and when nobody can say")
 def _(t):
     authority = Authority(t.directory)
     cert, key = authority.sign("proxy", "DNS:localhost")
-    shown = {name: dict(zip(("certfile", "keyfile"), map(str, authority.sign(name, f"DNS:{name}.example")))) for name in ("tim", "eve")}
+    shown = {name: dict(zip(("certfile", "keyfile"), map(str, authority.sign(name, f"DNS:{name}.example")))) for name in ("tim", "eve", "nob")}
     index = ""
     for name, state, since in (("tim", "V", ""), ("eve", "R", "250101120000Z,keyCompromise")):
         text = subprocess.run(["openssl", "x509", "-in", shown[name]["certfile"], "-noout", "-serial"], check=True,
@@ -242,6 +264,8 @@ def _(t):
     (t.directory / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\n")
     subprocess.run(["openssl", "ca", "-config", "ca.cnf", "-gencrl", "-cert", authority.cert, "-keyfile", authority.key, "-crldays",
                     "7", "-out", "list.pem"], cwd=t.directory, check=True, capture_output=True)
+    subprocess.run(["openssl", "crl", "-in", "list.pem", "-outform", "DER", "-out", "list.der"], cwd=t.directory, check=True)
+    lists = f"http://127.0.0.1:{t.keep(Files(t.directory)).port}"
     responder = subprocess.Popen(["openssl", "ocsp", "-port", "0", "-index", "index", "-CA", authority.cert, "-rsigner",
                                   authority.cert, "-rkey", authority.key, "-ndays", "1"], cwd=t.directory, text=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -253,15 +277,18 @@ def _(t):
             "ADDRESS": "127.0.0.1:0", "TARGET": f"127.0.0.1:{broker.port}", "CERT_FILE": cert, "KEY_FILE": key,
             "CLIENT_CA_FILE": authority.cert, "CLIENT_CERT_VALIDATION_METHODS": "OCSP", "OCSP_RESPONDER_URL": url}.items()}
         listen = f"listen=mqtts://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port} cert={cert} key={key} client-ca={authority.cert}"
-        proxy = Proxy(t, "-l", f"{listen} revocation=crl crl-file={t.directory / 'list.pem'}", "-l", f"{listen} revocation=ocsp", "-l",
-                      f"{listen} revocation=ocsp revocation-soft=true", environment=environment, count=4)
-        by_list, strict, soft, by_responder = proxy.ports
+        ways = [f"revocation=crl crl-file={t.directory / 'list.pem'}", "revocation=ocsp", "revocation=ocsp revocation-soft=true",
+                *(f"revocation=crl crl-urls={lists}/{name}" for name in ("list.der", "list.pem", "none"))]
+        proxy = Proxy(t, *(word for way in ways for word in ("-l", f"{listen} {way}")), environment=environment, count=len(ways) + 1)
+        by_list, strict, soft, der, pem, no_list, by_responder = proxy.ports
         for port, name, taken in ((by_list, "tim", True), (by_list, "eve", False), (by_responder, "tim", True),
-                                  (by_responder, "eve", False), (strict, "tim", False), (soft, "tim", True)):
+                                  (by_responder, "eve", False), (by_responder, "nob", False), (strict, "tim", False),
+                                  (soft, "tim", True), (der, "tim", True), (der, "eve", False), (pem, "tim", True),
+                                  (pem, "eve", False), (no_list, "tim", False)):
             with Client(port, name, 4, tls={"ca_certs": str(authority.cert), **shown[name]}) as client:
                 same(client.code, 0 if taken else None, f"CONNACK for {name} at {proxy.ports.index(port)}")
         for word in ("CN=eve: revoked on 2025-01-01 12:00:00 UTC (keyCompromise), says " + url, "list.pem",
-                     "CN=tim: it names no OCSP responder, and none is set"):
+                     "CN=nob: ", f"{lists}/list.der", "CN=tim: it names no OCSP responder, and none is set"):
             check(word in proxy.program.log, f"{word!r} in {proxy.program.log}")
     finally:
         responder.terminate()

@@ -10,6 +10,7 @@ import subprocess
 from lib import check, main, response, same, seconds, skip, story, wait_until
 from lib.mosquitto import Authority, Mosquitto
 from lib.mqtt_proxy import Proxy
+from lib.program import BUILD
 from lib.websocket import Echo
 
 HERE = pathlib.Path(__file__).parent / "browser"
@@ -36,8 +37,18 @@ def _(t):
     _, proxy = guarded(t, ("mqtt", ""), ("ws", "/mqtt"))
     tcp, ws = proxy.ports
     run = subprocess.run(["node", HERE / "mqtt.mjs", f"mqtt://127.0.0.1:{tcp}", f"ws://127.0.0.1:{ws}/mqtt"], capture_output=True,
-                         text=True, timeout=seconds(10))
+                         text=True, timeout=seconds(60))
     same((run.returncode, run.stderr), (0, ""), "MQTT.js")
+
+
+@story("paho's C client with 3.1.1 and 5: every QoS, retained messages, properties, denials")
+def _(t):
+    _, proxy = guarded(t, ("mqtt", ""))
+    program = BUILD / "tests" / "functional" / "paho_client"
+    clients = [subprocess.Popen([program, f"mqtt://127.0.0.1:{proxy.port}", version], stderr=subprocess.PIPE, text=True)
+               for version in "45"]  # paho takes its time to end: both at once
+    for client in clients:
+        same((client.communicate(timeout=seconds(30))[1], client.returncode), ("", 0), "paho_client")
 
 
 @story("mosquitto_sub and mosquitto_pub with every version and QoS; what is denied they say")
