@@ -221,7 +221,7 @@ class Scripted:
 
     def __init__(self, *answers):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(seconds(20))
+        self.listener.settimeout(seconds(60))
         self.port = self.listener.getsockname()[1]
         self.heads = []
         self.thread = threading.Thread(target=self.serve, args=(answers,), daemon=True)
