@@ -161,12 +161,14 @@ def _(t):
             definitions = self.directory / "definitions.json"
             definitions.write_text(json.dumps({
                 "vhosts": [{"name": "/"}], "users": [user("server"), user("tim")],
-                "permissions": [{"user": name, "vhost": "/", **dict(zip(("configure", "write", "read"), may))} for name in ("server", "tim")]}))
+                "permissions": [{"user": name, "vhost": "/", **dict(zip(("configure", "write", "read"), may))}
+                                for name in ("server", "tim")]}))
             config = written(t, "brokers/rabbitmq.conf", ("ssl.default = 8883", f"ssl.1 = 127.0.0.1:{self.port}"),
                              ("/etc/rabbitmq/chain.pem", authority.cert), ("/etc/rabbitmq/fullchain.pem", cert),
                              ("/etc/rabbitmq/privkey.pem", key))
             self.config.write_text(config.read_text() + f"load_definitions = {definitions}\nlisteners.tcp = none\n"
-                                   "log.console = true\nlog.console.level = warning\nlog.file = false\ndisk_free_limit.absolute = 50MB\n")
+                                   "log.console = true\nlog.console.level = warning\nlog.file = false\n"
+                                   "disk_free_limit.absolute = 50MB\n")
 
         def wait_ready(self, limit=240):
             def ready():

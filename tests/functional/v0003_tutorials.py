@@ -102,7 +102,8 @@ def _(t):
     ssh = t.keep(Sshd(t.directory))
     config = t.directory / "workstation" / ".ssh" / "config"
     page = Page(t, "ssh.md", ("ssh=22", f"ssh={ssh.port}"), ("ssh gateway-oli", f"ssh -F {config} gateway-oli"),
-                ("scp ", f"scp -q -F {config} "), ("rsync -a", f"rsync -a -e 'ssh -F {config}'"), ("-l 4444", "-l 0"), (":/srv/", f":{t.directory}/"),
+                ("scp ", f"scp -q -F {config} "), ("rsync -a", f"rsync -a -e 'ssh -F {config}'"), ("-l 4444", "-l 0"),
+                (":/srv/", f":{t.directory}/"),
                 ("User oli", "\n    ".join([f"User {ssh.user('').rstrip('@')}", f"IdentityFile {ssh.directory}/user", "BatchMode yes",
                                             f"UserKnownHostsFile {t.directory}/known", "StrictHostKeyChecking accept-new",
                                             "LogLevel ERROR"])))
@@ -132,7 +133,8 @@ AWS = """#!/usr/bin/python3
 # Stands for the AWS CLI: takes the page's commands as they are, and signs as the cloud does.
 import json, pathlib, shlex, shutil, sys
 words = sys.argv[1:]
-told = dict(zip(words[2::2], words[3::2])) if "--set-as-active" not in words else dict(zip(words[3::2], words[4::2]))
+words = [word for word in words if word != "--set-as-active"]
+told = dict(zip(words[2::2], words[3::2]))
 with open("{directory}/aws.log", "a") as log:
     log.write(shlex.join(words[:2]) + "\\n")
 if words[:2] == ["iot", "create-policy"]:
@@ -182,8 +184,10 @@ def _(t):
 def names(t, page, nodes):
     """What stands for the hosts' names: ports of this machine."""
     cert, key = Authority(t.directory).sign("broker", "IP:127.0.0.1")
-    for old, new in (("/etc/nats/fullchain.pem", cert), ("/etc/nats/privkey.pem", key), ("/var/lib/mdm-tunnel", "$XDG_STATE_HOME/mdm-tunnel"),
-                     ("$n.example.com:/var/lib/", f"{t.directory}/$n/.local/state/"), ("second:", f"{t.directory}/second/"), ('"admin": "9090"', '"admin": "0"'),
+    for old, new in (("/etc/nats/fullchain.pem", cert), ("/etc/nats/privkey.pem", key),
+                     ("/var/lib/mdm-tunnel", "$XDG_STATE_HOME/mdm-tunnel"),
+                     ("$n.example.com:/var/lib/", f"{t.directory}/$n/.local/state/"), ("second:", f"{t.directory}/second/"),
+                     ('"admin": "9090"', '"admin": "0"'),
                      ('"password_file": "password"', f'"password_file": "password", "ca_cert": "{t.directory}/ca.crt"')):
         page.change(old, new)
     for node in nodes:
@@ -220,12 +224,11 @@ def settings(page, node):
     path = page.file(node)
     if "admin" in path.read_text():
         own = page.changes[f"mqtts://{node}.example.com"]
-        rules = json.loads(path.read_text())
-        urls = rules["broker"].split(",")
-        rules["broker"] = ",".join([own, *(url for url in urls if url != own)])
-        path.write_text(json.dumps(rules))
+        said = json.loads(path.read_text())
+        said["broker"] = ",".join([own, *(url for url in said["broker"].split(",") if url != own)])
+        path.write_text(json.dumps(said))
     password = path.with_name("password")
-    password.write_text("change this, too" if node == "home" or node == "second" else "change this")
+    password.write_text("change this, too" if node in ("home", "second") else "change this")
     password.chmod(0o600)
 
 

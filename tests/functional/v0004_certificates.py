@@ -69,8 +69,9 @@ class Acme:
 
 
 def run(t, command, **environment):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds(120), check=False, cwd=t.directory,
-                          env={**os.environ, "HOME": str(t.directory), **{name: str(value) for name, value in environment.items()}})
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds(120), check=False,
+                          cwd=t.directory, env={**os.environ, "HOME": str(t.directory),
+                                                **{name: str(value) for name, value in environment.items()}})
     same(done.returncode, 0, f"{command[0]}: {done.stdout}{done.stderr}")
 
 
