@@ -310,7 +310,7 @@ void link_mqtt_attach(struct link_mqtt *l, struct paho *p, int fd)
 {
     struct event_base *events = worker_events(l->base.worker);
     size_t overhead = MQTT_TOPIC_MAX + PACKET_OVERHEAD;
-    size_t packet_max = paho_packet_max(p) > overhead ? paho_packet_max(p) - overhead : 0;
+    size_t said = paho_limits(p)->packet_max, packet_max = said > overhead ? said - overhead : 0;
     l->paho = p;
     l->fd = fd;
     l->room = 0;

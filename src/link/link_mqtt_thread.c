@@ -86,7 +86,7 @@ static void connect_silent(struct link_mqtt *l, const struct addrinfo *address, 
 {
     const struct paho_config config = connect_config(l);
     char why[LINK_PROBE_WHY];
-    l->reluctant = link_probe(&config, address->ai_addr, address->ai_addrlen, why);
+    l->reluctant = link_probe(&config, address->ai_addr, address->ai_addrlen, NULL, why);
     l->version = l->reluctant ? version_other(l->version) : PAHO_MQTT_5;
     if (!l->reluctant)
         attempt_why(a, why);

@@ -28,7 +28,7 @@ struct paho {
     OBJECT_MAGIC;
     MQTTClient handle;
     enum paho_version version;
-    size_t packet_max;
+    struct paho_limits limits;
 };
 
 __attribute__((format(printf, 2, 3))) static void error_set(struct paho_error *err, const char *format, ...)
@@ -117,6 +117,12 @@ static bool refusal_is_version(int code)
     return code == 1 || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION;
 }
 
+/* False when it was said to be so. */
+static bool is_available(MQTTProperties *said, enum MQTTPropertyCodes what)
+{
+    return !MQTTProperties_hasProperty(said, what) || MQTTProperties_getNumericValue(said, what) != 0;
+}
+
 static int paho_connect_5(struct paho *p, MQTTClient_connectOptions *options, size_t max_payload)
 {
     MQTTProperties properties = MQTTProperties_initializer;
@@ -128,7 +134,9 @@ static int paho_connect_5(struct paho *p, MQTTClient_connectOptions *options, si
     if (answer.properties != NULL) {
         int max = MQTTProperties_getNumericValue(answer.properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE);
         if (max > 0)
-            p->packet_max = (size_t)max;
+            p->limits.packet_max = (size_t)max;
+        p->limits.retain = is_available(answer.properties, MQTTPROPERTY_CODE_RETAIN_AVAILABLE);
+        p->limits.wildcards = is_available(answer.properties, MQTTPROPERTY_CODE_WILDCARD_SUBSCRIPTION_AVAILABLE);
     }
     MQTTResponse_free(answer);
     MQTTProperties_free(&properties);
@@ -188,7 +196,7 @@ struct paho *paho_connect(const struct paho_config *config, enum paho_version ve
         return NULL;
     }
     p->version = version;
-    p->packet_max = SIZE_MAX;
+    p->limits = (struct paho_limits){.packet_max = SIZE_MAX, .retain = true, .wildcards = true};
     int rc = paho_handle_create(p, config, address, address_len);
     if (rc != MQTTCLIENT_SUCCESS) {
         error_set(err, "cannot make an MQTT client (%d)", rc);
@@ -332,7 +340,7 @@ void paho_settle(struct paho *p, unsigned timeout_ms)
     }
 }
 
-size_t paho_packet_max(const struct paho *p) { return p->packet_max; }
+const struct paho_limits *paho_limits(const struct paho *p) { return &p->limits; }
 
 void paho_free(struct paho **p)
 {

@@ -78,8 +78,12 @@ enum paho_got { PAHO_NOTHING, PAHO_MESSAGE, PAHO_LOST };
  */
 enum paho_got paho_receive(struct paho *p, struct paho_message *out);
 void paho_message_done(struct paho_message *m);
-/* The largest packet that the broker takes (MQTT 5 3.2.2.3.6); SIZE_MAX when it did not say. */
-size_t paho_packet_max(const struct paho *p);
+/* What the broker has said of itself (MQTT 5 3.2.2.3). */
+struct paho_limits {
+    size_t packet_max; /* the largest packet that it takes; SIZE_MAX when it did not say */
+    bool retain, wildcards; /* it has retained messages, subscriptions with wildcards; true when it did not say */
+};
+const struct paho_limits *paho_limits(const struct paho *p);
 
 /* "127.0.0.1:8001", "[::1]:8001" */
 void paho_address_text(const struct sockaddr *address, socklen_t len, char *out, size_t size);

@@ -12,7 +12,6 @@
 
 #include "link/proxy.h"
 #include "link/socket.h"
-#include "tls/probe.h"
 
 #define STEP_MS 2000 /* for each answer */
 #define HEARD_MAX 512
@@ -112,15 +111,15 @@ static bool through_proxy(int fd, const struct paho_config *c, char why[static L
 }
 
 static bool through_tls(int fd, const struct paho_config *c, const char *say, char heard[static HEARD_MAX],
-                        char why[static LINK_PROBE_WHY])
+                        struct tls_probe_seen *seen, char why[static LINK_PROBE_WHY])
 {
     const struct tls_probe p = {.host = c->host, .ca_file = c->ca_file, .cert_file = c->cert_file, .key_file = c->key_file,
                                 .alpn = c->alpn};
 
-    return tls_probe(fd, &p, say, heard, HEARD_MAX, why, LINK_PROBE_WHY);
+    return tls_probe(fd, &p, say, heard, HEARD_MAX, seen, why, LINK_PROBE_WHY);
 }
 
-static bool probe_steps(int fd, const struct paho_config *c, char why[static LINK_PROBE_WHY])
+static bool probe_steps(int fd, const struct paho_config *c, struct tls_probe_seen *seen, char why[static LINK_PROBE_WHY])
 {
     char asked[ASKED_MAX], heard[HEARD_MAX] = "";
 
@@ -128,14 +127,15 @@ static bool probe_steps(int fd, const struct paho_config *c, char why[static LIN
         return false;
     if (c->path != NULL)
         upgrade_write(c, asked);
-    if (c->tls && !through_tls(fd, c, c->path != NULL ? asked : NULL, heard, why))
+    if (c->tls && !through_tls(fd, c, c->path != NULL ? asked : NULL, heard, seen, why))
         return false;
     if (!c->tls && c->path != NULL)
         plain_ask(fd, asked, heard);
     return c->path == NULL || status_is(heard, 101, "the WebSocket is answered with", why);
 }
 
-bool link_probe(const struct paho_config *config, const struct sockaddr *address, socklen_t len, char why[static LINK_PROBE_WHY])
+bool link_probe(const struct paho_config *config, const struct sockaddr *address, socklen_t len, struct tls_probe_seen *seen,
+                char why[static LINK_PROBE_WHY])
 {
     static const struct timeval step = {.tv_sec = STEP_MS / 1000};
     int fd = socket_dial(address, len, STEP_MS);
@@ -147,7 +147,7 @@ bool link_probe(const struct paho_config *config, const struct sockaddr *address
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &step, sizeof(step));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &step, sizeof(step));
-    bool good = probe_steps(fd, config, why);
+    bool good = probe_steps(fd, config, seen, why);
     close(fd);
     return good;
 }

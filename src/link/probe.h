@@ -9,14 +9,16 @@
 #include <stdbool.h>
 
 #include "link/paho.h"
+#include "tls/probe.h"
 
 #define LINK_PROBE_WHY 96
 
 /*
  * `address`: of the broker, or of the proxy on the way to it. True: no step has failed. False and `why`: "connection
  * refused", "the proxy answers 407 Proxy Authentication Required", "certificate verify failed: self-signed certificate", "the
- * WebSocket is answered with 404 Not Found".
+ * WebSocket is answered with 404 Not Found". `seen`: of TLS; NULL: not wanted.
  */
-bool link_probe(const struct paho_config *config, const struct sockaddr *address, socklen_t len, char why[static LINK_PROBE_WHY]);
+bool link_probe(const struct paho_config *config, const struct sockaddr *address, socklen_t len, struct tls_probe_seen *seen,
+                char why[static LINK_PROBE_WHY]);
 
 #endif

@@ -29,14 +29,15 @@ void way_fill_hub(const struct way *w, struct hub_config *out)
     out->asks = foreign && out->guest;
 }
 
-bool way_make_link(const struct way *w, struct hub *h, const char *instance)
+/* `own` is the URL of the server's own broker, where that is meant. */
+static void mqtt_fill(const struct way *w, const char *instance, struct link_url *own, struct link_mqtt_config *out)
 {
     const struct broker_settings *b = w->broker;
     bool foreign = w->brokers != NULL;
-    struct link_url own = {.port = w->port};
-    struct link_config link;
-    struct link_mqtt_config mqtt = {
-        .urls = foreign ? w->brokers->list : &own,
+    *own = (struct link_url){.port = w->port};
+    snprintf(own->host, sizeof(own->host), "%s", w->host != NULL ? w->host : "");
+    *out = (struct link_mqtt_config){
+        .urls = foreign ? w->brokers->list : own,
         .url_count = foreign ? w->brokers->count : 1,
         .client_id = instance,
         .username = b->username,
@@ -46,13 +47,29 @@ bool way_make_link(const struct way *w, struct hub *h, const char *instance)
         .max_attempts = w->max_attempts,
         .max_payload = foreign ? b->max_payload : ENVELOPE_MAX_EMBEDDED,
     };
-    snprintf(own.host, sizeof(own.host), "%s", w->host != NULL ? w->host : "");
     if (foreign) {
-        mqtt.ca_file = b->ca_cert;
-        mqtt.cert_file = b->client_cert;
-        mqtt.key_file = b->private_key;
-        mqtt.alpn = b->alpn;
+        out->ca_file = b->ca_cert;
+        out->cert_file = b->client_cert;
+        out->key_file = b->private_key;
+        out->alpn = b->alpn;
     }
+}
+
+void way_checkup(const struct way *w, const char *instance, link_checkup_fn *say, void *ctx)
+{
+    struct link_mqtt_config mqtt;
+    struct link_url own;
+    mqtt_fill(w, instance, &own, &mqtt);
+    for (unsigned i = 0; i < mqtt.url_count; i++)
+        link_checkup(&mqtt, i, say, ctx);
+}
+
+bool way_make_link(const struct way *w, struct hub *h, const char *instance)
+{
+    struct link_config link;
+    struct link_mqtt_config mqtt;
+    struct link_url own;
+    mqtt_fill(w, instance, &own, &mqtt);
     hub_link_config(h, 0, &link);
     struct link *l = link_mqtt_create(&link, &mqtt);
     if (l != NULL)

@@ -7,6 +7,7 @@
 #define RELAY_WAY_H
 
 #include "config/broker_settings.h"
+#include "link/checkup.h"
 #include "link/proxy.h"
 #include "link/url.h"
 #include "peer/hub.h"
@@ -26,6 +27,8 @@ const char *way_host(const struct way *w);
 uint16_t way_port(const struct way *w);
 /* Prefix, envelopes, windows, times: what the way says; the rest of `out` stays. */
 void way_fill_hub(const struct way *w, struct hub_config *out);
+/* The way is gone step by step, to each broker, and what is found is said. Blocks for some seconds a broker; without workers. */
+void way_checkup(const struct way *w, const char *instance, link_checkup_fn *say, void *ctx);
 /* A link on the hub's worker 0. False without memory. */
 bool way_make_link(const struct way *w, struct hub *h, const char *instance);
 

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static bool files_load(SSL_CTX *context, const struct tls_probe *p)
 {
@@ -73,7 +74,21 @@ static bool talk(SSL *ssl, const char *say, char *heard, size_t size, char *why,
     return false;
 }
 
-bool tls_probe(int fd, const struct tls_probe *p, const char *say, char *heard, size_t heard_size, char *why, size_t why_size)
+static void look(SSL *ssl, struct tls_probe_seen *out)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(ssl);
+    struct tm tm;
+
+    *out = (struct tls_probe_seen){.version = ""};
+    if (certificate == NULL)
+        return;
+    snprintf(out->version, sizeof(out->version), "%s", SSL_get_version(ssl));
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
+        out->expires_s = timegm(&tm);
+}
+
+bool tls_probe(int fd, const struct tls_probe *p, const char *say, char *heard, size_t heard_size, struct tls_probe_seen *seen, char *why,
+               size_t why_size)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL *ssl = context != NULL && files_load(context, p) ? SSL_new(context) : NULL;
@@ -85,6 +100,8 @@ bool tls_probe(int fd, const struct tls_probe *p, const char *say, char *heard, 
         SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
         errno = 0;
         good = talk(ssl, say, heard, heard_size, why, why_size);
+        if (seen != NULL)
+            look(ssl, seen);
     } else {
         failure_text(NULL, 0, why, why_size);
     }
