@@ -438,6 +438,11 @@
 #define FILES_LISTED_MAX 10000
 #define FILES_LIST_BYTES_MAX (16 * MIB)
 
+/* -- QR codes ------------------------------------------------------------------------------------------------------- */
+
+/* A code as text: 177 modules and the margin, two characters each, with colours; PUBLIC_URL_MAX bytes need a third of that. */
+#define QR_TEXT_MAX (512 * KIB)
+
 /* -- control socket ------------------------------------------------------------------------------------------------ */
 
 /* A line that is asked: a word or two. */

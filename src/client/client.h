@@ -12,11 +12,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/pulse.h"
 #include "client/audit.h"
 #include "client/catalog.h"
 #include "client/gate.h"
+#include "client/publicity.h"
 #include "relay/trust.h"
 #include "relay/way.h"
 
@@ -67,6 +69,28 @@ void client_pulse(const struct client *c, struct pulse *out);
 bool client_gave_up(const struct client *c);
 /* And why there was no connection in the end; "" where that was not the reason. Once it has given up. */
 const char *client_last_why(const struct client *c);
+/* How it is, for people. */
+#define CLIENT_LOOK_SERVICES_MAX 16
+struct client_look {
+    bool connected;
+    time_t since_s;     /* connected, or not */
+    unsigned reconnects;
+    char about[160];    /* where it is connected to, or why it is not */
+    unsigned sessions;  /* with servers */
+    bool encrypted, away; /* the first one: away: the way to it is lost for now */
+    uint64_t round_trip_us; /* 0: not known */
+    unsigned connections; /* to local services */
+    uint64_t streams, refused, sent, received; /* in all; bytes of streams */
+    unsigned services;  /* of which the first ones follow */
+    struct client_look_service {
+        char name[NAME_MAX_BYTES + 1], target[256], url[PUBLIC_URL_MAX]; /* "": none */
+    } service[CLIENT_LOOK_SERVICES_MAX];
+    char public_host[PUBLIC_HOST_MAX + 1]; /* where the server's visitors of HTTP come; "" and port 0: it has not said */
+    uint16_t public_port;
+    bool public_tls;
+};
+/* Asks worker 0 and waits for `limit_us` at most. False: there was no answer. */
+bool client_look(struct client *c, struct client_look *out, uint64_t limit_us);
 /* Why there is no session with the server although it can be reached; NULL: no such reason. */
 const struct error *client_refused(const struct client *c);
 

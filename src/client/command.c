@@ -3,12 +3,14 @@
 #include "client/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/control_socket.h"
 #include "base/log.h"
 #include "client/client.h"
+#include "client/doctor.h"
 #include "client/keys.h"
 #include "config/state.h"
 
@@ -20,11 +22,11 @@ static int fail(int status, const struct config_error *err)
     return status;
 }
 
-static int fingerprint_run(struct options *o, char *const *arguments)
+static int fingerprint_run(struct options *o, char *const *arguments, int given)
 {
     struct config_error err;
     char text[FINGERPRINT_TEXT_BYTES + 1];
-    (void)arguments;
+    (void)arguments, (void)given;
     struct trust *trust = keys_trust(o, &err);
     if (trust == NULL)
         return fail(EXIT_FAILED, &err);
@@ -49,13 +51,13 @@ static void json_print(void *ctx, const char *answer)
     fputs(answer, stdout);
 }
 
-static int status_run(struct options *o, char *const *arguments)
+static int status_run(struct options *o, char *const *arguments, int given)
 {
     struct config_error err;
     struct state *state;
     const char *why;
     bool first = true;
-    (void)arguments;
+    (void)arguments, (void)given;
     if (state_open(o->state_dir, &state, &err) != 0)
         return fail(EXIT_FAILED, &err);
     const char *directory = state_directory(state);
@@ -96,8 +98,9 @@ static bool settings_valid(char *file, struct config_error *err)
 }
 
 /* A file whose names mean something in both ways is right when it is right in one. */
-static int check_run(struct options *o, char *const *arguments)
+static int check_run(struct options *o, char *const *arguments, int given)
 {
+    (void)given;
     struct config_error err, ignored;
     char *file = arguments[0];
     bool valid = settings_recognise(&options_table, file) ? settings_valid(file, &err) || services_valid(o, file, &ignored)
@@ -109,13 +112,14 @@ static int check_run(struct options *o, char *const *arguments)
 
 static const struct command {
     const char *word;
-    int arguments;
+    int arguments, most; /* at least, at most */
     const char *usage;
-    int (*run)(struct options *o, char *const *arguments);
+    int (*run)(struct options *o, char *const *arguments, int given);
 } commands[] = {
-    {"fingerprint", 0, "fingerprint", fingerprint_run},
-    {"status", 0, "[--json] status", status_run},
-    {"check", 1, "check FILE", check_run},
+    {"fingerprint", 0, 0, "fingerprint", fingerprint_run},
+    {"status", 0, 0, "[--json] status", status_run},
+    {"check", 1, 1, "check FILE", check_run},
+    {"doctor", 0, INT_MAX, "[--json] doctor [NAME=TARGET ...]", doctor_run},
 };
 
 static const struct command *command_find(const char *word)
@@ -132,8 +136,8 @@ int command_run(struct options *o, char *const *words, int count)
 {
     const struct command *c = command_find(words[0]);
     struct config_error err;
-    if (count - 1 == c->arguments)
-        return c->run(o, words + 1);
+    if (count - 1 >= c->arguments && count - 1 <= c->most)
+        return c->run(o, words + 1, count - 1);
     config_error_set(&err, "usage: " PROGRAM " %s", c->usage);
     return fail(EXIT_USAGE, &err);
 }

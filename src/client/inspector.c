@@ -128,7 +128,7 @@ struct inspector *inspector_create(const struct inspector_config *config, struct
     }
     i->api = (struct inspect_api){
         .book = i->book, .client = config->client, .reveal = config->secrets, .resend = on_resend, .ctx = i};
-    if (!address_read(config->at, &i->address, err) || !web_make(i, config->at, err))
+    if (config->at != NULL && (!address_read(config->at, &i->address, err) || !web_make(i, config->at, err)))
         inspector_free(&i);
     return i;
 }
@@ -138,13 +138,14 @@ int inspector_start(struct inspector *i, struct crew *crew, struct client_shard 
     CHECK_OBJECT(i, INSPECTOR_MAGIC);
     i->crew = crew;
     i->shard = shard;
-    return web_start(i->web);
+    return i->web != NULL ? web_start(i->web) : 0;
 }
 
 void inspector_stop(struct inspector *i)
 {
     CHECK_OBJECT(i, INSPECTOR_MAGIC);
-    web_stop(i->web);
+    if (i->web != NULL)
+        web_stop(i->web);
 }
 
 void inspector_free(struct inspector **ip)
@@ -153,7 +154,8 @@ void inspector_free(struct inspector **ip)
     if (*ip == NULL)
         return;
     TAKE_OBJECT(i, ip, INSPECTOR_MAGIC);
-    web_free(&i->web);
+    if (i->web != NULL)
+        web_free(&i->web);
     book_free(&i->book);
     FREE_OBJECT(i);
 }
@@ -161,6 +163,9 @@ void inspector_free(struct inspector **ip)
 void inspector_url(const struct inspector *i, char out[static INSPECTOR_URL_BYTES])
 {
     char host[INET6_ADDRSTRLEN] = "";
+    out[0] = '\0';
+    if (i->web == NULL)
+        return;
     bool v6 = i->address.at.any.sa_family == AF_INET6;
     inet_ntop(i->address.at.any.sa_family, v6 ? (const void *)&i->address.at.v6.sin6_addr : (const void *)&i->address.at.v4.sin_addr,
               host, sizeof(host));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inspector: the book of what passes, its page and interface (inspect/api.h), and the way to send a request again. It is there only
- * where it was asked for; else nothing of it costs anything.
+ * Inspector: the book of what passes, its page and interface (inspect/api.h), and the way to send a request again; without a page for
+ * the live screen (client/tui.h). It is there only where it was asked for; else nothing of it costs anything.
  *
  *     create (the port is open) -> start (with a client) -> stop (before the client ends) -> free
  */
@@ -16,7 +16,7 @@
 struct inspector;
 
 struct inspector_config {
-    const char *at; /* PORT, ADDRESS:PORT: an address of this machine alone */
+    const char *at; /* PORT, ADDRESS:PORT: an address of this machine alone; NULL: no page */
     const char *client; /* its id; outlives the inspector */
     bool secrets;       /* values of secret fields are shown */
 };
@@ -29,7 +29,7 @@ struct inspector *inspector_create(const struct inspector_config *config, struct
 int inspector_start(struct inspector *i, struct crew *crew, struct client_shard *shard);
 void inspector_stop(struct inspector *i);
 void inspector_free(struct inspector **i);
-/* "http://127.0.0.1:4040/", with the port as it is bound. */
+/* "http://127.0.0.1:4040/", with the port as it is bound; "": no page. */
 #define INSPECTOR_URL_BYTES 80
 void inspector_url(const struct inspector *i, char out[static INSPECTOR_URL_BYTES]);
 

@@ -57,6 +57,11 @@ static const struct setting rows[] = {
      .help = "a page that shows the requests as they pass, at http://127.0.0.1:PORT/ (without PORT: 4040)"},
     {.name = "inspect-secrets", .kind = SETTING_FLAG, .offset = AT(inspect_secrets),
      .help = "the page and its exports show Authorization, cookies and the like at once"},
+    {.name = "tui", .kind = SETTING_FLAG, .offset = AT(tui),
+     .help = "a live screen, as with -v alone at a terminal; elsewhere lines, as -v"},
+    {.name = "qr", .kind = SETTING_FLAG, .offset = AT(qr), .help = "http, tcp, file: the URL as a QR code, too"},
+    {.name = "dot-files", .kind = SETTING_FLAG, .offset = AT(dot_files),
+     .help = "file: names that begin with a dot are served, too"},
     {.name = "no-encryption", .kind = SETTING_FLAG, .offset = AT(no_encryption),
      .help = "do not encrypt; the server has to say the same"},
     WAY_GRACE_SETTING(AT(way.grace_us)),
@@ -68,7 +73,7 @@ static const struct setting rows[] = {
     MQTUNNEL_SETTINGS(struct options, way.broker),
     {.name = "settings", .kind = SETTING_FILE, .offset = AT(settings_file), .argument = "FILE",
      .help = "settings file (JSON), read before the command line is applied"},
-    {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status: one JSON object a line"},
+    {.name = "json", .kind = SETTING_FLAG, .offset = AT(json), .help = "status, doctor: one JSON object a line"},
     LOG_SETTINGS(struct options, log, true),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this"},
@@ -82,7 +87,8 @@ const struct settings_table options_table = {
                "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
                "http, tcp, file (of a folder): one service (NAME: web), whose URL is printed when visitors can come.\n"
                "Commands: fingerprint (of this client's key) | status (of the running client) |\n"
-               "          check FILE (of services or settings)",
+               "          check FILE (of services or settings) |\n"
+               "          doctor [NAME=TARGET ...] (would it work, and what to do)",
     .rows = rows,
     .positionals = true,
 };
@@ -120,9 +126,24 @@ static bool keys_fit(const struct options *o, struct config_error *err)
     return false;
 }
 
+/* Where there is no terminal lines are what is left of the screen. */
+void options_imply(struct options *o)
+{
+    o->log.verbose |= o->tui;
+}
+
+bool options_tui(const struct options *o)
+{
+    return o->tui || (o->log.verbose && o->log.where == NULL && o->log.level == NULL && !o->qr);
+}
+
 int options_finish(struct options *o, struct config_error *err)
 {
     char device[LABEL_BYTES + 1];
+    if (o->tui && o->qr) {
+        config_error_set(err, "tui, qr: give one of them");
+        return EXIT_USAGE;
+    }
     if (o->inspect != NULL && !inspector_may_listen(o->inspect, err))
         return EXIT_USAGE;
     if (!keys_fit(o, err) || !list_fits("allow-ports", o->allow_ports, err) || !list_fits("allow-listen", o->allow_listen, err) ||
@@ -141,6 +162,7 @@ bool options_reload(struct options *o, char *later, size_t size, struct config_e
     enum log_level level;
     if (settings_read_again(&options_table, o->argc, o->argv, &fresh, err) != SETTINGS_RUN)
         return false;
+    options_imply(&fresh);
     if (fresh.services_file == NULL && o->services_file != NULL)
         fresh.services_file = strdup(o->services_file); /* options_services() has found it */
     bool valid = options_finish(&fresh, err) == 0 && log_settings_check(&fresh.log, LOG_LEVEL_NONE, &level, err);
@@ -179,7 +201,7 @@ static const struct service_word *service_word_find(const char *text)
 /* A folder is served behind a socket, which is the target then. */
 static bool folder_serve(struct options *o, const char *folder, struct text *target, struct config_error *err)
 {
-    o->files = files_create(folder, err->text, sizeof(err->text));
+    o->files = files_create(folder, o->dot_files, err->text, sizeof(err->text));
     if (o->files == NULL)
         return false;
     text_add_json(target, "unix:");
@@ -238,6 +260,10 @@ int options_services(struct options *o, char *const *positionals, int count, str
     if (count > 0 && service_word_find(positionals[0]) != NULL) {
         o->announced = true;
         return services_from_words(o, positionals, count, out, err);
+    }
+    if (o->qr) {
+        config_error_set(err, "qr: there is one URL to show with http, tcp or file only");
+        return EXIT_USAGE;
     }
     if (count > 0)
         return services_from_arguments(positionals, count, out, err);

@@ -28,6 +28,9 @@ struct options {
     char *audit;                      /* as audit_create() takes it */
     char *inspect;                    /* where the inspector listens; NULL: there is none */
     bool inspect_secrets;
+    bool tui;       /* a live screen, where there is a terminal */
+    bool qr;        /* the URL is shown as a QR code, too */
+    bool dot_files; /* are served with a folder */
     bool no_encryption;
     uint64_t drain_us;
     unsigned workers;
@@ -45,9 +48,14 @@ extern const struct settings_table options_table;
 /* How the program ends: what went wrong while it ran, and what was wrong with how it was called. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* After the settings were read: whether they fit together, and where the client connects to: the broker's URL, or host and
+/* What settings mean for others: before they are used, each time they were read. */
+void options_imply(struct options *o);
+/* After that: whether they fit together, and where the client connects to: the broker's URL, or host and
  * port. 0, or EXIT_USAGE and *err. */
 int options_finish(struct options *o, struct config_error *err);
+
+/* Whether a live screen is wanted: that was said, or -v and nothing of a log or a QR code, which want lines. */
+bool options_tui(const struct options *o);
 
 /*
  * The settings file is read again: what reloads is taken into *o, `later` gets the names of what has changed and does not. False and

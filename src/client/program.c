@@ -21,6 +21,7 @@
 #include "client/inspector.h"
 #include "client/keys.h"
 #include "client/options.h"
+#include "client/tui.h"
 #include "config/state.h"
 #include "files/files.h"
 #include "relay/crew.h"
@@ -35,6 +36,7 @@ struct wait {
     struct client *client;
     struct options *options;
     struct audit *audit; /* NULL: none */
+    struct tui *tui;     /* NULL: none */
     const char *id;
     int signals;          /* a signalfd(2) */
     struct pulse pulse;
@@ -48,6 +50,8 @@ static bool is_draining(const struct wait *w) { return w->deadline_us != CLOCK_N
 static int wait_milliseconds(const struct wait *w)
 {
     uint64_t now_us = clock_now_us(), at_us = w->deadline_us < w->pulse_us ? w->deadline_us : w->pulse_us;
+    if (w->tui != NULL && tui_due_us(w->tui) < at_us)
+        at_us = tui_due_us(w->tui);
     if (at_us == CLOCK_NEVER)
         return -1;
     return now_us >= at_us ? 0 : (int)((at_us - now_us + US_PER_MS - 1) / US_PER_MS);
@@ -110,10 +114,19 @@ static void take_signal(struct wait *w)
         reload(w);
     else if (info.ssi_signo == SIGUSR1)
         return;
-    else if (is_draining(w))
+    else if (is_draining(w)) {
+        tui_close(&w->tui);
         _exit(EXIT_FAILED);
-    else
+    } else
         drain(w);
+}
+
+static void work_screen(struct wait *w)
+{
+    if (!tui_work(w->tui) && !is_draining(w))
+        drain(w);
+    if (clock_now_us() >= tui_due_us(w->tui))
+        tui_draw(w->tui);
 }
 
 static void take_news(const struct wait *w)
@@ -142,14 +155,18 @@ static void say_gave_up(const struct options *o, const char *why)
 /* Returns the exit status. */
 static int wait_for_end(struct wait *w)
 {
-    struct pollfd polled[] = {{.fd = w->signals, .events = POLLIN}, {.fd = client_news(w->client), .events = POLLIN}};
+    struct pollfd polled[] = {{.fd = w->signals, .events = POLLIN},
+                              {.fd = client_news(w->client), .events = POLLIN},
+                              {.fd = w->tui != NULL ? tui_fd(w->tui) : -1, .events = POLLIN}};
     for (;;) {
-        if (poll(polled, 2, wait_milliseconds(w)) < 0 && errno != EINTR)
+        if (poll(polled, 3, wait_milliseconds(w)) < 0 && errno != EINTR)
             return EXIT_FAILED;
         if (polled[0].revents != 0)
             take_signal(w);
         if (polled[1].revents != 0)
             take_news(w);
+        if (w->tui != NULL)
+            work_screen(w);
         feel_pulse(w);
         say_ready(w);
         if (is_draining(w) && (client_streams(w->client) == 0 || clock_now_us() >= w->deadline_us))
@@ -164,12 +181,15 @@ static int wait_for_end(struct wait *w)
 
 /* -- running ------------------------------------------------------------------------------------------------------- */
 
-static int run(const struct client_config *config, struct options *o)
+/* Takes the screen over; NULL: there is none. */
+static int run(const struct client_config *config, struct options *o, struct tui *tui)
 {
-    struct wait w = {.options = o, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .pulse_us = CLOCK_NEVER, .signals = crew_signals_open()};
+    char page[INSPECTOR_URL_BYTES] = "";
+    struct wait w = {.options = o, .tui = tui, .audit = config->audit, .id = config->id, .deadline_us = CLOCK_NEVER, .pulse_us = CLOCK_NEVER, .signals = crew_signals_open()};
     struct config_error err;
     if (w.signals < 0) {
         log_fatal(PROGRAM, "cannot take signals: %s", strerror(errno));
+        tui_close(&w.tui);
         return EXIT_FAILED;
     }
     errno = 0;
@@ -177,6 +197,7 @@ static int run(const struct client_config *config, struct options *o)
     w.client = client_create(config, &err);
     if (w.client == NULL) {
         log_fatal(PROGRAM, "%s", err.text);
+        tui_close(&w.tui);
         close(w.signals);
         return EXIT_FAILED;
     }
@@ -187,11 +208,17 @@ static int run(const struct client_config *config, struct options *o)
     if (error != 0)
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
     else {
+        if (config->inspector != NULL)
+            inspector_url(config->inspector, page);
+        if (w.tui != NULL)
+            tui_show(w.tui, w.client, inspector_book(config->inspector), page);
         client_pulse(w.client, &w.pulse);
         w.pulse_us = notify_alive_us() == CLOCK_NEVER ? CLOCK_NEVER : 0;
         status = wait_for_end(&w);
+        tui_close(&w.tui); /* who waits for the end sees the shell's lines again */
         client_end(w.client);
     }
+    tui_close(&w.tui);
     client_free(&w.client);
     notify_close();
     close(w.signals);
@@ -215,14 +242,14 @@ static int instance_make(const struct options *o, struct state **state, char out
     return state_open(o->state_dir, state, &why) == 0 ? instance_claim(*state, out) : instance_create(out);
 }
 
-/* In *out, NULL without --inspect. */
-static bool inspector_make(const struct options *o, const char *id, struct inspector **out)
+/* In *out, NULL when neither --inspect nor the screen wants it. */
+static bool inspector_make(const struct options *o, const char *id, bool screen, struct inspector **out)
 {
     const struct inspector_config config = {.at = o->inspect, .client = id, .secrets = o->inspect_secrets};
     struct config_error err;
     char url[INSPECTOR_URL_BYTES];
     *out = NULL;
-    if (o->inspect == NULL)
+    if (o->inspect == NULL && !screen)
         return true;
     *out = inspector_create(&config, &err);
     if (*out == NULL) {
@@ -230,7 +257,8 @@ static bool inspector_make(const struct options *o, const char *id, struct inspe
         return false;
     }
     inspector_url(*out, url);
-    log_info(id, "requests are shown at %s", url);
+    if (url[0] != '\0')
+        log_info(id, "requests are shown at %s", url);
     return true;
 }
 
@@ -238,17 +266,20 @@ static int run_services(struct options *o, const char *id, struct services *serv
 {
     char instance[INSTANCE_TEXT_BYTES + 1];
     struct state *state = NULL;
-    struct announce announce = {.last = ""};
+    struct tui *tui = options_tui(o) && tui_possible() ? tui_open(id) : NULL;
+    struct announce announce = {.silent = tui != NULL, .qr = o->qr};
     struct inspector *inspector;
     struct catalog *catalog = catalog_create(services);
     int error = catalog == NULL ? ENOMEM : instance_make(o, &state, instance);
     if (error != 0) {
         log_fatal(PROGRAM, "cannot start: %s", strerror(error));
+        tui_close(&tui);
         catalog_unref(catalog);
         state_free(&state);
         return EXIT_FAILED;
     }
-    if (!inspector_make(o, id, &inspector)) {
+    if (!inspector_make(o, id, tui != NULL, &inspector)) {
+        tui_close(&tui);
         catalog_unref(catalog);
         state_free(&state);
         return EXIT_FAILED;
@@ -271,7 +302,7 @@ static int run_services(struct options *o, const char *id, struct services *serv
         .announce_ctx = &announce,
         .directory = state != NULL ? state_directory(state) : NULL,
     };
-    int status = run(&config, o);
+    int status = run(&config, o, tui);
     inspector_free(&inspector);
     catalog_unref(catalog);
     state_free(&state);
@@ -309,6 +340,7 @@ static int run_options(struct options *o, char *const *positionals, int count)
     char *id = NULL;
     if (command_is(positionals, count))
         return command_run(o, positionals, count);
+    options_imply(o);
     int log = log_settings_open(&o->log, PROGRAM, LOG_LEVEL_NONE, &err);
     process_raise_descriptor_limit();
     int status = log == 0 ? options_finish(o, &err) : log == LOG_SETTINGS_WRONG ? EXIT_USAGE : EXIT_FAILED;

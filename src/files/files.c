@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <strings.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/object.h"
+#include "files/etag.h"
+#include "files/hideout.h"
 #include "files/listing.h"
 #include "files/range.h"
 #include "files/type.h"
@@ -27,9 +28,9 @@
 struct files {
     OBJECT_MAGIC;
     int root;
+    bool dot_files; /* are served */
     struct MHD_Daemon *daemon;
-    char directory[64]; /* the socket's; "": not made yet */
-    struct sockaddr_un address;
+    struct hideout hideout; /* where its socket is */
 };
 
 /* -- answers ------------------------------------------------------------------------------------------------------- */
@@ -70,15 +71,31 @@ struct look {
     char etag[64], date[32];
 };
 
-static bool etag_listed(const char *list, const char *etag) { return strcmp(list, "*") == 0 || strstr(list, etag) != NULL; }
+struct etag_question {
+    const char *etag;
+    bool asked, listed; /* there is a field If-None-Match; one has the tag */
+};
+
+static enum MHD_Result on_field(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct etag_question *q = ctx;
+    (void)kind;
+    if (strcasecmp(name, "If-None-Match") == 0) {
+        q->asked = true;
+        q->listed |= value != NULL && etag_listed(value, q->etag);
+    }
+    return MHD_YES;
+}
 
 /* RFC 9110 13.2.2 */
 static bool is_unchanged(struct MHD_Connection *c, const struct look *l)
 {
-    const char *none = field(c, "If-None-Match"), *since = field(c, "If-Modified-Since");
+    const char *since = field(c, "If-Modified-Since");
+    struct etag_question q = {.etag = l->etag};
     time_t at;
-    if (none != NULL)
-        return etag_listed(none, l->etag);
+    MHD_get_connection_values(c, MHD_HEADER_KIND, on_field, &q);
+    if (q.asked)
+        return q.listed;
     return since != NULL && http_date_parse(since, &at) && l->st.st_mtime <= at;
 }
 
@@ -158,7 +175,7 @@ static enum MHD_Result folder_answer(struct files *f, struct MHD_Connection *c, 
         close(page);
     struct text out;
     text_init(&out, FILES_LIST_BYTES_MAX);
-    if (!listing_write(f->root, path, fd, &out) || out.failed) {
+    if (!listing_write(f->root, path, fd, f->dot_files, &out) || out.failed) {
         text_done(&out);
         return say_error(c, ENOMEM);
     }
@@ -184,7 +201,16 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *c)
     return strstr(target, "%00") != NULL ? &target_cut : &target_plain;
 }
 
-static bool is_hidden(const char *path) { return path[0] == '.' || strstr(path, "/.") != NULL; }
+/* Whether a part of the path begins with a dot; "." and ".." are no files' names in any case. */
+static bool is_hidden(const char *path, bool dot_files)
+{
+    for (size_t len; *path != '\0'; path += len + (path[len] == '/')) {
+        len = strcspn(path, "/");
+        if (path[0] == '.' && (!dot_files || len == 1 || (len == 2 && path[1] == '.')))
+            return true;
+    }
+    return false;
+}
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *method, const char *version,
                                   const char *data, size_t *size, void **mark)
@@ -201,7 +227,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
         url++;
     size_t len = strlen(url);
     bool slash = len == 0 || url[len - 1] == '/';
-    if (is_hidden(url) || len >= PATH_TEXT_MAX)
+    if (is_hidden(url, f->dot_files) || len >= PATH_TEXT_MAX)
         return say_error(c, ENOENT);
     int fd = open_below(f->root, len > 0 ? url : ".", O_RDONLY | O_NONBLOCK);
     if (fd < 0)
@@ -230,30 +256,10 @@ static void on_log(void *ctx, const char *format, va_list ap)
     log_debug("files", "%s", text);
 }
 
-/* Only this user may enter the socket's directory. -1 with errno. */
-static int socket_make(struct files *f)
-{
-    const char *base = getenv("XDG_RUNTIME_DIR");
-    char made[sizeof(f->directory)];
-    int len = snprintf(made, sizeof(made), "%s/mdm-tunnel-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
-    if (len >= (int)sizeof(made) || mkdtemp(made) == NULL)
-        return -1;
-    memcpy(f->directory, made, sizeof(made));
-    f->address.sun_family = AF_UNIX;
-    snprintf(f->address.sun_path, sizeof(f->address.sun_path), "%s/files", f->directory);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || (bind(fd, (struct sockaddr *)&f->address, sizeof(f->address)) == 0 && listen(fd, FILES_CONNECTIONS_MAX) == 0))
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 static bool daemon_start(struct files *f)
 {
     sigset_t all, before;
-    int fd = socket_make(f);
+    int fd = hideout_listen(&f->hideout, FILES_CONNECTIONS_MAX);
     if (fd < 0)
         return false;
     sigfillset(&all);
@@ -268,7 +274,7 @@ static bool daemon_start(struct files *f)
     return f->daemon != NULL;
 }
 
-struct files *files_create(const char *folder, char *why, size_t why_size)
+struct files *files_create(const char *folder, bool dot_files, char *why, size_t why_size)
 {
     struct files *f;
     ALLOC_OBJECT(f, FILES_MAGIC);
@@ -276,6 +282,7 @@ struct files *files_create(const char *folder, char *why, size_t why_size)
         snprintf(why, why_size, "out of memory");
         return NULL;
     }
+    f->dot_files = dot_files;
     f->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int probe = f->root < 0 ? -1 : open_below(f->root, ".", O_PATH);
     if (f->root < 0)
@@ -291,7 +298,7 @@ struct files *files_create(const char *folder, char *why, size_t why_size)
     return f;
 }
 
-const char *files_socket(const struct files *f) { return f->address.sun_path; }
+const char *files_socket(const struct files *f) { return f->hideout.address.sun_path; }
 
 void files_free(struct files **fp)
 {
@@ -301,10 +308,7 @@ void files_free(struct files **fp)
     TAKE_OBJECT(f, fp, FILES_MAGIC);
     if (f->daemon != NULL)
         MHD_stop_daemon(f->daemon);
-    if (f->directory[0] != '\0') {
-        unlink(f->address.sun_path);
-        rmdir(f->directory);
-    }
+    hideout_leave(&f->hideout);
     if (f->root >= 0)
         close(f->root);
     FREE_OBJECT(f);

@@ -56,12 +56,13 @@ static void entry_write(int root, const char *path, const char *name, struct tex
     text_format(out, "\n");
 }
 
-static int is_shown(const struct dirent *e) { return e->d_name[0] != '.'; }
+static int is_plain(const struct dirent *e) { return e->d_name[0] != '.'; }
+static int is_entry(const struct dirent *e) { return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0; }
 
-bool listing_write(int root, const char *path, int fd, struct text *out)
+bool listing_write(int root, const char *path, int fd, bool dot_files, struct text *out)
 {
     struct dirent **entries = NULL;
-    int count = scandirat(fd, ".", &entries, is_shown, alphasort);
+    int count = scandirat(fd, ".", &entries, dot_files ? is_entry : is_plain, alphasort);
     int error = errno;
     close(fd);
     if (count < 0) {

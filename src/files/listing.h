@@ -9,7 +9,8 @@
 int open_below(int root, const char *path, int flags);
 /* A path as it stands in a URL (RFC 3986 2): all but letters, digits and -._~/ is encoded. */
 void url_add(struct text *out, const char *path);
-/* The page of the folder at `path` ("." or without a slash at its ends), open as `fd`, which is the callee's. False with errno. */
-bool listing_write(int root, const char *path, int fd, struct text *out);
+/* The page of the folder at `path` ("." or without a slash at its ends), open as `fd`, which is the callee's, with or without names that begin with a
+ * dot. False with errno. */
+bool listing_write(int root, const char *path, int fd, bool dot_files, struct text *out);
 
 #endif

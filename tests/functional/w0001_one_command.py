@@ -29,10 +29,11 @@ def free_ports():
         return f"{s.getsockname()[1]}"
 
 
-def one_command(t, tunnel, client_id, *words):
+def one_command(t, tunnel, client_id, *words, environment=None):
     """Not a word of log is wanted."""
     way = ["-H", "127.0.0.1", "-p", tunnel.server.mqtt, "-i", client_id, "--drain", "1"]
-    program = Program(CLIENT, [*way, "--state-dir", t.directory / f"{client_id}-{len(t.programs)}", *words], t.directory, f"one-{client_id}")
+    arguments = [*way, "--state-dir", t.directory / f"{client_id}.one", *words]
+    program = Program(CLIENT, arguments, t.directory, f"one-{client_id}", environment)
     t.programs.append(program)
     return program
 
@@ -154,7 +155,10 @@ def _(t):
     head = curl("/a.txt", "-I")[1].decode().lower().replace("\r", "")
     check("content-length: 100" in head and "accept-ranges: bytes" in head, head)
     etag = next(line.split(": ", 1)[1] for line in head.split("\n") if line.startswith("etag: "))
-    same(curl("/a.txt", "-H", f"If-None-Match: {etag}")[:2], ("304", b""), "not modified")
+    for known in (etag, f'"x", W/{etag}', "*"):
+        same(curl("/a.txt", "-H", f"If-None-Match: {known}")[:2], ("304", b""), f"not modified: {known}")
+    same(curl("/a.txt", "-H", f'If-None-Match: "x{etag[1:]}')[:2], ("200", text), "another tag, which ends with ours")
+    same(curl("/a.txt", "-H", 'If-None-Match: "x"', "-H", f"If-None-Match: {etag}")[:2], ("304", b""), "a list in two fields")
     part = t.directory / "part"
     part.write_bytes(text[:40])
     where = f"http://127.0.0.1:{tunnel.server.http}/a.txt"
@@ -162,6 +166,39 @@ def _(t):
     same(part.read_bytes(), text, "a download that is resumed")
     same(client.stop(), 0, "exit status")
     same(run(t, CLIENT, "-i", "tim", "--state-dir", t.directory / "s", "file", t.directory / "none").returncode, 1, "no folder")
+
+
+@story("file --dot-files serves names with a dot, too, and still nothing beyond; a socket left behind by kill -9 is removed by the next start")
+def _(t):
+    site, runtime = t.directory / "site", t.directory / "run"
+    (site / ".well-known").mkdir(parents=True)
+    runtime.mkdir(mode=0o700)
+    (site / ".well-known" / "a").write_text("a")
+    (t.directory / ".outside").write_text("outside")
+    tunnel = t.tunnel(server=["--domain", "example.com"])
+
+    def start():
+        client = one_command(t, tunnel, "tim", "--dot-files", "file", site, environment={"XDG_RUNTIME_DIR": str(runtime)})
+        wait_until(lambda: client.stdout, "the URL is printed")
+        return client
+
+    def answer(target):
+        return tunnel.ask("web", target=target)
+
+    client = start()
+    check(b">.well-known/<" in answer("/").body, "it is listed")
+    same(answer("/.well-known/a").body, b"a", "a file")
+    same(answer("/.well-known/").body.count(b"<tr>"), 2, "its list has the way up and the file")
+    for target in ("/../.outside", "/.well-known/../.well-known/a", "/./.well-known/a", "/.well-known/..", "/%2e%2e/.outside"):
+        same(answer(target).status, 404, target)
+    same(len(list(runtime.iterdir())), 1, "sockets' folders")
+    client.kill()
+    same(len(list(runtime.iterdir())), 1, "sockets' folders after kill -9")
+    client = start()
+    same(answer("/.well-known/a").body, b"a", "a file")
+    same(len(list(runtime.iterdir())), 1, "sockets' folders of the next start")
+    same(client.stop(), 0, "exit status")
+    same(list(runtime.iterdir()), [], "sockets' folders at the end")
 
 
 @story("check says what the start would say of a file, and starts nothing")

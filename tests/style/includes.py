@@ -43,6 +43,8 @@ OWNERS = [
     (r"microhttpd\.h", {"server", "web", "files"}),
     (r"(cjson/)?cJSON\.h", {"config"}),
     (r"openssl/ssl\.h", {"seal", "tls"}),
+    (r"(curses|term)\.h", {"client"}),
+    (r"qrencode\.h", {"client"}),
     (r"curl/curl\.h", {"hook", "revoke"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
