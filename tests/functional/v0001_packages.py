@@ -8,7 +8,6 @@ import shutil
 import subprocess
 
 from lib import check, main, same, skip, story
-from lib.program import BUILD
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SHARE = "usr/share"
@@ -84,16 +83,6 @@ def _(t):
     if shutil.which("lintian"):
         said = run("lintian", "--allow-root", "--fail-on", "error,warning", *t.directory.glob("*.changes"))
         same((said.returncode, said.stdout), (0, ""), "lintian")
-
-
-@story("bash completes the options of every program", only="plain")
-def _(t):
-    for name in ("mdm-tunnel-server", "mdm-tunnel-client", "mdm-tunnel-connect", "mdm-tunnel-proxy"):
-        script = f"""source {TOP}/system/completion/bash/{name}
-            COMP_WORDS=({name} --vers) COMP_CWORD=1
-            _{name.replace("-", "_")} && echo "${{COMPREPLY[@]}}" """
-        out = done("bash", "-c", script, env={**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}, cwd=t.directory)
-        same(out, "--version\n", name)
 
 
 main()

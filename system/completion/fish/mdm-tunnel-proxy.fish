@@ -1,8 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-# fish completion for mdm-tunnel-proxy: options from --help, and files.
-function __mdm_tunnel_proxy_options
+# fish completion for mdm-tunnel-proxy: options and what they take from --help.
+function __mdm_tunnel_proxy
     set -l words (commandline -opc)
-    $words[1] --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u
+    set -l current (commandline -ct)
+    set -l help ($words[1] --help 2>/dev/null)
+    set -l takes
+    for word in $words[2..]
+        if test -n "$takes"
+            set takes
+        else if string match -qr -- '^--?[A-Za-z][A-Za-z-]*$' $word
+            # What its argument is called in --help, such as FILE or text|json.
+            set takes (string replace -rf -- "^  (?:-., )*(?:--[a-z-]+, )*$word(?:, --?[A-Za-z-]+)*(?: ([^ ]+))?(?: .*)?\$" '$1' $help)
+            string match -qr -- '^\[' "$takes"; and set takes
+        end
+    end
+    if test -n "$takes"
+        string match -r -- '^[a-z0-9].*' (string split '|' $takes)
+        string match -q -- '*FILE*' $takes; and __fish_complete_path $current
+        test $takes = DIR; and __fish_complete_directories $current ''
+    else if string match -q -- '-*' $current
+        string match -ra -- '--[a-z][a-z-]*' $help | sort -u
+    end
+    true
 end
 
-complete -c mdm-tunnel-proxy -n 'string match -q -- "-*" (commandline -ct)' -a '(__mdm_tunnel_proxy_options)'
+complete -c mdm-tunnel-proxy -f -a '(__mdm_tunnel_proxy)'
