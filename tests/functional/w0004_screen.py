@@ -61,7 +61,7 @@ def _(t):
     origin = t.origin()
     tunnel = t.tunnel(server=["--domain", "example.com"])
     client = start(t, tunnel, "--tui", "http", origin.port, columns=100, rows=30)
-    client.wait_text("connected to", "Requests: 0")
+    client.wait_text("connected to", "encrypted session", "http://web.tim.example.com", "Requests: 0")
     for i in range(30):
         same(tunnel.ask("web", target=f"/number-{i:02}").status, 200, "answer")
     client.wait_text("Requests: 30", "/number-29")
