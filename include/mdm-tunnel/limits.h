@@ -478,10 +478,13 @@
 #define ACCESS_TARGET_MAX (4 * KIB)
 #define ACCESS_FIELD_MAX  (1 * KIB)
 #define ACCESS_WORD_MAX   128
-/* All of them, and what we say: numbers, times, keys of JSON. */
-#define ACCESS_LINE_MAX (ACCESS_TARGET_MAX + 3 * ACCESS_FIELD_MAX + 8 * ACCESS_WORD_MAX + 1 * KIB)
+/* A line of such a log: all of them, and what we say: numbers, times, keys of JSON. */
+#define LINE_LOG_LINE_MAX (ACCESS_TARGET_MAX + 3 * ACCESS_FIELD_MAX + 8 * ACCESS_WORD_MAX + 1 * KIB)
 /* Lines of one turn of a worker, and what may wait for the disk in all (8 MiB): a second of tens of thousands of requests. */
-#define ACCESS_CHUNK_BYTES (16 * KIB)
-#define ACCESS_CHUNKS_MAX  512
+#define LINE_LOG_CHUNK_BYTES (16 * KIB)
+#define LINE_LOG_CHUNKS_MAX  512
+/* Bytes of a payload that the proxy's log of packets shows at most, and what they take of the line, escapes included. */
+#define PACKET_LOG_PAYLOAD_MAX  1024
+#define PACKET_LOG_PAYLOAD_TEXT (3 * KIB)
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list sets = {&sets, &sets}; /* under the lock */
@@ -13,9 +14,10 @@ static _Thread_local struct counters *own;
 static _Thread_local struct counters foreign;
 
 static const struct {
-    const char *name, *text;
+    const char *name, *kind, *text;
+    enum counter_owner owner;
 } rows[] = {
-#define COUNTER(id, kind, text) {#id, text},
+#define COUNTER(id, kind, owner, text) {#id, #kind, text, COUNTER_OF_##owner},
 #include "mdm-tunnel/tbl/counters.h"
 #undef COUNTER
 };
@@ -60,4 +62,12 @@ const char *counter_name(enum counter id)
 const char *counter_text(enum counter id)
 {
     return rows[id].text;
+}
+enum counter_owner counter_owner(enum counter id)
+{
+    return rows[id].owner;
+}
+bool counter_is_total(enum counter id)
+{
+    return strcmp(rows[id].kind, "total") == 0;
 }

@@ -7,16 +7,20 @@
 #define BASE_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
 
 enum counter {
-#define COUNTER(id, kind, text) COUNTER_##id,
+#define COUNTER(id, kind, owner, text) COUNTER_##id,
 #include "mdm-tunnel/tbl/counters.h"
 #undef COUNTER
     COUNTER_MAX
 };
+
+/* Which programs have a counter. */
+enum counter_owner { COUNTER_OF_server = 1, COUNTER_OF_proxy = 2, COUNTER_OF_both = 3 };
 
 struct counters {
     struct list node; /* among the sets that are summed */
@@ -46,5 +50,8 @@ void counters_leave(struct counters *c);
 
 const char *counter_name(enum counter id);
 const char *counter_text(enum counter id);
+enum counter_owner counter_owner(enum counter id);
+/* Or a gauge. */
+bool counter_is_total(enum counter id);
 
 #endif

@@ -2,6 +2,9 @@
 /* A mail to each worker, and whether it came. */
 #include "base/pulse.h"
 
+#include "base/clock.h"
+#include "base/notify.h"
+
 static void beat_deliver(struct worker *self, struct mail *m)
 {
     (void)self;
@@ -14,6 +17,7 @@ void pulse_init(struct pulse *p, struct worker *const *workers, unsigned count)
 {
     p->workers = workers;
     p->count = count;
+    p->due_us = 0;
     for (unsigned i = 0; i < count; i++) {
         p->beat[i].mail = (struct mail){.deliver = beat_deliver, .discard = beat_discard};
         list_init(&p->beat[i].mail.node);
@@ -21,7 +25,8 @@ void pulse_init(struct pulse *p, struct worker *const *workers, unsigned count)
     }
 }
 
-bool pulse_ask(struct pulse *p)
+/* False where one of them has not answered the last time. */
+static bool pulse_ask(struct pulse *p)
 {
     bool all = true;
     for (unsigned i = 0; i < p->count; i++) {
@@ -33,4 +38,17 @@ bool pulse_ask(struct pulse *p)
         worker_post(p->workers[i], &p->beat[i].mail);
     }
     return all;
+}
+
+uint64_t pulse_feel(struct pulse *p, uint64_t now_us)
+{
+    uint64_t every_us = notify_alive_us();
+    if (every_us == CLOCK_NEVER)
+        return CLOCK_NEVER;
+    if (now_us >= p->due_us) {
+        if (pulse_ask(p))
+            notify_alive();
+        p->due_us = now_us + every_us;
+    }
+    return p->due_us - now_us;
 }

@@ -18,11 +18,13 @@ struct pulse {
     unsigned count;
     struct worker *const *workers;
     struct beat beat[WORKERS_MAX];
+    uint64_t due_us; /* when it is felt next */
 };
 
 /* Outlives the workers' threads. */
 void pulse_init(struct pulse *p, struct worker *const *workers, unsigned count);
-/* Asks all workers, once more; false where one of them has not answered the last time. */
-bool pulse_ask(struct pulse *p);
+/* Where it is time (notify_alive_us()) asks all workers, and the manager hears of us where all have answered the last time. The time
+ * until the next; CLOCK_NEVER: nobody wants to hear. */
+uint64_t pulse_feel(struct pulse *p, uint64_t now_us);
 
 #endif

@@ -41,3 +41,21 @@ void tcp_address_text(const struct sockaddr *peer, char *text, size_t size)
         snprintf(text, size, "?");
     }
 }
+
+uint64_t tcp_address_network(const struct sockaddr *peer)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+    uint64_t network = 0;
+    uint32_t address = 0;
+    if (peer->sa_family == AF_INET)
+        return v4->sin_addr.s_addr;
+    if (peer->sa_family != AF_INET6)
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        memcpy(&address, &v6->sin6_addr.s6_addr[12], sizeof(address));
+        return address;
+    }
+    memcpy(&network, &v6->sin6_addr, sizeof(network));
+    return network;
+}

@@ -4,6 +4,7 @@
 #define BASE_TCP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct sockaddr;
 
@@ -17,5 +18,7 @@ void tcp_suit_way(int fd);
 /* "192.0.2.1:4711", "[2001:db8::1]:4711"; an IPv4 address in an IPv6 one is shown as IPv4. TCP_ADDRESS_TEXT bytes do. */
 #define TCP_ADDRESS_TEXT 56
 void tcp_address_text(const struct sockaddr *peer, char *text, size_t size);
+/* What counts of an address where strangers are counted: an IPv4 one (also inside an IPv6 one), or the network (64 bits) of an IPv6 one. */
+uint64_t tcp_address_network(const struct sockaddr *peer);
 
 #endif

@@ -92,15 +92,12 @@ static void reload(const struct wait *w)
     notify_ready(CLIENT_STATUS);
 }
 
-/* The manager hears of us while all workers answer. */
 static void feel_pulse(struct wait *w)
 {
     uint64_t now_us = clock_now_us();
     if (now_us < w->pulse_us)
         return;
-    if (pulse_ask(&w->pulse))
-        notify_alive();
-    w->pulse_us = now_us + notify_alive_us();
+    w->pulse_us = now_us + pulse_feel(&w->pulse, now_us);
 }
 
 static void take_signal(struct wait *w)

@@ -54,3 +54,12 @@ bool log_settings_level(const struct log_settings *s, enum log_level otherwise, 
     log_set_level(level);
     return true;
 }
+
+bool log_settings_lines(const struct line_log_config *config, struct line_log **out, struct config_error *err)
+{
+    int failure = 0;
+    *out = config->where == NULL ? NULL : line_log_create(config, &failure);
+    if (failure != 0)
+        config_error_set(err, "%s: %.256s: %s", config->name, config->where, strerror(failure));
+    return failure == 0;
+}

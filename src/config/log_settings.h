@@ -3,6 +3,7 @@
 #ifndef CONFIG_LOG_SETTINGS_H
 #define CONFIG_LOG_SETTINGS_H
 
+#include "base/line_log.h"
 #include "base/log.h"
 #include "config/settings.h"
 
@@ -34,5 +35,8 @@ int log_settings_open(const struct log_settings *s, const char *program, enum lo
 bool log_settings_check(const struct log_settings *s, enum log_level otherwise, enum log_level *level, struct config_error *err);
 /* The level again, after a reload. Any thread. False and *err: it is none; nothing has changed then. */
 bool log_settings_level(const struct log_settings *s, enum log_level otherwise, struct config_error *err);
+
+/* A log of lines of its own, as a setting (config->name) says; *out is NULL where `where` is. False and *err. */
+bool log_settings_lines(const struct line_log_config *config, struct line_log **out, struct config_error *err);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/crowd.h"
 
-#include <netinet/in.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "base/object.h"
+#include "base/tcp.h"
 
 #define CROWD_MAGIC 0x63726f77u
 #define PLACES 16384 /* a power of two */
@@ -42,25 +41,6 @@ void crowd_free(struct crowd **cp)
     FREE_OBJECT(c);
 }
 
-/* What counts of an address: an IPv4 one (also inside an IPv6 one), or the network of an IPv6 one. */
-static uint64_t address_number(const struct sockaddr *peer)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-    uint64_t network = 0;
-    uint32_t address = 0;
-    if (peer->sa_family == AF_INET)
-        return v4->sin_addr.s_addr;
-    if (peer->sa_family != AF_INET6)
-        return 0;
-    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        memcpy(&address, &v6->sin6_addr.s6_addr[12], sizeof(address));
-        return address;
-    }
-    memcpy(&network, &v6->sin6_addr, sizeof(network));
-    return network;
-}
-
 static uint64_t mix(uint64_t x)
 {
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -72,7 +52,7 @@ static uint32_t place_of(const struct crowd *c, const struct sockaddr *peer)
 {
     if (peer == NULL || c->max_per_address == 0)
         return NOWHERE;
-    return (uint32_t)(mix(mix(address_number(peer) ^ c->key[0]) ^ c->key[1]) & (PLACES - 1)) + 1;
+    return (uint32_t)(mix(mix(tcp_address_network(peer) ^ c->key[0]) ^ c->key[1]) & (PLACES - 1)) + 1;
 }
 
 uint32_t crowd_enter(struct crowd *c, const struct sockaddr *peer)

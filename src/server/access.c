@@ -6,19 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/line_fields.h"
 #include "server/exchange.h"
 #include "server/front.h"
 #include "server/visitor.h"
 
 static uint64_t since(uint64_t from_us, uint64_t to_us) { return from_us == 0 || to_us < from_us ? ACCESS_NEVER : to_us - from_us; }
 
-static struct timespec wall_before(uint64_t us)
+static void entry_write(struct front *f, const struct access_entry *e)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t at_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - (int64_t)us * 1000;
-    return (struct timespec){.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+    struct text_line line;
+
+    if (!line_tap_begin(&f->access, &line))
+        return;
+    access_line_write(&line, f->config.settings->access_format, e);
+    line_tap_end(&f->access, &line);
 }
 
 /* -- requests ------------------------------------------------------------------------------------------------------ */
@@ -31,7 +33,7 @@ static void word_take(struct MHD_Connection *c, const char *name, char *out, siz
 
 void access_request_begin(struct exchange *ex, struct MHD_Connection *c, const char *version)
 {
-    if (!access_wanted(&ex->front->access) || (ex->words = malloc(sizeof(*ex->words))) == NULL)
+    if (!line_tap_wanted(&ex->front->access) || (ex->words = malloc(sizeof(*ex->words))) == NULL)
         return;
     word_take(c, MHD_HTTP_HEADER_REFERER, ex->words->referer, sizeof(ex->words->referer));
     word_take(c, MHD_HTTP_HEADER_USER_AGENT, ex->words->agent, sizeof(ex->words->agent));
@@ -44,11 +46,11 @@ void access_request_end(struct exchange *ex)
     const struct access_times *t = &ex->times;
     const struct access_words *w = ex->words;
 
-    if (!access_wanted(&f->access))
+    if (!line_tap_wanted(&f->access))
         return;
     uint64_t now_us = worker_now_us(f->worker), total_us = now_us - ex->began_us;
-    access_tap_write(&f->access, &(struct access_entry){
-                                     .began = wall_before(total_us),
+    entry_write(f, &(struct access_entry){
+                                     .began = line_time_before(total_us),
                                      .kind = "http",
                                      .visitor = ex->visitor->address.ip,
                                      .user = ex->gate.stage >= GATE_KNOWN ? ex->gate.user : NULL,
@@ -80,7 +82,7 @@ void access_request_end(struct exchange *ex)
 struct access_stream *access_stream_begin(struct front *f, enum stream_kind kind, const char *client, const char *service,
                                           const struct address *visitor)
 {
-    struct access_stream *s = access_wanted(&f->access) ? calloc(1, sizeof(*s)) : NULL;
+    struct access_stream *s = line_tap_wanted(&f->access) ? calloc(1, sizeof(*s)) : NULL;
 
     if (s == NULL)
         return NULL;
@@ -90,7 +92,7 @@ struct access_stream *access_stream_begin(struct front *f, enum stream_kind kind
     snprintf(s->service, sizeof(s->service), "%s", service);
     snprintf(s->visitor, sizeof(s->visitor), "%s", visitor->ip);
     s->began_us = worker_now_us(f->worker);
-    s->began = wall_before(0);
+    s->began = line_time_before(0);
     return s;
 }
 
@@ -107,7 +109,7 @@ void access_stream_end(struct access_stream **sp, uint64_t up, uint64_t down, co
     if (s == NULL)
         return;
     *sp = NULL;
-    access_tap_write(&s->front->access, &(struct access_entry){
+    entry_write(s->front, &(struct access_entry){
                                             .began = s->began,
                                             .kind = stream_kind_name(s->kind),
                                             .visitor = s->visitor,

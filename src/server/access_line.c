@@ -6,25 +6,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/line_fields.h"
 #include "mdm-tunnel/limits.h"
-
-typedef void escape_fn(struct text_line *l, const char *text, size_t len);
-
-/* `text` takes `max` bytes of the line at most. */
-static void add_cut(struct text_line *l, escape_fn *escape, const char *text, size_t max)
-{
-    size_t left = l->size - l->len, kept = left > max ? left - max : 0;
-    text_line_reserve(l, kept);
-    escape(l, text, strlen(text));
-    text_line_release(l, kept);
-}
 
 static bool is_there(const char *text) { return text != NULL && text[0] != '\0'; }
 
-static void add_seconds(struct text_line *l, uint64_t us)
-{
-    text_line_format(l, "%" PRIu64 ".%06" PRIu64, us / US_PER_S, us % US_PER_S);
-}
+static void add_cut(struct text_line *l, const char *text, size_t max) { line_cut(l, text_line_quoted, text, strlen(text), max); }
 
 /* -- Combined Log Format ------------------------------------------------------------------------------------------- */
 
@@ -42,7 +29,7 @@ static void add_word(struct text_line *l, const char *text)
 static void add_quoted(struct text_line *l, const char *text, size_t max)
 {
     text_line_put(l, "\"");
-    add_cut(l, text_line_quoted, is_there(text) ? text : "-", max);
+    add_cut(l, is_there(text) ? text : "-", max);
     text_line_put(l, "\"");
 }
 
@@ -50,11 +37,11 @@ static void add_request(struct text_line *l, const struct access_entry *e)
 {
     text_line_put(l, "\"");
     if (is_there(e->target)) {
-        add_cut(l, text_line_quoted, is_there(e->method) ? e->method : "-", ACCESS_WORD_MAX);
+        add_cut(l, is_there(e->method) ? e->method : "-", ACCESS_WORD_MAX);
         text_line_put(l, " ");
-        add_cut(l, text_line_quoted, e->target, ACCESS_TARGET_MAX);
+        add_cut(l, e->target, ACCESS_TARGET_MAX);
         text_line_put(l, " ");
-        add_cut(l, text_line_quoted, is_there(e->version) ? e->version : "-", ACCESS_WORD_MAX);
+        add_cut(l, is_there(e->version) ? e->version : "-", ACCESS_WORD_MAX);
     } else {
         text_line_put(l, e->kind);
     }
@@ -94,40 +81,30 @@ static void write_combined(struct text_line *l, const struct access_entry *e)
     text_line_put(l, " ");
     add_service(l, e);
     text_line_put(l, " ");
-    add_seconds(l, e->total_us);
+    text_line_format(l, "%" PRIu64 ".%06" PRIu64, e->total_us / US_PER_S, e->total_us % US_PER_S);
     text_line_put(l, " ");
     add_word(l, is_there(e->error) ? e->error : "-");
+    text_line_put(l, "\n");
 }
 
 /* -- JSON ---------------------------------------------------------------------------------------------------------- */
 
 static void json_text(struct text_line *l, const char *name, const char *text, size_t max)
 {
-    if (!is_there(text))
-        return;
-    text_line_format(l, ",\"%s\":\"", name);
-    add_cut(l, text_line_json, text, max);
-    text_line_put(l, "\"");
+    line_text(l, LINE_JSON, name, text, text == NULL ? 0 : strlen(text), max);
 }
 
-static void json_number(struct text_line *l, const char *name, uint64_t number)
-{
-    text_line_format(l, ",\"%s\":%" PRIu64, name, number);
-}
+static void json_number(struct text_line *l, const char *name, uint64_t number) { line_number(l, LINE_JSON, name, number); }
 
 static void json_seconds(struct text_line *l, const char *name, uint64_t us)
 {
-    if (us == ACCESS_NEVER)
-        return;
-    text_line_format(l, ",\"%s\":", name);
-    add_seconds(l, us);
+    if (us != ACCESS_NEVER)
+        line_seconds(l, LINE_JSON, name, us);
 }
 
 static void write_json(struct text_line *l, const struct access_entry *e)
 {
-    char when[TEXT_TIME_BYTES];
-    text_time(&e->began, when);
-    text_line_format(l, "{\"time\":\"%s\",\"kind\":\"%s\"", when, e->kind);
+    line_begin(l, LINE_JSON, &e->began, e->kind);
     json_text(l, "visitor", e->visitor, ACCESS_WORD_MAX);
     json_text(l, "user", e->user, ACCESS_WORD_MAX);
     json_text(l, "client", e->client, ACCESS_WORD_MAX);
@@ -150,7 +127,7 @@ static void write_json(struct text_line *l, const struct access_entry *e)
     json_text(l, "referer", e->referer, ACCESS_FIELD_MAX);
     json_text(l, "user_agent", e->agent, ACCESS_FIELD_MAX);
     json_text(l, "error", e->error, ACCESS_WORD_MAX);
-    text_line_put(l, "}");
+    line_end(l, LINE_JSON);
 }
 
 void access_line_write(struct text_line *l, enum access_format format, const struct access_entry *e)
@@ -159,5 +136,4 @@ void access_line_write(struct text_line *l, enum access_format format, const str
         write_json(l, e);
     else
         write_combined(l, e);
-    text_line_put(l, "\n");
 }

@@ -237,7 +237,8 @@ static void put_counters(struct text *t)
 {
     text_put(t, "\"counters\":{");
     for (unsigned i = 0; i < COUNTER_MAX; i++)
-        text_format(t, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), counters_sum(i));
+        if (counter_owner(i) & COUNTER_OF_server)
+            text_format(t, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), counters_sum(i));
     text_put(t, "}}\n");
 }
 

@@ -292,7 +292,7 @@ struct front *front_create(const struct front_config *config, int *failure)
     acceptor_init(&f->plain, f, -1, false, NULL);
     acceptor_init(&f->tls, f, -1, true, NULL);
     turn_init(&f->turn, front_run);
-    access_tap_init(&f->access, config->access, f->worker);
+    line_tap_init(&f->access, config->access, f->worker);
     pool_init(&f->pool);
     known_init(&f->known, CLIENTS_KNOWN_MAX);
     templates_init(&f->templates, config->settings->pages);
@@ -413,7 +413,7 @@ void front_stop(struct front *f)
     pool_drop(&f->pool, NULL, &error_shutting_down);
     deadlines_done(&f->deadlines);
     hangup_set_done(&f->hangups);
-    access_tap_done(&f->access);
+    line_tap_done(&f->access);
 }
 
 void front_free(struct front **fp)
@@ -425,7 +425,7 @@ void front_free(struct front **fp)
         return;
     CHECK_OBJECT(f, FRONT_MAGIC);
     turn_cancel(&f->turn);
-    access_tap_done(&f->access);
+    line_tap_done(&f->access);
     if (f->ready != NULL)
         event_free(f->ready);
     if (f->daemon != NULL)

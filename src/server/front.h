@@ -9,7 +9,7 @@
 #include "base/worker.h"
 #include "peer/hub.h"
 #include "server/acceptor.h"
-#include "server/access_log.h"
+#include "base/line_log.h"
 #include "server/deadline.h"
 #include "server/known.h"
 #include "server/route.h"
@@ -42,7 +42,7 @@ struct front_config {
     uint16_t port, https_port; /* as visitors reach them */
     struct broker_shard *broker; /* ours, of this worker; NULL: none */
     const struct tls_store *certificates; /* NULL: TLS is passed through only */
-    struct access_log *access; /* NULL: none */
+    struct line_log *access; /* NULL: none */
     const char *state_dir; /* where the switch of all services is */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
     uint64_t started_us;
@@ -63,7 +63,7 @@ struct front {
     struct turn turn;    /* runs libmicrohttpd */
     struct hangup_set hangups;
     struct deadlines deadlines;
-    struct access_tap access;
+    struct line_tap access;
     struct pool pool;
     struct known known;
     int64_t *domain_credit; /* of the entries of the list of domains: whose turn it is, of requests and then of TLS */

@@ -1,51 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mdm-tunnel-server(1) */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/process.h"
-#include "config/state.h"
+#include "config/privileges.h"
 #include "server/command.h"
 #include "server/server.h"
 #include "tls/library.h"
 
 #define PROGRAM "mdm-tunnel-server"
 
-/* Root's last deed is to make the user's state directory. False and *err. */
-static bool become_user(struct server_settings *settings, struct config_error *err)
-{
-    struct process_user user;
-    const char *why = settings->user == NULL ? NULL : process_user_find(settings->user, &user);
-    if (settings->user != NULL && why == NULL) {
-        char *path = state_give(settings->state_dir, user.uid, user.gid, user.name, err);
-        if (path == NULL)
-            return false;
-        free(settings->state_dir);
-        settings->state_dir = path;
-        why = process_become(&user);
-    }
-    process_harden();
-    process_keep_memory();
-    if (why != NULL)
-        config_error_set(err, "user '%.64s': %s", settings->user, why);
-    return why == NULL;
-}
-
-static bool settle(const struct server_settings *settings, struct config_error *err)
-{
-    const char *why = settings->user == NULL ? NULL : process_settle();
-    if (why != NULL)
-        config_error_set(err, "privileges: %s", why);
-    return why == NULL;
-}
-
 static int serve(struct server_settings *settings, struct config_error *err)
 {
-    if (!become_user(settings, err))
+    if (!privileges_drop(settings->user, &settings->state_dir, err))
         return 1;
     struct server *s = server_create(settings, err);
-    int status = s == NULL || !settle(settings, err) ? 1 : server_run(s, err);
+    int status = s == NULL || !privileges_settle(settings->user, err) ? 1 : server_run(s, err);
     if (s != NULL)
         server_free(&s);
     return status;

@@ -5,35 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/counters.h"
-#include "base/text.h"
+#include "base/openmetrics.h"
 #include "server/admin_inner.h"
 #include "server/tally.h"
 
-#define PREFIX "mdm_tunnel_"
-
-static const char type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-enum metric {
-#define METRIC(id, kind, labels, text) METRIC_##id,
-#include "mdm-tunnel/tbl/metrics.h"
-#undef METRIC
-    METRIC_MAX
-};
-
-static const struct {
-    const char *name, *kind, *text;
-} metrics[] = {
-#define METRIC(id, kind, labels, text) {#id, #kind, text},
-#include "mdm-tunnel/tbl/metrics.h"
-#undef METRIC
-};
-
-static const char *const counter_kinds[] = {
-#define COUNTER(id, kind, text) #kind,
-#include "mdm-tunnel/tbl/counters.h"
-#undef COUNTER
-};
+#define PREFIX OPENMETRICS_PREFIX
 
 /* Of one client, over its sessions. */
 struct session_row {
@@ -182,26 +158,6 @@ static bool parts_join(struct ask *answer, unsigned workers, struct part *all)
 
 /* -- text ---------------------------------------------------------------------------------------------------------- */
 
-static void family(struct text *t, enum metric m)
-{
-    text_format(t, "# TYPE " PREFIX "%s %s\n# HELP " PREFIX "%s %s\n", metrics[m].name, metrics[m].kind, metrics[m].name, metrics[m].text);
-}
-
-static void single(struct text *t, enum metric m, uint64_t value)
-{
-    family(t, m);
-    text_format(t, PREFIX "%s %" PRIu64 "\n", metrics[m].name, value);
-}
-
-static void put_counters(struct text *t)
-{
-    for (unsigned i = 0; i < COUNTER_MAX; i++) {
-        bool total = strcmp(counter_kinds[i], "total") == 0;
-        text_format(t, "# TYPE " PREFIX "%s %s\n# HELP " PREFIX "%s %s\n" PREFIX "%s%s %" PRIu64 "\n", counter_name(i),
-                    total ? "counter" : "gauge", counter_name(i), counter_text(i), counter_name(i), total ? "_total" : "", counters_sum(i));
-    }
-}
-
 static double seconds(uint64_t us) { return (double)us / US_PER_S; }
 
 /* Names are DNS labels, or instances in hexadecimal digits: nothing in them is to be escaped. */
@@ -209,7 +165,7 @@ static void put_service_answers(struct text *t, const struct part *all)
 {
     static const char *const classes[TALLY_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
-    family(t, METRIC_service_requests);
+    openmetrics_family(t, METRIC_service_requests);
     for (size_t i = 0; i < all->service_count; i++)
         for (unsigned c = 0; c < TALLY_CLASSES; c++)
             if (all->services[i].answers[c] > 0)
@@ -219,7 +175,7 @@ static void put_service_answers(struct text *t, const struct part *all)
 
 static void put_service_seconds(struct text *t, const struct part *all)
 {
-    family(t, METRIC_service_seconds);
+    openmetrics_family(t, METRIC_service_seconds);
     for (size_t i = 0; i < all->service_count; i++) {
         const struct tally_row *r = &all->services[i];
         uint64_t count = 0;
@@ -239,7 +195,7 @@ static void put_service_seconds(struct text *t, const struct part *all)
 static void put_service_bytes(struct text *t, const struct part *all)
 {
     for (unsigned up = 0; up < 2; up++) {
-        family(t, up ? METRIC_service_bytes_up : METRIC_service_bytes_down);
+        openmetrics_family(t, up ? METRIC_service_bytes_up : METRIC_service_bytes_down);
         for (size_t i = 0; i < all->service_count; i++)
             text_format(t, PREFIX "service_bytes_%s_total{client=\"%s\",service=\"%s\"} %" PRIu64 "\n", up ? "up" : "down",
                         all->services[i].client, all->services[i].service,
@@ -250,16 +206,16 @@ static void put_service_bytes(struct text *t, const struct part *all)
 static void put_session(struct text *t, const struct part *all, enum metric m, size_t offset, double unit)
 {
     size_t count = all->session_count < METRICS_NAMES_MAX ? all->session_count : METRICS_NAMES_MAX;
-    const char *suffix = strcmp(metrics[m].kind, "counter") == 0 ? "_total" : "";
+    const char *suffix = metric_suffix(m);
 
-    family(t, m);
+    openmetrics_family(t, m);
     for (size_t i = 0; i < count; i++) {
         uint64_t value;
         memcpy(&value, (const char *)&all->sessions[i] + offset, sizeof(value));
         if (unit == 1)
-            text_format(t, PREFIX "%s%s{client=\"%s\"} %" PRIu64 "\n", metrics[m].name, suffix, all->sessions[i].client, value);
+            text_format(t, PREFIX "%s%s{client=\"%s\"} %" PRIu64 "\n", metric_name(m), suffix, all->sessions[i].client, value);
         else
-            text_format(t, PREFIX "%s%s{client=\"%s\"} %.6f\n", metrics[m].name, suffix, all->sessions[i].client, (double)value * unit);
+            text_format(t, PREFIX "%s%s{client=\"%s\"} %.6f\n", metric_name(m), suffix, all->sessions[i].client, (double)value * unit);
     }
 }
 
@@ -273,19 +229,7 @@ static void put_sessions(struct text *t, const struct part *all)
     put_session(t, all, METRIC_session_round_trip_seconds, offsetof(struct session_row, round_trip_us), 1e-6);
     put_session(t, all, METRIC_session_resent, offsetof(struct session_row, resent), 1);
     put_session(t, all, METRIC_session_away, offsetof(struct session_row, away), 1);
-    single(t, METRIC_sessions_unlisted, all->session_count < METRICS_NAMES_MAX ? 0 : all->session_count - METRICS_NAMES_MAX);
-}
-
-static void put_server(struct text *t, const struct server *s, const struct part *all)
-{
-    family(t, METRIC_build);
-    text_format(t, PREFIX "build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
-    single(t, METRIC_start_time_seconds, (uint64_t)s->started_s);
-    single(t, METRIC_ready, admin_ready(s));
-    single(t, METRIC_clients, all->clients);
-    family(t, METRIC_worker_cpu_seconds);
-    for (unsigned i = 0; i < s->count; i++)
-        text_format(t, PREFIX "worker_cpu_seconds_total{worker=\"%u\"} %.6f\n", i, seconds(worker_cpu_us(s->workers[i])));
+    openmetrics_single(t, METRIC_sessions_unlisted, all->session_count < METRICS_NAMES_MAX ? 0 : all->session_count - METRICS_NAMES_MAX);
 }
 
 void metrics_report(struct admin *a, struct web_reply *out)
@@ -300,15 +244,17 @@ void metrics_report(struct admin *a, struct web_reply *out)
     bool joined = parts_join(answer, a->server->count, &all);
     ask_free(&answer);
     if (joined) {
-        put_server(&t, a->server, &all);
-        put_counters(&t);
+        openmetrics_program(&t, (uint64_t)a->server->started_s, admin_ready(a->server));
+        openmetrics_single(&t, METRIC_clients, all.clients);
+        openmetrics_workers(&t, a->server->workers, a->server->count);
+        openmetrics_counters(&t, COUNTER_OF_server);
         put_service_answers(&t, &all);
         put_service_seconds(&t, &all);
         put_service_bytes(&t, &all);
         put_sessions(&t, &all);
-        text_put(&t, "# EOF\n");
+        openmetrics_end(&t);
     }
     part_done(&all);
     t.failed |= !joined;
-    web_reply_text(out, 200, type, &t);
+    web_reply_text(out, 200, openmetrics_type, &t);
 }

@@ -240,6 +240,8 @@ static void status_counters(struct text *out, enum page_format f, const struct p
     if (f == PAGE_JSON)
         text_add_plain(out, ",\"counters\":{");
     for (unsigned i = 0; i < COUNTER_MAX; i++) {
+        if ((counter_owner(i) & COUNTER_OF_server) == 0)
+            continue;
         if (f == PAGE_JSON)
             text_format(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), s->counters[i]);
         else if (f == PAGE_HTML)

@@ -357,8 +357,9 @@ static bool server_init(struct server *s, struct config_error *err)
     s->edge = edge_create(&(struct edge_limits){limits->visitors, limits->visitors_per_address});
     if (s->edge == NULL)
         return server_failed(err, "rules", ENOMEM);
-    if (s->settings->access_log != NULL &&
-        (s->access = access_log_create(s->settings->access_log, s->settings->access_format, "mdm-tunnel-server", err)) == NULL)
+    const struct line_log_config access = {
+        .name = "access-log", .where = s->settings->access_log, .program = "mdm-tunnel-server", .lost = COUNTER_access_lines_lost};
+    if (!log_settings_lines(&access, &s->access, err))
         return false;
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || !create_hooks(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
@@ -419,7 +420,7 @@ void server_free(struct server **sp)
         tls_store_free(&s->certificates);
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
-    access_log_free(&s->access);
+    line_log_free(&s->access);
     shelf_free(&s->shelf);
     if (s->state != NULL)
         state_free(&s->state);

@@ -50,7 +50,7 @@ struct server {
     struct tls_store *certificates; /* NULL: none */
     struct edge *edge;
     struct hook_chain *hooks; /* NULL: none */
-    struct access_log *access; /* NULL: none */
+    struct line_log *access; /* NULL: none */
     struct hub *hub;
     struct front *fronts[WORKERS_MAX]; /* as in `part` */
     struct port_keeper *keeper;
@@ -62,7 +62,6 @@ struct server {
     struct control_socket *control; /* NULL: none */
     time_t started_s;
     struct pulse pulse;
-    uint64_t pulse_us; /* when it is felt next */
     struct admin *admin;       /* NULL: none */
     atomic_bool draining;      /* asked to end, by a signal or at the admin page */
     atomic_bool link_is_up;    /* to a broker that is not ours */

@@ -70,7 +70,7 @@ static void remember_end(struct server *s)
 static void server_rotate(const struct server *s)
 {
     log_rotate();
-    access_log_reopen(s->access);
+    line_log_reopen(s->access);
 }
 
 /* Files that settings name are read again in any case. */
@@ -105,20 +105,6 @@ static void server_reload(struct server *s)
     notify_ready(SERVER_STATUS);
 }
 
-/* The manager hears of us while all workers answer. The time until then. */
-static uint64_t feel_pulse(struct server *s, uint64_t now)
-{
-    uint64_t every_us = notify_alive_us();
-    if (every_us == CLOCK_NEVER)
-        return CLOCK_NEVER;
-    if (now >= s->pulse_us) {
-        if (pulse_ask(&s->pulse))
-            notify_alive();
-        s->pulse_us = now + every_us;
-    }
-    return s->pulse_us - now;
-}
-
 /* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
 static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
                         uint64_t limit_us)
@@ -138,7 +124,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         }
         if (pending && left > s->remember_us - now)
             left = s->remember_us - now;
-        uint64_t pulse = feel_pulse(s, now);
+        uint64_t pulse = pulse_feel(&s->pulse, now);
         if (pulse < left)
             left = pulse;
         int number = signals_wait(signals, s->wake_fd, left);
@@ -160,7 +146,7 @@ static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped
 static bool server_start(struct server *s, struct config_error *err)
 {
     s->running = true;
-    int failure = s->access != NULL ? access_log_start(s->access) : 0;
+    int failure = line_log_start(s->access);
     if (failure != 0)
         return server_failed(err, "thread", failure);
     hub_start(s->hub);
@@ -213,7 +199,7 @@ static bool server_stop(struct server *s, struct signals *signals)
         worker_close(s->workers[i]);
     for (unsigned i = 0; i < s->count; i++)
         worker_stop(s->workers[i]);
-    access_log_stop(s->access);
+    line_log_stop(s->access);
     s->running = false;
     remember_end(s);
     log_info("server", "stopped");

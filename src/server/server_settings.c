@@ -292,27 +292,16 @@ static bool tcp_ports_check(const struct server_settings *s, struct config_error
 
 static bool admin_check(struct server_settings *s, struct config_error *err)
 {
-    char text[128];
+    char bad[128];
+    const char *why = web_addresses_parse(s->admin, s->admin_addresses, &s->admin_count, bad);
 
-    if (s->admin == NULL && s->admin_token != NULL) {
+    if (s->admin == NULL && s->admin_token != NULL)
         config_error_set(err, "admin-token: there is no admin");
-        return false;
-    }
-    for (const char *at = s->admin; at != NULL; at = *at == ',' ? at + 1 : NULL) {
-        size_t len = strcspn(at, ",");
-        const char *why = len < sizeof(text) ? NULL : "is too long";
-        snprintf(text, sizeof(text), "%.*s", (int)len, at);
-        if (why == NULL && s->admin_count == WEB_ADDRESSES_MAX)
-            why = "is one address too many";
-        if (why == NULL)
-            why = web_address_parse(text, &s->admin_addresses[s->admin_count++]);
-        if (why != NULL) {
-            config_error_set(err, "admin: '%.64s' %s", text, why);
-            return false;
-        }
-        at += len;
-    }
-    return true;
+    else if (why != NULL)
+        config_error_set(err, "admin: '%.64s' %s", bad, why);
+    else
+        return true;
+    return false;
 }
 
 /* What is made of settings that reload. */

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,5 +56,23 @@ const char *web_address_parse(const char *text, struct web_address *out)
     else
         a.at.v4.sin_port = port;
     *out = a;
+    return NULL;
+}
+
+const char *web_addresses_parse(const char *list, struct web_address out[static WEB_ADDRESSES_MAX], unsigned *count, char bad[static 128])
+{
+    *count = 0;
+    for (const char *at = list; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+        size_t len = strcspn(at, ",");
+        const char *why = len < 128 ? NULL : "is too long";
+        snprintf(bad, 128, "%.*s", (int)len, at);
+        if (why == NULL && *count == WEB_ADDRESSES_MAX)
+            why = "is one address too many";
+        if (why == NULL)
+            why = web_address_parse(bad, &out[(*count)++]);
+        if (why != NULL)
+            return why;
+        at += len;
+    }
     return NULL;
 }

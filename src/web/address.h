@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "mdm-tunnel/limits.h"
+
 struct web_address {
     union {
         struct sockaddr any;
@@ -17,5 +19,7 @@ struct web_address {
 
 /* NULL, or what is wrong; *out is untouched then. Port 0: the kernel chooses. */
 const char *web_address_parse(const char *text, struct web_address *out);
+/* A list of them, with commas between. NULL, or what is wrong with the one in `bad` (cut). */
+const char *web_addresses_parse(const char *list, struct web_address out[static WEB_ADDRESSES_MAX], unsigned *count, char bad[static 128]);
 
 #endif

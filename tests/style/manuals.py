@@ -122,8 +122,8 @@ def service_keys():
 
 def counters():
     text = read("man", "mdm-tunnel-counters.7")
-    lines = [f".It {i} Ta {'counter' if k == 'total' else k} Ta {words.strip(chr(34))}" for i, k, words in
-             ([x.strip() for x in row.split(",", 2)] for row in rows("counters.h", "COUNTER"))]
+    lines = [f".It {i} Ta {'counter' if k == 'total' else k} Ta {owner} Ta {words.strip(chr(34))}" for i, k, owner, words in
+             ([x.strip() for x in row.split(",", 3)] for row in rows("counters.h", "COUNTER"))]
     for row in rows("metrics.h", "METRIC"):
         ident, kind, labels, words = re.fullmatch(r'(\w+), (\w+), "(.*?)", "(.*)"', row).groups()
         lines.append(f".It {ident} Ta {kind} Ta {labels or 'none'} Ta {words}")

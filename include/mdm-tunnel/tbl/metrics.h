@@ -4,7 +4,7 @@
  * with mdm_tunnel_; those of counters end in _total there.
  */
 METRIC(build, info, "version", "the program's version")
-METRIC(start_time_seconds, gauge, "", "when the server was started, in seconds since 1970")
+METRIC(start_time_seconds, gauge, "", "when the program was started, in seconds since 1970")
 METRIC(ready, gauge, "", "1: visitors and clients are served; 0: it is draining, or the broker is not reached")
 METRIC(clients, gauge, "", "client ids that are there")
 METRIC(service_requests, counter, "client,service,status", "answers to visitors by service and class of status (2xx); none: the visitor was cut off")

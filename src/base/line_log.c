@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chunks of lines from the workers to the log's own thread. */
-#include "server/access_log.h"
+#include "base/line_log.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +10,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "base/counters.h"
 #include "base/log.h"
 #include "base/log_sink.h"
 #include "base/object.h"
@@ -18,10 +17,11 @@
 
 #define PATIENCE_MS 1000 /* for a reader of standard output that does not read; then the chunk is lost */
 
-struct access_log {
+struct line_log {
     OBJECT_MAGIC;
     struct log_sink sink;
-    enum access_format format;
+    const char *name;
+    enum counter lost_counter;
     struct worker *worker;
     atomic_uint waiting; /* chunks that are not written yet */
     atomic_ulong lost;   /* lines that are not said yet */
@@ -29,20 +29,20 @@ struct access_log {
     struct mail reopen;
     atomic_bool reopening; /* the mail is on its way */
 };
-#define ACCESS_LOG_MAGIC 0x61636c67
+#define LINE_LOG_MAGIC 0x6c6e6c67
 
-struct access_chunk {
+struct line_chunk {
     struct mail mail;
-    struct access_log *log;
+    struct line_log *log;
     size_t len;
     unsigned long lines;
-    char bytes[ACCESS_CHUNK_BYTES];
+    char bytes[LINE_LOG_CHUNK_BYTES];
 };
 
 /* -- the log's thread ---------------------------------------------------------------------------------------------- */
 
 /* A pipe takes up to PIPE_BUF at once, or nothing. */
-static bool fd_write(struct access_log *a, const char *bytes, size_t len)
+static bool fd_write(struct line_log *a, const char *bytes, size_t len)
 {
     struct pollfd out = {.fd = a->sink.fd, .events = POLLOUT};
     while (len > 0) {
@@ -59,7 +59,7 @@ static bool fd_write(struct access_log *a, const char *bytes, size_t len)
     return true;
 }
 
-static bool datagrams_write(struct access_log *a, const char *bytes, size_t len)
+static bool datagrams_write(struct line_log *a, const char *bytes, size_t len)
 {
     bool all = true;
     for (const char *end; len > 0; len -= (size_t)(end + 1 - bytes), bytes = end + 1) {
@@ -67,33 +67,33 @@ static bool datagrams_write(struct access_log *a, const char *bytes, size_t len)
         const struct log_message m = {.severity = LOG_INFO, .subject = "", .text = bytes, .len = (size_t)(end - bytes)};
         if (!log_sink_write(&a->sink, LOG_DAEMON, &m)) {
             atomic_fetch_add_explicit(&a->lost, 1, memory_order_relaxed);
-            counter_add(counters_self(), COUNTER_access_lines_lost, 1);
+            counter_add(counters_self(), a->lost_counter, 1);
             all = false;
         }
     }
     return all;
 }
 
-static bool chunk_write(struct access_log *a, const struct access_chunk *c)
+static bool chunk_write(struct line_log *a, const struct line_chunk *c)
 {
     if (a->sink.kind == LOG_SINK_SYSLOG)
         return datagrams_write(a, c->bytes, c->len);
     if (a->sink.kind == LOG_SINK_FD ? fd_write(a, c->bytes, c->len) : log_sink_write_lines(&a->sink, c->bytes, c->len, c->lines))
         return true;
     atomic_fetch_add_explicit(&a->lost, c->lines, memory_order_relaxed);
-    counter_add(counters_self(), COUNTER_access_lines_lost, c->lines);
+    counter_add(counters_self(), a->lost_counter, c->lines);
     return false;
 }
 
 static void chunk_deliver(struct worker *self, struct mail *m)
 {
-    struct access_chunk *c = CONTAINER_OF(m, struct access_chunk, mail);
-    struct access_log *a = c->log;
+    struct line_chunk *c = CONTAINER_OF(m, struct line_chunk, mail);
+    struct line_log *a = c->log;
     (void)self;
     if (chunk_write(a, c)) {
         unsigned long lost = atomic_exchange_explicit(&a->lost, 0, memory_order_relaxed);
         if (lost > 0)
-            log_warning("access-log", "%lu line%s lost", lost, lost == 1 ? " was" : "s were");
+            log_warning(a->name, "%lu line%s lost", lost, lost == 1 ? " was" : "s were");
     }
     atomic_fetch_sub_explicit(&a->waiting, 1, memory_order_relaxed);
     free(c);
@@ -101,28 +101,28 @@ static void chunk_deliver(struct worker *self, struct mail *m)
 
 static void chunk_discard(struct mail *m)
 {
-    struct access_chunk *c = CONTAINER_OF(m, struct access_chunk, mail);
+    struct line_chunk *c = CONTAINER_OF(m, struct line_chunk, mail);
     atomic_fetch_sub_explicit(&c->log->waiting, 1, memory_order_relaxed);
     free(c);
 }
 
 static void reopen_deliver(struct worker *self, struct mail *m)
 {
-    struct access_log *a = CONTAINER_OF(m, struct access_log, reopen);
+    struct line_log *a = CONTAINER_OF(m, struct line_log, reopen);
     (void)self;
     atomic_store(&a->reopening, false);
     int failure = log_sink_reopen(&a->sink);
     if (failure != 0)
-        log_error("access-log", "%s cannot be opened again, the old file goes on: %s", a->sink.path, strerror(failure));
+        log_error(a->name, "%s cannot be opened again, the old file goes on: %s", a->sink.path, strerror(failure));
 }
 
 static void reopen_discard(struct mail *m) { (void)m; }
 
-void access_log_reopen(struct access_log *a)
+void line_log_reopen(struct line_log *a)
 {
     if (a == NULL)
         return;
-    CHECK_OBJECT(a, ACCESS_LOG_MAGIC);
+    CHECK_OBJECT(a, LINE_LOG_MAGIC);
     if (!atomic_exchange(&a->reopening, true))
         worker_post(a->worker, &a->reopen);
 }
@@ -131,53 +131,54 @@ void access_log_reopen(struct access_log *a)
 
 static int sink_open(struct log_sink *s, const char *where, const char *program)
 {
-    if (strcmp(where, ACCESS_SYSLOG) == 0)
+    if (strcmp(where, LINE_LOG_SYSLOG) == 0)
         return log_sink_syslog(s, program, NULL);
-    if (strcmp(where, ACCESS_STDOUT) != 0)
+    if (strcmp(where, LINE_LOG_STDOUT) != 0)
         return log_sink_file(s, where);
     log_sink_fd(s, STDOUT_FILENO);
     return 0;
 }
 
-struct access_log *access_log_create(const char *where, enum access_format format, const char *program, struct config_error *err)
+struct line_log *line_log_create(const struct line_log_config *config, int *failure)
 {
-    struct access_log *a;
-    ALLOC_OBJECT(a, ACCESS_LOG_MAGIC);
+    struct line_log *a;
+    ALLOC_OBJECT(a, LINE_LOG_MAGIC);
     if (a != NULL) {
         log_sink_fd(&a->sink, -1);
-        a->format = format;
+        a->name = config->name;
+        a->lost_counter = config->lost;
         a->reopen = (struct mail){.deliver = reopen_deliver, .discard = reopen_discard};
-        a->worker = worker_create("access-log", 0);
+        a->worker = worker_create(config->name, 0);
     }
-    int failure = a == NULL || a->worker == NULL ? ENOMEM : sink_open(&a->sink, where, program);
-    if (failure == 0)
-        return a;
-    config_error_set(err, "access-log: %.256s: %s", where, strerror(failure));
-    access_log_free(&a);
-    return NULL;
+    *failure = a == NULL || a->worker == NULL ? ENOMEM : sink_open(&a->sink, config->where, config->program);
+    if (*failure != 0)
+        line_log_free(&a);
+    return a;
 }
 
-int access_log_start(struct access_log *a)
+int line_log_start(struct line_log *a)
 {
-    CHECK_OBJECT(a, ACCESS_LOG_MAGIC);
+    if (a == NULL)
+        return 0;
+    CHECK_OBJECT(a, LINE_LOG_MAGIC);
     return worker_start(a->worker);
 }
 
-void access_log_stop(struct access_log *a)
+void line_log_stop(struct line_log *a)
 {
     if (a == NULL)
         return;
-    CHECK_OBJECT(a, ACCESS_LOG_MAGIC);
+    CHECK_OBJECT(a, LINE_LOG_MAGIC);
     atomic_store_explicit(&a->ending, true, memory_order_relaxed);
     worker_stop(a->worker);
 }
 
-void access_log_free(struct access_log **ap)
+void line_log_free(struct line_log **ap)
 {
-    struct access_log *a;
+    struct line_log *a;
     if (*ap == NULL)
         return;
-    TAKE_OBJECT(a, ap, ACCESS_LOG_MAGIC);
+    TAKE_OBJECT(a, ap, LINE_LOG_MAGIC);
     if (a->worker != NULL)
         worker_free(&a->worker);
     log_sink_close(&a->sink);
@@ -186,27 +187,27 @@ void access_log_free(struct access_log **ap)
 
 /* -- a worker's way to it ------------------------------------------------------------------------------------------ */
 
-static void tap_send(struct access_tap *t)
+static void tap_send(struct line_tap *t)
 {
-    struct access_chunk *c = t->chunk;
+    struct line_chunk *c = t->chunk;
     t->chunk = NULL;
     if (c != NULL)
         worker_post(t->log->worker, &c->mail);
 }
 
-static void tap_turn(struct turn *turn) { tap_send(CONTAINER_OF(turn, struct access_tap, turn)); }
+static void tap_turn(struct turn *turn) { tap_send(CONTAINER_OF(turn, struct line_tap, turn)); }
 
-void access_tap_init(struct access_tap *t, struct access_log *log, struct worker *w)
+void line_tap_init(struct line_tap *t, struct line_log *log, struct worker *w)
 {
-    *t = (struct access_tap){.log = log, .worker = w};
+    *t = (struct line_tap){.log = log, .worker = w};
     turn_init(&t->turn, tap_turn);
 }
 
 /* NULL: too much waits, or there is no memory. */
-static struct access_chunk *chunk_begin(struct access_log *a)
+static struct line_chunk *chunk_begin(struct line_log *a)
 {
-    struct access_chunk *c = NULL;
-    if (atomic_fetch_add_explicit(&a->waiting, 1, memory_order_relaxed) < ACCESS_CHUNKS_MAX)
+    struct line_chunk *c = NULL;
+    if (atomic_fetch_add_explicit(&a->waiting, 1, memory_order_relaxed) < LINE_LOG_CHUNKS_MAX)
         c = malloc(sizeof(*c));
     if (c == NULL) {
         atomic_fetch_sub_explicit(&a->waiting, 1, memory_order_relaxed);
@@ -221,33 +222,36 @@ static struct access_chunk *chunk_begin(struct access_log *a)
 }
 
 /* Room for the longest line. */
-static bool tap_ready(struct access_tap *t)
+static bool tap_ready(struct line_tap *t)
 {
-    if (t->chunk != NULL && sizeof(t->chunk->bytes) - t->chunk->len < ACCESS_LINE_MAX)
+    if (t->chunk != NULL && sizeof(t->chunk->bytes) - t->chunk->len < LINE_LOG_LINE_MAX)
         tap_send(t);
     if (t->chunk == NULL)
         t->chunk = chunk_begin(t->log);
     return t->chunk != NULL;
 }
 
-void access_tap_write(struct access_tap *t, const struct access_entry *e)
+bool line_tap_begin(struct line_tap *t, struct text_line *line)
 {
-    struct text_line line;
     if (t->log == NULL)
-        return;
+        return false;
     if (!tap_ready(t)) {
         atomic_fetch_add_explicit(&t->log->lost, 1, memory_order_relaxed);
-        counter_add(counters_self(), COUNTER_access_lines_lost, 1);
-        return;
+        counter_add(counters_self(), t->log->lost_counter, 1);
+        return false;
     }
-    text_line_init(&line, t->chunk->bytes + t->chunk->len, ACCESS_LINE_MAX);
-    access_line_write(&line, t->log->format, e);
-    t->chunk->len += line.len;
+    text_line_init(line, t->chunk->bytes + t->chunk->len, LINE_LOG_LINE_MAX);
+    return true;
+}
+
+void line_tap_end(struct line_tap *t, const struct text_line *line)
+{
+    t->chunk->len += line->len;
     t->chunk->lines++;
     worker_at_turn(t->worker, TURN_WRITE, &t->turn);
 }
 
-void access_tap_done(struct access_tap *t)
+void line_tap_done(struct line_tap *t)
 {
     turn_cancel(&t->turn);
     if (t->log != NULL)
