@@ -9,7 +9,7 @@
 bool environment_doors(const struct setting *row, struct proxy_settings *s, struct config_error *err);
 /* The same for the variables of mProxy's versions before listeners had variables of their own (MPROXY_MQTT_PORT). */
 bool environment_older_doors(const struct setting *row, struct proxy_settings *s, struct config_error *err);
-/* *verbose becomes true where MPROXY_LOG_LEVEL asks for it. False and *err for a level that there is not. */
-bool environment_verbose(bool *verbose, struct config_error *err);
+/* The level that MPROXY_LOG_LEVEL asks for, where nothing else has said one. False and *err for a level that there is not. */
+bool environment_level(struct log_settings *log, struct config_error *err);
 
 #endif

@@ -141,15 +141,19 @@ bool environment_older_doors(const struct setting *row, struct proxy_settings *s
     return true;
 }
 
-bool environment_verbose(bool *verbose, struct config_error *err)
+bool environment_level(struct log_settings *log, struct config_error *err)
 {
-    static const char *const words[] = {"debug", "info", "warn", "error"};
+    static const char *const words[][2] = {{"debug", "debug"}, {"info", "info"}, {"warn", "warning"}, {"error", "error"}};
     const char *value = variable("LOG_LEVEL");
     for (size_t i = 0; value != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcasecmp(value, words[i]) == 0) {
-            *verbose = *verbose || i < 2;
+        if (strcasecmp(value, words[i][0]) != 0)
+            continue;
+        if (log->level != NULL || log->verbose)
             return true;
-        }
+        log->level = strdup(words[i][1]);
+        if (log->level == NULL)
+            config_error_set(err, "out of memory");
+        return log->level != NULL;
     }
     if (value != NULL)
         config_error_set(err, PREFIX "LOG_LEVEL: \"%.64s\" is none of debug, info, warn and error", value);

@@ -32,6 +32,7 @@ struct gateway_end {
 struct gateway_body {
     enum http_framing framing, written; /* as it comes, as it goes on */
     uint64_t left; /* HTTP_FRAMING_LENGTH */
+    uint64_t passed;
     struct http_chunked chunked;
     bool done;
 };
@@ -88,6 +89,8 @@ struct gateway {
     struct slice body; /* collected */
     size_t body_size;  /* of its chunk */
     unsigned status;   /* answered */
+    uint64_t began_us; /* its head was there */
+    bool told;         /* the access log has its line */
     bool server_keeps;
     struct gateway_frames *frames; /* NULL: it is no WebSocket */
 };

@@ -9,6 +9,7 @@ void gateway_body_init(struct gateway_body *b, enum http_framing framing, uint64
     b->framing = b->written = framing;
     b->left = framing == HTTP_FRAMING_LENGTH ? length : 0;
     b->done = framing == HTTP_FRAMING_NONE || (framing == HTTP_FRAMING_LENGTH && length == 0);
+    b->passed = 0;
     http_chunked_init(&b->chunked);
 }
 
@@ -25,11 +26,13 @@ bool gateway_body_take(struct gateway_body *b, struct gateway_end *from, struct 
         if (used < 0)
             return false;
         *eaten = (size_t)used;
+        b->passed += part->len;
         b->done = b->chunked.state == HTTP_CHUNKED_DONE;
         return true;
     }
     part->len = b->framing == HTTP_FRAMING_LENGTH && b->left < from->len ? (size_t)b->left : from->len;
     *eaten = part->len;
+    b->passed += part->len;
     if (b->framing == HTTP_FRAMING_LENGTH) {
         b->left -= part->len;
         b->done = b->left == 0;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "mqtt/text.h"
+#include "proxy/access.h"
 #include "proxy/http.h"
 
 /* In front of a message: its frame's head. */
@@ -73,6 +74,7 @@ void gateway_frames_begin(struct gateway *g, bool extended)
     memcpy(f->topic, r->topic.at, r->topic.len);
     log_info(g->address, "%.*s %.*s: 101", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
              r->request.target.at);
+    access_request(g, 101, "");
     g->frames = f;
     gateway_request_free(g);
     gateway_state_set(g, GATEWAY_FRAMES);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/access.h"
 #include "proxy/http.h"
 
 #define LINGER_US (2 * US_PER_S)
@@ -286,6 +287,8 @@ void gateway_over(struct gateway *g, const char *why)
         return;
     struct proxy_post *post = g->post;
     log_debug(g->address, "ends: %s", why);
+    if (g->request != NULL && !g->told)
+        access_request(g, g->answered ? g->status : 0, why);
     g->state = GATEWAY_ENDED;
     event_del(&g->timer);
     dial_cancel(&g->dial);

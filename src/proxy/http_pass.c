@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "proxy/access.h"
 #include "proxy/http.h"
 
 /* -- the request ------------------------------------------------------------------------------------------------------ */
@@ -140,6 +141,7 @@ static void answer_done(struct gateway *g)
     const struct gateway_request *r = g->request;
     log_info(g->address, "%.*s %.*s: %u", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
              r->request.target.at, g->status);
+    access_request(g, g->status, "");
     if (!g->server_keeps || !g->up.done)
         gateway_server_close(g);
     g->reused = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "proxy/access.h"
 #include "proxy/http.h"
 
 static const char *phrase_of(unsigned status)
@@ -53,6 +54,7 @@ void gateway_reply(struct gateway *g, unsigned status, const char *words)
     gateway_push_copy(&g->client, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
     log_info(g->address, "%.*s %.*s: %u %s", r != NULL ? (int)r->request.method.len : 1, r != NULL ? r->request.method.at : "-",
              r != NULL ? (int)r->request.target.len : 1, r != NULL ? r->request.target.at : "-", status, words);
+    access_request(g, status, words);
     if (g->state >= GATEWAY_CLOSING)
         return;
     if (!keeps) {

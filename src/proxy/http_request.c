@@ -25,6 +25,7 @@ void gateway_forget(struct gateway *g)
     slice_done(&g->body);
     g->body_size = 0;
     g->answered = false;
+    g->told = false;
     g->status = 0;
 }
 
@@ -153,6 +154,7 @@ bool gateway_head_step(struct gateway *g)
         return true;
     }
     g->request = r;
+    g->began_us = worker_now_us(g->post->worker);
     r->len = used;
     memcpy(r->head, e->in + e->at, used);
     gateway_skip(e, used);

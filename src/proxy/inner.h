@@ -10,6 +10,8 @@
 #include <event2/event_struct.h>
 
 #include "base/counters.h"
+#include "base/line_fields.h"
+#include "base/line_log.h"
 #include "base/object.h"
 #include "base/tcp.h"
 #include "dial/dial.h"
@@ -38,6 +40,7 @@ struct proxy_post {
     struct turn sweep;
     struct passage *passage; /* memory for the next packet that is looked at; NULL: none */
     struct question_store questions;
+    struct line_tap access, packets;
     bool draining;
 };
 
@@ -47,6 +50,11 @@ struct proxy_common {
     const struct hook_wants *wants;
     struct lookups *lookups;
     struct crowd *clients;
+    struct rates *rates; /* of connections, by address */
+    uint32_t connect_rate, connect_burst; /* in 1000 s; at once; 0: any */
+    struct line_log *access, *packets;    /* NULL: none */
+    enum line_format access_format, packet_format;
+    uint32_t packet_payload;
     uint32_t packet_max;
     uint64_t connect_us; /* from accept to CONNECT, and again from there to CONNACK */
     uint64_t answer_us;  /* a target of HTTP that neither takes nor gives anything */
@@ -149,6 +157,8 @@ struct pair {
     uint8_t version;     /* enum mqtt_version */
     bool told;           /* hooks have heard `connect` */
     bool said_goodbye;   /* a DISCONNECT has passed, either way */
+    bool answered;       /* a CONNACK has gone to the client, with this code */
+    uint8_t code;
     struct side client, broker;
     uint32_t place; /* in the crowd */
     char address[TCP_ADDRESS_TEXT];
@@ -166,7 +176,7 @@ struct pair {
     unsigned partial_count;
     const char *why;    /* it closes for */
     char words[128];    /* where `why` is not constant */
-    uint64_t began_us, up_bytes, down_bytes, up_packets, down_packets;
+    uint64_t began_us, up_bytes, down_bytes, up_packets, down_packets, up_messages, down_messages;
 };
 
 /* Takes over a connected socket. Without memory, or when there are too many, it is closed. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/access.h"
 #include "proxy/aliases.h"
 #include "proxy/inner.h"
 
@@ -37,6 +38,26 @@ static uint64_t deadline_of(const struct pair *p)
     return answer < silence ? answer : silence;
 }
 
+static void pair_end(struct pair *p);
+
+/* What it waits for did not come. */
+static void time_is_up(struct pair *p)
+{
+    counter_add(counters_self(), COUNTER_proxy_timeouts, 1);
+    if (p->state == PAIR_OPENING) {
+        pair_close(p, p->client.way.sock.handshaking ? "no TLS handshake in time" : "no CONNECT in time");
+        pair_end(p);
+    } else if (p->state == PAIR_ASKING) {
+        pair_refuse(p, MQTT_SERVER_BUSY, "no answer from a hook in time");
+    } else if (p->state != PAIR_OPEN) {
+        pair_refuse(p, MQTT_SERVER_UNAVAILABLE, "no answer from the broker in time");
+    } else if (p->up != NULL || p->down != NULL) {
+        pair_fail(p, MQTT_SERVER_BUSY, "no answer from a hook in time");
+    } else {
+        pair_fail(p, MQTT_KEEP_ALIVE_TIMEOUT, "nothing came within one and a half times the keep alive");
+    }
+}
+
 void pair_watch(struct pair *p)
 {
     uint64_t now = worker_now_us(p->post->worker), deadline = deadline_of(p);
@@ -44,13 +65,9 @@ void pair_watch(struct pair *p)
         event_del(&p->timer);
     else if (now < deadline)
         timer_set(p, deadline - now);
-    else if (p->up != NULL || p->down != NULL)
-        pair_fail(p, MQTT_SERVER_BUSY, "no answer from a hook in time");
     else
-        pair_fail(p, MQTT_KEEP_ALIVE_TIMEOUT, "nothing came within one and a half times the keep alive");
+        time_is_up(p);
 }
-
-static void pair_end(struct pair *p);
 
 static void timer_due(evutil_socket_t fd, short what, void *arg)
 {
@@ -58,26 +75,12 @@ static void timer_due(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct pair *p = arg;
     CHECK_OBJECT(p, PAIR_MAGIC);
-    switch ((enum pair_state)p->state) {
-    case PAIR_OPENING:
-        pair_close(p, p->client.way.sock.handshaking ? "no TLS handshake in time" : "no CONNECT in time");
+    if (p->state >= PAIR_CLOSING)
         pair_end(p);
-        break;
-    case PAIR_ASKING:
-        pair_refuse(p, MQTT_SERVER_BUSY, "no answer from a hook in time");
-        break;
-    case PAIR_DIALLING:
-    case PAIR_WAITING:
-        pair_refuse(p, MQTT_SERVER_UNAVAILABLE, "no answer from the broker in time");
-        break;
-    case PAIR_OPEN:
+    else if (p->state == PAIR_OPEN)
         pair_watch(p);
-        break;
-    case PAIR_CLOSING:
-    case PAIR_ENDED:
-        pair_end(p);
-        break;
-    }
+    else
+        time_is_up(p);
 }
 
 /* -- who comes -------------------------------------------------------------------------------------------------------- */
@@ -177,6 +180,7 @@ void pair_dial(struct pair *p, struct slice connect)
 void pair_tell_connect(struct pair *p)
 {
     p->told = true;
+    counter_add(counters_self(), COUNTER_proxy_sessions, 1);
     log_info(client_name(p), "connected from %s (%s)", p->address, p->door->kind.name);
     if (p->post->common->wants->connect)
         hook_chain_connect(p->post->common->hooks, p->session);
@@ -189,6 +193,7 @@ static void tell_end(struct pair *p)
     log_info(client_name(p), "%s: %s; %llu packets (%llu bytes) up, %llu (%llu) down", p->told ? "disconnected" : "not connected",
              p->why, (unsigned long long)p->up_packets, (unsigned long long)p->up_bytes, (unsigned long long)p->down_packets,
              (unsigned long long)p->down_bytes);
+    access_pair(p);
     p->told = false;
 }
 
@@ -266,8 +271,11 @@ void pair_refuse(struct pair *p, enum mqtt_reason reason, const char *why)
         return;
     struct mqtt_packet packet = {.type = MQTT_CONNACK};
     packet.connack.code = p->version == MQTT_V5 ? (uint8_t)reason : mqtt_reason_to_connack3(reason);
-    if (p->state != PAIR_OPEN)
+    if (p->state != PAIR_OPEN) {
+        p->answered = true;
+        p->code = packet.connack.code;
         side_send(&p->client, &packet);
+    }
     pair_close(p, why);
 }
 

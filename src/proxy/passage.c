@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mqtt/topic.h"
+#include "proxy/packet_log.h"
 
 #define BIT(type) (1u << (type))
 #define ACKS (BIT(MQTT_PUBACK) | BIT(MQTT_PUBREC) | BIT(MQTT_PUBREL) | BIT(MQTT_PUBCOMP))
@@ -28,7 +29,7 @@ bool topics_matter(const struct pair *p, bool up)
 static bool is_looked_at(const struct pair *p, bool up, enum mqtt_type type)
 {
     const struct hook_wants *w = p->post->common->wants;
-    if (w->intercept)
+    if (w->intercept || line_tap_wanted(&p->post->packets))
         return true;
     switch (type) {
     case MQTT_CONNECT:
@@ -182,6 +183,7 @@ static enum passed intercept_answered(struct passage *g, struct mdm_question *q,
         slice_done(&g->bytes);
         g->bytes = question_take(q, MDM_PACKET);
         g->in_place = false;
+        g->altered = true;
         mqtt_header_parse(g->bytes.data, g->bytes.len, &g->h);
     }
     question_free(&q);
@@ -190,7 +192,12 @@ static enum passed intercept_answered(struct passage *g, struct mdm_question *q,
     return allowed ? PASSED : GONE;
 }
 
-static enum passed before_ask(struct passage *g) { return intercept_ask(g, MDM_BEFORE); }
+static enum passed before_ask(struct passage *g)
+{
+    packet_log_before(g->pair, g->up, g->bytes);
+    return intercept_ask(g, MDM_BEFORE);
+}
+
 static enum passed after_ask(struct passage *g) { return intercept_ask(g, MDM_AFTER); }
 
 static enum passed decode(struct passage *g)
@@ -262,6 +269,7 @@ static enum passed shape(struct passage *g)
     slice_done(&g->bytes);
     g->bytes = slice_of(c, 0, size);
     g->in_place = false;
+    g->altered = true;
     return PASSED;
 }
 
@@ -275,6 +283,8 @@ static enum passed send_on(struct passage *g)
 {
     struct pair *p = g->pair;
     const struct hook_wants *w = p->post->common->wants;
+    g->sent = true;
+    packet_log_after(p, g->up, g->bytes, g->altered ? "changed" : "sent", 0);
     if (g->h.type == MQTT_CONNECT) {
         pair_dial(p, slice_ref(&g->bytes));
         return GONE;
@@ -307,6 +317,16 @@ static const struct step {
 
 static void question_done(void *ctx, struct mdm_question *q, bool allowed);
 
+static enum passed answer_take(struct passage *g, struct mdm_question *q, bool allowed)
+{
+    const char *words;
+    if (!allowed) {
+        g->verdict = steps[g->step].answered == intercept_answered ? "dropped" : "denied";
+        g->reason = question_reason(q, &words);
+    }
+    return steps[g->step].answered(g, q, allowed);
+}
+
 enum passed passage_ask(struct passage *g, struct mdm_question *q)
 {
     if (q == NULL) {
@@ -318,7 +338,7 @@ enum passed passage_ask(struct passage *g, struct mdm_question *q)
     if (verdict == MDM_LATER)
         return ASKED;
     g->q = NULL;
-    return steps[g->step].answered(g, q, verdict == MDM_ALLOW);
+    return answer_take(g, q, verdict == MDM_ALLOW);
 }
 
 /* The packet has passed, or was dropped. */
@@ -326,6 +346,14 @@ static void packet_over(struct pair *p, bool up, enum mqtt_type type)
 {
     if (!up && (type == MQTT_PUBACK || type == MQTT_PUBREC))
         denials_answered(p, type);
+}
+
+static void passage_end(struct passage *g)
+{
+    const struct pair *p = g->pair;
+    if (!g->sent)
+        packet_log_after(g->pair, g->up, g->bytes, g->verdict != NULL ? g->verdict : p->why != NULL ? p->why : "answered", g->reason);
+    passage_free(g);
 }
 
 /* Goes on until a question is under way, or to the end. */
@@ -353,7 +381,7 @@ static void passage_run(struct passage *g, enum passed passed)
     }
     *slot = NULL;
     packet_over(p, g->up, g->h.type);
-    passage_free(g);
+    passage_end(g);
 }
 
 static void question_done(void *ctx, struct mdm_question *q, bool allowed)
@@ -364,7 +392,7 @@ static void question_done(void *ctx, struct mdm_question *q, bool allowed)
     CHECK_OBJECT(p, PAIR_MAGIC);
     g->q = NULL;
     *(g->up ? &p->up : &p->down) = NULL; /* it is nobody else's to free any more */
-    passage_run(g, steps[g->step].answered(g, q, allowed));
+    passage_run(g, answer_take(g, q, allowed));
     if (p->up == NULL && p->down == NULL && p->state == PAIR_OPEN)
         pair_watch(p);
     if ((side == &p->client ? p->up : p->down) == NULL && p->state < PAIR_CLOSING)
@@ -383,6 +411,9 @@ void packet_arrived(struct side *side, struct chunk *chunk, size_t at, const str
         return;
     }
     *(up ? &p->up_packets : &p->down_packets) += 1;
+    counter_add(counters_self(), up ? COUNTER_proxy_packets_up : COUNTER_proxy_packets_down, 1);
+    if (h->type == MQTT_PUBLISH)
+        *(up ? &p->up_messages : &p->down_messages) += 1;
     if (!is_looked_at(p, up, h->type)) {
         side_pass(side, chunk, at, size);
         packet_over(p, up, h->type);
@@ -408,8 +439,8 @@ void packet_arrived(struct side *side, struct chunk *chunk, size_t at, const str
 void packet_forget(struct pair *p)
 {
     if (p->up != NULL)
-        passage_free(p->up);
+        passage_end(p->up);
     if (p->down != NULL)
-        passage_free(p->down);
+        passage_end(p->down);
     p->up = p->down = NULL;
 }

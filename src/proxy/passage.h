@@ -25,6 +25,10 @@ struct passage {
     struct mqtt_header h;
     struct mqtt_packet packet;
     bool changed; /* `packet` is not what stands in `bytes` */
+    bool altered; /* `bytes` are not what came */
+    bool sent;    /* they have gone on */
+    const char *verdict; /* of the last question that was not allowed; NULL: all were */
+    unsigned reason;     /* of that denial */
     struct mqtt_span topic; /* of PUBLISH as the sender means it, with an alias resolved */
     struct mdm_question *q; /* asked */
     /* what `packet` points into besides `bytes` */

@@ -140,6 +140,8 @@ void connack_sent(struct passage *g)
     struct pair *p = g->pair;
     if (p->state != PAIR_WAITING)
         return;
+    p->answered = true;
+    p->code = g->packet.connack.code;
     if (g->packet.connack.code != 0) {
         snprintf(p->words, sizeof(p->words), "the broker refused it: code %u", g->packet.connack.code);
         pair_close(p, p->words);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/rates.h"
 #include "proxy/http.h"
 
 struct post_entry {
@@ -12,9 +14,31 @@ struct post_entry {
     struct listener listener;
 };
 
+/* Before anything of it is read: a handshake costs more than the whole refusal. */
+static bool comes_too_often(const struct proxy_post *p, const struct sockaddr *peer)
+{
+    const struct proxy_common *c = p->common;
+    char text[TCP_ADDRESS_TEXT];
+    if (c->connect_rate == 0)
+        return false;
+    uint64_t network = tcp_address_network(peer);
+    if (rates_take(c->rates, &network, sizeof(network), c->connect_rate, c->connect_burst, worker_now_us(p->worker)) == 0)
+        return false;
+    counter_add(counters_self(), COUNTER_proxy_limited, 1);
+    if (log_wanted(LOG_LEVEL_DEBUG)) {
+        tcp_address_text(peer, text, sizeof(text));
+        log_debug(text, "refused: it connects too often");
+    }
+    return true;
+}
+
 static void entry_accepted(void *ctx, int fd, const struct sockaddr *peer)
 {
     struct post_entry *e = ctx;
+    if (comes_too_often(e->post, peer)) {
+        close(fd);
+        return;
+    }
     if (e->door->http)
         gateway_accept(e->post, e->door, fd, peer);
     else
@@ -73,6 +97,8 @@ struct proxy_post *post_create(const struct proxy_common *common, struct worker 
     list_init(&p->gateways);
     list_init(&p->ended_gateways);
     turn_init(&p->sweep, sweep_run);
+    line_tap_init(&p->access, common->access, w);
+    line_tap_init(&p->packets, common->packets, w);
     return p;
 }
 
@@ -111,5 +137,7 @@ void post_free(struct proxy_post **pp)
     chunk_unref(p->input);
     packet_memory_free(p);
     question_store_done(&p->questions);
+    line_tap_done(&p->access);
+    line_tap_done(&p->packets);
     FREE_OBJECT(p);
 }

@@ -74,16 +74,37 @@ static const struct setting rows[] = {
      .default_text = TEXT_OF(PROXY_CLIENTS_MAX), .argument = "N", .help = "clients at one time"},
     {.name = "clients-per-address", .kind = SETTING_NUMBER, .offset = AT(clients_per_address), .max = VISITORS_MAX, .default_text = "0",
      .argument = "N", .help = "those from one address; 0: any"},
+    {.name = "connect-rate", .kind = SETTING_NUMBER, .offset = AT(connect_rate), .max = 1000000, .default_text = "0", .argument = "N",
+     .help = "connections a second from one address; 0: any"},
+    {.name = "connect-burst", .kind = SETTING_NUMBER, .offset = AT(connect_burst), .max = 1000000, .default_text = "0",
+     .argument = "N", .help = "so many may come at once; 0: as many as in five seconds"},
     {.name = "connect-timeout", .kind = SETTING_SECONDS, .offset = AT(connect_us), .min = 1, .max = 3600, .default_text = "10",
      .argument = "SECONDS", .help = "for handshakes and CONNECT; for the broker; for the answer of a hook"},
     {.name = "answer-timeout", .kind = SETTING_SECONDS, .offset = AT(answer_us), .min = 1, .max = 86400, .default_text = TEXT_OF(300),
      .argument = "SECONDS", .help = "for an HTTP server that neither takes nor gives anything; long polls have to fit"},
-    {.name = "drain", .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "5", .argument = "SECONDS",
+    {.name = "drain", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(drain_us), .default_text = "5", .argument = "SECONDS",
      .help = "for the last packets, at the end"},
     {.name = "user", .kind = SETTING_TEXT, .offset = AT(user), .argument = "NAME[:GROUP]", .help = "run as this user (root only)"},
     {.name = "ports-file", .kind = SETTING_PATH, .offset = AT(ports_file), .argument = "FILE",
      .help = "write {\"ports\":[N,...]} there once ready"},
-    {.name = "verbose", .letter = 'v', .kind = SETTING_FLAG, .offset = AT(verbose), .help = "say what happens"},
+    {.name = "admin", .kind = SETTING_TEXT, .offset = AT(admin), .argument = "[ADDRESS:]PORT,...",
+     .help = "metrics, and whether it is alive and ready"},
+    {.name = "admin-token", .kind = SETTING_PATH, .offset = AT(admin_token), .argument = "FILE",
+     .help = "the token that metrics ask for (default: proxy-admin-token in the state directory,\n"
+             "made when it is missing)"},
+    {.name = "state-dir", .kind = SETTING_PATH, .offset = AT(state_dir), .argument = "DIR",
+     .help = "where that token is (default: $STATE_DIRECTORY, ~/.local/state/mdm-tunnel; for root /var/lib/mdm-tunnel)"},
+    {.name = "access-log", .kind = SETTING_PATH, .offset = AT(access_log), .argument = "FILE|-|syslog",
+     .help = "a line for each session of MQTT and each request of HTTP; - is standard output"},
+    {.name = "access-format", .kind = SETTING_TEXT, .offset = AT(access_format_text), .default_text = "text",
+     .argument = "text|json", .help = "how it is written"},
+    {.name = "packet-log", .kind = SETTING_PATH, .offset = AT(packet_log), .argument = "FILE|-|syslog",
+     .help = "a line for each packet of MQTT as it came, and for what became of it"},
+    {.name = "packet-format", .kind = SETTING_TEXT, .offset = AT(packet_format_text), .default_text = "text",
+     .argument = "text|json", .help = "how it is written"},
+    {.name = "packet-payload", .kind = SETTING_NUMBER, .offset = AT(packet_payload), .max = PACKET_LOG_PAYLOAD_MAX,
+     .default_text = "0", .argument = "BYTES", .help = "so much of a payload it shows"},
+    LOG_SETTINGS(struct proxy_settings, log, true),
     {.name = "version", .letter = 'V', .kind = SETTING_VERSION, .help = "print the version"},
     {.name = "help", .letter = 'h', .kind = SETTING_HELP, .help = "print this help"},
     {.name = NULL},
@@ -118,8 +139,36 @@ static bool doors_default(struct proxy_settings *s, struct config_error *err)
            settings_set_column(row, at, "target", "mqtt://localhost:1883", err) == 0;
 }
 
+static bool format_check(const char *name, const char *text, enum line_format *out, struct config_error *err)
+{
+    if (line_format_parse(text, out))
+        return true;
+    config_error_set(err, "%s: \"%.64s\" is neither text nor json", name, text);
+    return false;
+}
+
+static bool admin_check(struct proxy_settings *s, struct config_error *err)
+{
+    char bad[128];
+    const char *why = web_addresses_parse(s->admin, s->admin_addresses, &s->admin_count, bad);
+    if (s->admin == NULL && s->admin_token != NULL)
+        config_error_set(err, "admin-token: there is no admin");
+    else if (why != NULL)
+        config_error_set(err, "admin: \"%.64s\" %s", bad, why);
+    else
+        return true;
+    return false;
+}
+
 static bool settings_check(struct proxy_settings *s, struct config_error *err)
 {
+    enum log_level level;
+    if (s->connect_burst == 0)
+        s->connect_burst = s->connect_rate > 200000 ? 1000000 : 5 * s->connect_rate;
+    if (!admin_check(s, err) || !format_check("access-format", s->access_format_text, &s->access_format, err) ||
+        !format_check("packet-format", s->packet_format_text, &s->packet_format, err) ||
+        !log_settings_check(&s->log, LOG_LEVEL_NONE, &level, err))
+        return false;
     if (s->workers == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
         s->workers = n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
@@ -135,18 +184,34 @@ static bool settings_check(struct proxy_settings *s, struct config_error *err)
     return false;
 }
 
+/* What mProxy's variables say, and what is left to find out. */
+static bool settings_complete(struct proxy_settings *s, struct config_error *err)
+{
+    return environment_doors(row_of_doors(), s, err) && environment_older_doors(row_of_doors(), s, err) &&
+           environment_level(&s->log, err) && doors_default(s, err) && settings_check(s, err);
+}
+
 enum settings_result proxy_settings_read(int argc, char **argv, struct proxy_settings *out, struct config_error *err)
 {
     int first;
-    *out = (struct proxy_settings){0};
+    *out = (struct proxy_settings){.argc = argc, .argv = argv};
     enum settings_result result = settings_read(&table, argc, argv, out, &first, stdout, err);
-    if (result != SETTINGS_RUN)
+    if (result != SETTINGS_RUN || settings_complete(out, err))
         return result;
-    if (environment_doors(row_of_doors(), out, err) && environment_older_doors(row_of_doors(), out, err) &&
-        environment_verbose(&out->verbose, err) && doors_default(out, err) && settings_check(out, err))
-        return SETTINGS_RUN;
     proxy_settings_done(out);
     return SETTINGS_BAD;
+}
+
+bool proxy_settings_reload(struct proxy_settings *s, char *later, size_t size, struct config_error *err)
+{
+    struct proxy_settings fresh = {0};
+    if (settings_read_again(&table, s->argc, s->argv, &fresh, err) != SETTINGS_RUN)
+        return false;
+    bool valid = settings_complete(&fresh, err);
+    if (valid)
+        settings_adopt(&table, s, &fresh, later, size);
+    proxy_settings_done(&fresh);
+    return valid;
 }
 
 void proxy_settings_done(struct proxy_settings *s) { settings_done(&table, s); }

@@ -3,7 +3,10 @@
 #ifndef PROXY_SETTINGS_H
 #define PROXY_SETTINGS_H
 
+#include "base/line_fields.h"
+#include "config/log_settings.h"
 #include "config/settings.h"
+#include "web/address.h"
 
 /* One listener as it was set; strings on the heap, NULL: not set. */
 struct door_settings {
@@ -34,13 +37,25 @@ struct proxy_settings {
     char *denied_text;
     bool drop_denied;
     unsigned workers, packet_max, clients, clients_per_address;
+    unsigned connect_rate, connect_burst; /* connections a second from one address, 0: any; at once */
     uint64_t connect_us, answer_us, drain_us;
     char *user, *ports_file;
-    bool verbose;
+    char *admin, *admin_token, *state_dir; /* a list of addresses; a file, NULL: in the state directory */
+    struct web_address admin_addresses[WEB_ADDRESSES_MAX];
+    unsigned admin_count;
+    char *access_log, *access_format_text; /* NULL: none */
+    char *packet_log, *packet_format_text; /* likewise */
+    enum line_format access_format, packet_format;
+    unsigned packet_payload;
+    struct log_settings log;
+    int argc; /* to read them again */
+    char **argv;
 };
 
 /* As settings_read(). */
 enum settings_result proxy_settings_read(int argc, char **argv, struct proxy_settings *out, struct config_error *err);
+/* Reads them again and takes what reloads; the names of others that differ go to `later`. False and *err: nothing has changed. */
+bool proxy_settings_reload(struct proxy_settings *s, char *later, size_t size, struct config_error *err);
 void proxy_settings_done(struct proxy_settings *s);
 
 #endif

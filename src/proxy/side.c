@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "proxy/inner.h"
+#include "proxy/packet_log.h"
 
 /* Below this a new input chunk is begun. */
 #define INPUT_MIN (16 * KIB)
@@ -238,9 +239,11 @@ static void way_readable(void *ctx)
         return;
     if (is_client(s)) {
         p->up_bytes += (uint64_t)got;
+        counter_add(counters_self(), COUNTER_proxy_bytes_up, (uint64_t)got);
         p->last_us = worker_now_us(post->worker);
     } else {
         p->down_bytes += (uint64_t)got;
+        counter_add(counters_self(), COUNTER_proxy_bytes_down, (uint64_t)got);
     }
     memcpy(post->input->data + start, s->head, s->head_len);
     post->input_at += s->head_len;
@@ -361,7 +364,9 @@ void side_send(struct side *s, const struct mqtt_packet *p)
     }
     bytes_writer_init(&w, c->data, size);
     mqtt_encode(&w, (enum mqtt_version)s->pair->version, p);
-    side_send_bytes(s, slice_of(c, 0, size));
+    struct slice packet = slice_of(c, 0, size);
+    packet_log_after(s->pair, !is_client(s), packet, "made", 0);
+    side_send_bytes(s, packet);
 }
 
 void side_pass(struct side *s, struct chunk *chunk, size_t at, size_t size)
@@ -438,10 +443,12 @@ static void way_failed(void *ctx, const char *why)
     struct pair *p = s->pair;
     CHECK_OBJECT(p, PAIR_MAGIC);
     snprintf(p->words, sizeof(p->words), "%s", why);
-    if (is_client(s))
+    if (is_client(s)) {
+        counter_add(counters_self(), COUNTER_proxy_handshakes_failed, 1);
         pair_close(p, p->words);
-    else
+    } else {
         pair_refuse(p, MQTT_SERVER_UNAVAILABLE, p->words);
+    }
 }
 
 static void way_opened(void *ctx)

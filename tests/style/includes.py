@@ -31,7 +31,7 @@ LAYERS = {
     "dial": {"config", "wire", "base"},
     "relay": {"dial", "config", "peer", "seal", "session", "mux", "link", "broker", "mqtt", "wire", "base"},
     "inspect": {"web", "config", "wire", "base"},
-    "proxy": {"dial", "hook", "config", "link", "broker", "gate", "revoke", "tls", "mqtt", "wire", "base"},
+    "proxy": {"web", "dial", "hook", "config", "link", "broker", "gate", "revoke", "tls", "mqtt", "wire", "base"},
     "server": {"web", "config", "gate", "hook", "peer", "seal", "session", "tls", "mux", "link", "broker", "mqtt", "wire", "base"},
     "connect": {"relay", "dial", "config", "peer", "seal", "session", "mux", "link", "broker", "tls", "mqtt", "wire", "base"},
     "client": {"files", "inspect", "web", "relay", "dial", "config", "hook", "peer", "seal", "session", "mux", "link", "broker", "tls", "mqtt", "wire", "base"},

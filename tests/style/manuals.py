@@ -135,7 +135,7 @@ def counters():
 pages = sorted(p for p in os.listdir(os.path.join(top, "man")) if re.fullmatch(r".*\.[1-8]", p))
 programs = [("mdm-tunnel-server", "mdm-tunnel-server.8"), ("mdm-tunnel-client", "mdm-tunnel-client.1"),
             ("mdm-tunnel-connect", "mdm-tunnel-connect.1"), ("mdm-tunnel-proxy", "mdm-tunnel-proxy.8")]
-print(f"1..{2 * len(pages) + len(programs) + 7}")
+print(f"1..{2 * len(pages) + len(programs) + 8}")
 for page in pages:
     lint(page)
     quotes(page)
@@ -143,6 +143,7 @@ for program, page in programs:
     same_options(program, page)
 reloading(*programs[0])
 reloading(*programs[1])
+reloading(*programs[3])
 protocol_tables()
 service_keys()
 counters()

@@ -26,7 +26,8 @@ class Proxy:
         t.programs.append(self.program)
         wait_until(lambda: ports.exists() or not self.program.running, "the proxy listens")
         check(self.program.running, self.program.log)
-        self.ports = json.loads(ports.read_text())["ports"]
+        said = json.loads(ports.read_text())
+        self.ports, self.admin_port = said["ports"], said.get("admin_port")
         same(len(self.ports), count, "listeners")
 
     @property

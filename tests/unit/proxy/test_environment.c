@@ -133,12 +133,12 @@ static void log_level(void)
     struct proxy_settings s;
     struct config_error err;
     OK_INT(READ(s, err, "MPROXY_LOG_LEVEL=debug"), SETTINGS_RUN);
-    OK(s.verbose);
+    OK_TEXT(s.log.level, "debug");
     OK_INT(s.doors.count, 1); /* the level alone is no listener: this is the default one */
     OK_TEXT(door(&s, 0)->listen, "mqtt://:1884");
     proxy_settings_done(&s);
-    OK_INT(READ(s, err, "MPROXY_LOG_LEVEL=error"), SETTINGS_RUN);
-    OK(!s.verbose);
+    OK_INT(READ(s, err, "MPROXY_LOG_LEVEL=warn"), SETTINGS_RUN);
+    OK_TEXT(s.log.level, "warning");
     proxy_settings_done(&s);
 }
 
