@@ -8,9 +8,12 @@ import re
 import shutil
 import socket
 import subprocess
+import urllib.request
 
 from lib import check, main, same, seconds, skip, story, wait_until
 from lib import seccomp
+from lib.mosquitto import Authority, Mosquitto
+from lib.mqtt_proxy import Client, Proxy, came
 from lib.program import Program
 from lib.tunnel import Server
 
@@ -110,7 +113,7 @@ def _(t):
 def _(t):
     if not seccomp.available():
         skip("systemd-analyze is not installed")
-    for unit in ("mdm-tunnel-server.service", "mdm-tunnel-client.service", "user/mdm-tunnel-client.service"):
+    for unit in ("mdm-tunnel-server.service", "mdm-tunnel-client.service", "mdm-tunnel-proxy.service", "user/mdm-tunnel-client.service"):
         copy = t.directory / pathlib.Path(unit).name
         text = re.sub(r"@bindir@/mdm", "/bin/true #", (UNITS / f"{unit}.in").read_text())
         copy.write_text(re.sub(r"^(Documentation|User|Group)=.*\n", "", text, flags=re.M))
@@ -146,6 +149,35 @@ def _(t):
         same(tunnel.server.stop(), 0, "exit status of the server")
     finally:
         Program.find = staticmethod(find)
+
+
+@story("the same for the proxy, with TLS, rules, a metrics page and its logs", only="plain")
+def _(t):
+    if not seccomp.available():
+        skip("systemd-analyze is not installed")
+    seccomp.wrap(t.directory / "bin", Program.find("mdm-tunnel-proxy"), seccomp.allowed((UNITS / "mdm-tunnel-proxy.service.in").read_text()))
+    authority, broker = Authority(t.directory), t.keep(Mosquitto(t.directory))
+    cert, key = authority.sign("proxy", "DNS:localhost")
+    rules, log = t.directory / "rules", t.directory / "access.log"
+    rules.touch(0o600)
+    rules.write_text("anonymous\nfor all\nallow all #\n")
+    find, Program.find = Program.find, staticmethod(lambda name: t.directory / "bin" / name)
+    try:
+        proxy = Proxy(t, "-l", f"listen=mqtts://127.0.0.1:0 target=mqtt://localhost:{broker.port} cert={cert} key={key}", "--rules", rules,
+                      "--admin", "0", "--state-dir", t.directory / "state", "--access-log", log)
+    finally:
+        Program.find = staticmethod(find)
+    same(status(proxy.program.pid, "Seccomp"), ["2"], "a filter")
+    with Client(proxy.port, "tim", tls={"ca_certs": str(authority.cert)}) as tim:
+        tim.subscribe("x")
+        tim.publish("x", "through")
+        came(tim, ("x", "through"))
+    with urllib.request.urlopen(f"http://127.0.0.1:{proxy.admin_port}/readyz", timeout=seconds(20)) as answer:
+        same(answer.read(), b"ready\n", "it is ready")
+    rules.write_text("for nobody\n")
+    proxy.program.wait_log("rules: .*line 1: not")
+    wait_until(lambda: log.read_text().count("\n") == 1, "the access log")
+    same(proxy.program.stop(), 0, "exit status")
 
 
 main()

@@ -23,7 +23,9 @@ WANTED = {
     "mdm-tunnel-connect": [
         "usr/bin/mdm-tunnel-connect", f"{SHARE}/man/man1/mdm-tunnel-connect.1.gz",
         f"{SHARE}/fish/vendor_completions.d/mdm-tunnel-connect.fish", f"{SHARE}/doc/mdm-tunnel-connect/examples/mosquitto.acl"],
-    "mdm-tunnel-proxy": ["usr/bin/mdm-tunnel-proxy", f"{SHARE}/man/man8/mdm-tunnel-proxy.8.gz"],
+    "mdm-tunnel-proxy": [
+        "usr/bin/mdm-tunnel-proxy", "lib/systemd/system/mdm-tunnel-proxy.service", "usr/lib/sysusers.d/mdm-tunnel-proxy.conf",
+        "usr/lib/tmpfiles.d/mdm-tunnel-proxy.conf", f"{SHARE}/man/man8/mdm-tunnel-proxy.8.gz"],
     "mdm-tunnel-dev": ["usr/include/mdm-tunnel/hook.h", f"{SHARE}/man/man3/mdm-tunnel-hook.3.gz",
                        f"{SHARE}/doc/mdm-tunnel-dev/examples/simple.c"],
 }
@@ -71,15 +73,16 @@ def _(t):
         if (root / name / "usr/bin").exists():
             check("mdm-tunnel" in done(root / name / "usr/bin" / name, "--version"), f"{name} starts")
             same([p.name for p in (root / name / "usr/bin").iterdir()], [name], "programs of the package")
-    unit = (root / "mdm-tunnel-server/lib/systemd/system/mdm-tunnel-server.service").read_text()
-    check("ExecStart=/usr/bin/mdm-tunnel-server " in unit, "the unit starts the program that is installed")
+    for name in ("mdm-tunnel-server", "mdm-tunnel-client", "mdm-tunnel-proxy"):
+        unit = (root / name / "lib/systemd/system" / f"{name}.service").read_text()
+        check(f"ExecStart=/usr/bin/{name} " in unit, "the unit starts the program that is installed")
     users = root / "users"
     if shutil.which("systemd-sysusers"):
         (users / "etc").mkdir(parents=True)
-        configs = [root / f"mdm-tunnel-{n}/usr/lib/sysusers.d/mdm-tunnel-{n}.conf" for n in ("server", "client")]
+        configs = [root / f"mdm-tunnel-{n}/usr/lib/sysusers.d/mdm-tunnel-{n}.conf" for n in ("server", "client", "proxy")]
         done("systemd-sysusers", f"--root={users}", *configs)
         made = re.findall(r"^([^:]+):", (users / "etc/passwd").read_text(), re.M)
-        check({"mdm-tunnel-server", "mdm-tunnel-client"} <= set(made), f"users that were made: {made}")
+        check({"mdm-tunnel-server", "mdm-tunnel-client", "mdm-tunnel-proxy"} <= set(made), f"users that were made: {made}")
     if shutil.which("lintian"):
         said = run("lintian", "--allow-root", "--fail-on", "error,warning", *t.directory.glob("*.changes"))
         same((said.returncode, said.stdout), (0, ""), "lintian")
