@@ -261,6 +261,32 @@
 #define TEMPLATE_PAGE_MAX (256 * KIB)
 /* Entries of the list of clients' own domains: looked through for each request, in some microseconds. */
 #define DOMAINS_MAX 1024
+/*
+ * Domains that are proven by TXT records, or wait for it: of one client, and in all, which is as many as are looked through for a
+ * request. A client that offers others all the time has its own questions at once and in 1000 s, then waits; so has the server, whose
+ * resolver is not ours to flood: 16 under way at one time, 100 at once and ten a second after that.
+ */
+#define PROOFS_PER_CLIENT_MAX 16
+#define PROOFS_MAX 1024
+#define PROOFS_UNDER_WAY_MAX 16
+#define PROOFS_OF_CLIENT_AT_ONCE (4 * PROOFS_PER_CLIENT_MAX)
+#define PROOFS_OF_CLIENT_PER_1000_S 500
+#define PROOFS_AT_ONCE 100
+#define PROOFS_PER_1000_S 10000
+/* A domain that is not proven is asked for again after this, then after twice as long, up to the interval of proven ones: somebody is
+ * setting the record just now, and what resolvers remember of its absence is short-lived. */
+#define PROOF_AGAIN_S 10
+/* Without an answer a proof holds so long: a resolver that is down takes nobody's site down, and a lost domain is not kept for ever. */
+#define PROOF_STALE_S (24 * 3600)
+/* The same while its client is away, and a record names it. */
+#define PROOF_AWAY_S (30 * 24 * 3600)
+/* One answer's wait for a resolver, and how often it is asked. */
+#define PROOF_TIMEOUT_MS 3000
+#define PROOF_TRIES 3
+/* Of one TXT record: a name, a blank and a fingerprint; what is longer is none of ours. */
+#define PROOF_TEXT_MAX 512
+/* What a client remembers of what a server said of its domains: as many as a server looks at. */
+#define DOMAINS_HEARD_MAX PROOFS_PER_CLIENT_MAX
 /* Challenges of certificate authorities: a token has 43 characters, its file some 90 bytes. */
 #define ACME_TOKEN_MAX 128
 #define ACME_FILE_MAX (4 * KIB)

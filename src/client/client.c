@@ -187,6 +187,21 @@ static void web_heard(struct client *c, const char *server, const struct public_
         urls_tell(c);
 }
 
+static void domain_heard(struct client *c, const char *server, const struct public_port *p)
+{
+    char text[1024], key[FINGERPRINT_TEXT_BYTES + 1] = "";
+    if (!publicity_hear(&c->publicity, server, p))
+        return;
+    if (p->why == &error_none) {
+        log_info(c->id, "the domain %s is proven by its TXT record", p->host);
+        return;
+    }
+    if (c->trust != NULL)
+        fingerprint_text(seal_context_fingerprint(trust_seal(c->trust)), key);
+    public_domain_refusal(&c->publicity, p, key, text, sizeof(text));
+    log_fatal(PROGRAM, "%s", text);
+}
+
 /* Who has been told to make one service public has nothing else to do. */
 static void port_refused(struct client *c, const struct public_port *p)
 {
@@ -204,6 +219,10 @@ static void on_public_port(void *ctx, struct hub_shard *s, const char *server, c
     char text[512];
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
+    if (p->scheme == PUBLIC_DOMAIN) {
+        domain_heard(c, server, p);
+        return;
+    }
     if (p->scheme != PUBLIC_TCP) {
         web_heard(c, server, p);
         return;

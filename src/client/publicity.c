@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/object.h"
+#include "wire/domain.h"
 
 struct heard {
     struct list node;
@@ -35,17 +36,29 @@ static bool is_same(const struct public_port *a, const struct public_port *b)
     return a->why == b->why && a->port == b->port && a->scheme == b->scheme && strcmp(a->host, b->host) == 0;
 }
 
+/* A service, one of our domains, or where visitors of HTTP come. */
+static bool is_about_the_same(const struct public_port *a, const struct public_port *b)
+{
+    bool domain = a->scheme == PUBLIC_DOMAIN;
+    return domain == (b->scheme == PUBLIC_DOMAIN) && strcmp(a->service, b->service) == 0 && (!domain || strcmp(a->host, b->host) == 0);
+}
+
 bool publicity_hear(struct publicity *p, const char *server, const struct public_port *port)
 {
-    struct heard *h;
+    struct heard *h, *oldest = NULL;
+    unsigned domains = 0;
     LIST_FOREACH (node, &p->heard) {
         h = heard_of(node);
-        if (strcmp(h->server, server) != 0 || strcmp(h->port.service, port->service) != 0)
+        if (h->port.scheme == PUBLIC_DOMAIN && strcmp(h->server, server) == 0 && domains++ == 0)
+            oldest = h;
+        if (strcmp(h->server, server) != 0 || !is_about_the_same(&h->port, port))
             continue;
         bool news = !is_same(&h->port, port);
         h->port = *port;
         return news;
     }
+    if (port->scheme == PUBLIC_DOMAIN && domains >= DOMAINS_HEARD_MAX)
+        heard_free(oldest);
     h = calloc(1, sizeof(*h));
     if (h == NULL)
         return true;
@@ -58,7 +71,8 @@ bool publicity_hear(struct publicity *p, const char *server, const struct public
 const struct public_port *publicity_find(const struct publicity *p, const char *service)
 {
     LIST_FOREACH (node, &p->heard)
-        if (heard_of(node)->port.why == &error_none && strcmp(heard_of(node)->port.service, service) == 0)
+        if (heard_of(node)->port.why == &error_none && heard_of(node)->port.scheme != PUBLIC_DOMAIN &&
+            strcmp(heard_of(node)->port.service, service) == 0)
             return &heard_of(node)->port;
     return NULL;
 }
@@ -139,4 +153,21 @@ void public_port_refusal(const struct public_port *port, char *out, size_t size)
         snprintf(number, sizeof(number), " %u", port->port);
     snprintf(out, size, "%s does not get the public port%s: %s (%s)%s%s", port->service, number, port->why->text,
              port->why->name, deed[0] != '\0' ? ". " : "", deed);
+}
+
+void public_domain_refusal(const struct publicity *p, const struct public_port *domain, const char *key, char *out, size_t size)
+{
+    const struct public_port *web = publicity_find(p, "");
+    const char *base = strncmp(domain->host, "*.", 2) == 0 ? domain->host + 2 : domain->host;
+    int len = snprintf(out, size, "the domain %s does not lead here: %s (%s). ", domain->host, domain->why->text, domain->why->name);
+    if (len < 0 || (size_t)len >= size)
+        return;
+    out += len;
+    size -= (size_t)len;
+    if (domain->why == &error_domain_unproven && web != NULL)
+        snprintf(out, size, "Set this record: " PROOF_LABEL "%s. TXT \"%s %s\"", base, web->host, key);
+    else if (domain->why == &error_domain_not_given)
+        snprintf(out, size, "The server's --domains has to give it to this client");
+    else
+        snprintf(out, size, "The client has, or has asked for, more domains than one may have");
 }

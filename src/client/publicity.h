@@ -40,5 +40,7 @@ bool publicity_url(const struct publicity *p, const struct service *s, const cha
 void public_port_text(const struct public_port *port, const char *own_host, char *out, size_t size);
 /* Why there is none, with what to do about it. */
 void public_port_refusal(const struct public_port *port, char *out, size_t size);
+/* Why a domain does not lead to us, and the record that would prove that it is the one of our `key` (a fingerprint). */
+void public_domain_refusal(const struct publicity *p, const struct public_port *domain, const char *key, char *out, size_t size);
 
 #endif

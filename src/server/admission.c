@@ -32,6 +32,7 @@ struct admission {
     struct state *state;
     struct seal_context *seal;
     enum admission_mode mode;
+    bool has_authority; /* whose certificates stand for keys that are known */
     const struct admission_events *events;
     void *ctx;
     struct watch *watch;
@@ -171,6 +172,7 @@ struct admission *admission_create(struct state *state, enum admission_mode mode
     }
     a->state = state;
     a->mode = mode;
+    a->has_authority = settings->ca != NULL;
     a->events = events;
     a->ctx = ctx;
     pthread_mutex_init(&a->lock, NULL);
@@ -316,6 +318,15 @@ void admission_grant(struct admission *a, const char *id, const struct fingerpri
     pthread_mutex_lock(&a->lock);
     authorized_clients_grant(&a->table, id, key, time(NULL), out);
     pthread_mutex_unlock(&a->lock);
+}
+
+bool admission_knows(struct admission *a, const char *id, const struct fingerprint *key)
+{
+    CHECK_OBJECT(a, ADMISSION_MAGIC);
+    pthread_mutex_lock(&a->lock);
+    enum authorized_answer answer = authorized_clients_find(&a->table, id, key, time(NULL));
+    pthread_mutex_unlock(&a->lock);
+    return answer == AUTHORIZED_YES || (answer == AUTHORIZED_UNKNOWN && a->has_authority);
 }
 
 /* -- writing ------------------------------------------------------------------------------------------------------- */

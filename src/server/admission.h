@@ -52,6 +52,8 @@ const struct seal_context *admission_seal(const struct admission *a);
 const struct error *admission_ask(struct admission *a, const char *id, const struct seal_peer *peer, bool again);
 /* What the options of the client's line allow it, `a` and `key` NULL: everything. Any thread. */
 void admission_grant(struct admission *a, const char *id, const struct fingerprint *key, struct client_grant *out);
+/* Whether the id belongs to this key (or to any), or anybody's authority says so; false: denied, forgotten, another's. Any thread. */
+bool admission_knows(struct admission *a, const char *id, const struct fingerprint *key);
 /* Whether first uses are not in the file yet. Any thread. */
 bool admission_is_due(struct admission *a);
 /* Writes them; on the main thread, since it waits for the disk. False: it cannot be, which is logged. */

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "server/names.h"
 #include "wire/rules.h"
 
 #define EDGE_MAGIC 0x65646765
@@ -317,16 +318,6 @@ struct edge_offer *edge_offer_create(struct edge *e, const char *client, const s
     return o;
 }
 
-/* What a client may not have is not routed; its owner wants to know why. */
-static void domains_check(const struct names *names, const char *client, const struct edge_offer *o)
-{
-    for (size_t i = 0; i < o->count; i++)
-        for (size_t j = 0; o->list[i].rules != NULL && j < o->list[i].rules->domain_count; j++)
-            if (!names_allow(names, client, o->list[i].rules->domains[j]))
-                log_warning(client, "%s has the domain %s, which the server's list of domains does not give to this client",
-                            o->list[i].name, o->list[i].rules->domains[j].at);
-}
-
 struct edge_offer *edge_offered(struct edge *e, const struct edge_terms *terms, const char *client, const struct fingerprint *key,
                                 const struct service_entry *list, size_t count)
 {
@@ -354,7 +345,8 @@ struct edge_offer *edge_offered(struct edge *e, const struct edge_terms *terms, 
     free(allowed);
     if (o != NULL) {
         memcpy(o->ports, of_line.ports, sizeof(o->ports));
-        domains_check(terms->names, client, o);
+        if (key != NULL)
+            o->key = *key;
     }
     return o;
 }

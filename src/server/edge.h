@@ -16,7 +16,6 @@
 #include "gate/crowd.h"
 #include "server/admission.h"
 #include "server/meter.h"
-#include "server/names.h"
 #include "base/rates.h"
 #include "hook/verifier.h"
 #include "wire/error.h"
@@ -39,7 +38,6 @@ struct edge_limits {
 struct edge_terms {
     const struct edge_grant *each; /* of clients whose line does not say */
     const char *reserved;          /* names that nobody gets, NULL: none */
-    const struct names *names;     /* domains of clients' own */
 };
 
 struct edge_login {
@@ -105,6 +103,7 @@ struct edge_offer {
     OBJECT_MAGIC;
     size_t count;
     struct edge_service *list; /* sorted by name */
+    struct fingerprint key; /* that it has proven; zero: none of its own */
     char ports[GRANT_PORTS_MAX + 1]; /* public ports that the client's line grants, as client_grant.ports */
 };
 

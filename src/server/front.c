@@ -17,6 +17,7 @@
 #include "server/arrival.h"
 #include "server/bridge.h"
 #include "server/exchange.h"
+#include "server/proven.h"
 #include "server/tcp_port.h"
 #include "server/upgrade.h"
 #include "server/visitor.h"
@@ -150,21 +151,36 @@ bool front_add(struct front *f, int fd, const struct sockaddr *address, socklen_
 struct wanted {
     struct front *front;
     struct http_text host;
+    const struct name *name;
 };
 
 static bool offer_has(void *ctx, const struct offering *o)
 {
-    const struct http_text *host = ctx;
+    const struct wanted *w = ctx;
+    const struct edge_offer *made = o->made;
 
-    return o->made != NULL && edge_offer_has(o->made, *host);
+    return made != NULL && edge_offer_has(made, w->host) && (!w->name->keyed || fingerprint_equal(&made->key, &w->name->key));
 }
 
 static bool name_serves(void *ctx, const struct name *name)
 {
     struct wanted *w = ctx;
 
-    return hub_presence(w->front->shard, name->client) == HUB_PRESENT &&
-           hub_offers(w->front->shard, name->client, offer_has, &w->host);
+    w->name = name;
+    return hub_presence(w->front->shard, name->client) == HUB_PRESENT && hub_offers(w->front->shard, name->client, offer_has, w);
+}
+
+/* What the list gives goes first. What was proven is of a key: while another one has the client's id it leads nowhere. */
+static const struct name *name_of(struct front *f, struct wanted *w, bool tls)
+{
+    const struct names *given = &f->config.settings->names;
+    struct proven *p = f->config.settings->domain_proof_us > 0 ? f->proven : NULL;
+    const struct name *name = names_pick(given, w->host, f->domain_credit + (tls ? given->count : 0), name_serves, w);
+
+    if (name != NULL || p == NULL)
+        return name;
+    name = names_pick(&p->names, w->host, p->credit + (tls ? p->names.count : 0), name_serves, w);
+    return name != NULL && (hub_presence(f->shard, name->client) != HUB_PRESENT || name_serves(w, name)) ? name : NULL;
 }
 
 void front_route(struct front *f, struct http_text host, bool tls, struct route *out)
@@ -172,9 +188,9 @@ void front_route(struct front *f, struct http_text host, bool tls, struct route 
     const struct server_settings *s = f->config.settings;
     char lower[DOMAIN_TEXT_MAX + 1];
 
-    if (s->names.count > 0 && domain_lower(host, lower)) {
-        struct wanted w = {f, http_text_of(lower)};
-        const struct name *name = names_pick(&s->names, w.host, f->domain_credit + (tls ? s->names.count : 0), name_serves, &w);
+    if ((s->names.count > 0 || f->proven != NULL) && domain_lower(host, lower)) {
+        struct wanted w = {f, http_text_of(lower), NULL};
+        const struct name *name = name_of(f, &w, tls);
         if (name != NULL) {
             *out = (struct route){.kind = ROUTE_CLIENT};
             strcpy(out->client, name->client);
@@ -445,6 +461,7 @@ void front_free(struct front **fp)
     kept_file_done(&f->maintenance);
     known_done(&f->passed);
     free(f->domain_credit);
+    proven_free(&f->proven);
     for (struct list *node; (node = list_shift(&f->spares)) != NULL;) {
         struct exchange *ex = CONTAINER_OF(node, struct exchange, spare_node);
         exchange_free(&ex);

@@ -24,6 +24,7 @@
 struct MHD_Daemon;
 struct bridge;
 struct broker_shard;
+struct proven;
 struct tls_store;
 struct event;
 struct exchange;
@@ -67,6 +68,7 @@ struct front {
     struct pool pool;
     struct known known;
     int64_t *domain_credit; /* of the entries of the list of domains: whose turn it is, of requests and then of TLS */
+    struct proven *proven; /* domains that TXT records give to clients; NULL: none */
     bool known_dirty;  /* what is known has changed since it was said to be remembered */
     uint64_t known_said_us;
     struct templates templates;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fingerprint.h"
 #include "config/error.h"
 #include "mdm-tunnel/limits.h"
 #include "wire/domain.h"
@@ -17,6 +18,8 @@ struct name {
     char pattern[DOMAIN_TEXT_MAX + 1];
     char client[64];
     unsigned weight; /* 1 to WEIGHT_MAX: its share among the clients of the name */
+    bool keyed;      /* the client's only with this key */
+    struct fingerprint key;
 };
 
 struct names {

@@ -64,8 +64,10 @@ static void on_client_offers(void *ctx, struct hub_shard *shard, const char *id,
     unsigned index = hub_shard_index(shard);
 
     passthrough_remember(s->part[index].front, id, o);
-    if (index == 0)
+    if (index == 0) {
         port_keeper_offers(s->keeper, shard, id, instance, o);
+        proof_keeper_offers(s->proofs, id, instance, o);
+    }
 }
 
 static void on_session_up(void *ctx, const char *peer)
@@ -155,6 +157,7 @@ static void on_admission_changed(void *ctx)
     struct server *s = ctx;
 
     hub_review(s->hub);
+    proof_keeper_review(s->proofs);
 }
 
 static const struct admission_events admission_events = {.due = on_admission_due, .changed = on_admission_changed};
@@ -169,7 +172,7 @@ static void *on_offered(void *ctx, const char *id, const struct fingerprint *key
 {
     struct server *s = ctx;
     const struct server_settings *here = settings_here(s);
-    const struct edge_terms terms = {.each = &here->each, .reserved = here->reserved, .names = &here->names};
+    const struct edge_terms terms = {.each = &here->each, .reserved = here->reserved};
 
     return edge_offered(s->edge, &terms, id, key, list, count);
 }
@@ -305,7 +308,7 @@ static bool create_hub(struct server *s, struct config_error *err)
     return s->hub != NULL ? create_links(s, err) : server_failed(err, "hub", ENOMEM);
 }
 
-static bool create_keeper(struct server *s, struct config_error *err)
+static bool create_keepers(struct server *s, struct config_error *err)
 {
     bool tls = s->ports.tls != 0;
 
@@ -321,7 +324,16 @@ static bool create_keeper(struct server *s, struct config_error *err)
                                                                 .remember = on_remember_ports,
                                                                 .ctx = s},
                                    err);
-    return s->keeper != NULL;
+    if (s->keeper != NULL)
+        s->proofs = proof_keeper_create(&(struct proof_keeper_config){.workers = s->workers,
+                                                                      .fronts = s->fronts,
+                                                                      .count = s->count,
+                                                                      .shard = hub_shard(s->hub, 0),
+                                                                      .rates = s->edge->rates,
+                                                                      .admission = s->admission,
+                                                                      .resolvers = s->settings->resolver},
+                                        err);
+    return s->proofs != NULL;
 }
 
 /* What systemd passes. */
@@ -364,7 +376,7 @@ static bool server_init(struct server *s, struct config_error *err)
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || !create_hooks(s, err) ||
         (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
         return false;
-    if (!server_fronts_create(s, err) || !create_keeper(s, err))
+    if (!server_fronts_create(s, err) || !create_keepers(s, err))
         return false;
     server_control_open(s);
     if (s->settings->admin_count > 0)
@@ -404,6 +416,7 @@ void server_free(struct server **sp)
     control_socket_free(&s->control);
     if (s->keeper != NULL)
         port_keeper_free(&s->keeper);
+    proof_keeper_free(&s->proofs);
     for (unsigned i = 0; i < s->count; i++)
         front_free(&s->part[i].front);
     for (unsigned i = 0; i < s->count; i++)

@@ -20,6 +20,7 @@
 #include "server/front.h"
 #include "server/port_keeper.h"
 #include "server/ports.h"
+#include "server/proof_keeper.h"
 #include "server/server.h"
 
 #define SERVER_MAGIC 0x73727672
@@ -54,6 +55,7 @@ struct server {
     struct hub *hub;
     struct front *fronts[WORKERS_MAX]; /* as in `part` */
     struct port_keeper *keeper;
+    struct proof_keeper *proofs;
     int wake_fd; /* an eventfd: something below changed */
     atomic_uint drained, stopped;
     _Atomic(char *) remember; /* what the clients file should say; heap */

@@ -83,6 +83,11 @@ static const struct setting rows[] = {
      .argument = "N", .help = "requests a second from one address to a service, unless the client's line says; 0: any"},
     {.name = "domains", .reloads = true, .kind = SETTING_TEXT, .offset = AT(domains_text), .argument = "NAME=CLIENT[:WEIGHT],...",
      .help = "clients' own domains: host names, or *.NAME, and who may have them"},
+    {.name = "domain-proof", .reloads = true, .kind = SETTING_SECONDS, .offset = AT(domain_proof_us), .max = 7 * 24 * 3600,
+     .default_text = "0", .argument = "SECONDS",
+     .help = "give clients other domains whose TXT record names their key, and look at it again so often; 0: not"},
+    {.name = "resolver", .kind = SETTING_TEXT, .offset = AT(resolver), .argument = "ADDRESS[:PORT],...",
+     .help = "who is asked for those records (default: the system's)"},
     {.name = "reserved", .reloads = true, .kind = SETTING_TEXT, .offset = AT(reserved), .argument = "NAME,...",
      .help = "ids and names of services that no client gets, such as www,admin,api"},
     {.name = "pages", .reloads = true, .kind = SETTING_PATH, .offset = AT(pages), .argument = "DIR",
@@ -323,6 +328,11 @@ static bool terms_check(struct server_settings *s, struct config_error *err)
         config_error_set(err, "reserved: '%.64s' does not begin with the name of a client or a service", bad);
         return false;
     }
+    if (s->domain_proof_us > 0 && (s->domain == NULL || s->no_encryption)) {
+        config_error_set(err, "domain-proof: %s",
+                         s->domain == NULL ? "domain is missing, which records have to name" : "without encryption nobody has a key");
+        return false;
+    }
     s->each = (struct edge_grant){.streams = s->client_streams, .bandwidth = s->client_bandwidth, .rate = s->client_rate};
     return names_parse(s->domains_text, &s->names, err);
 }
@@ -342,6 +352,10 @@ static bool settings_check(struct server_settings *s, struct config_error *err)
     }
     if (!admission_mode_parse(s->auth_text, &s->auth)) {
         config_error_set(err, "auth: '%.64s' is none of first-use, listed and open", s->auth_text);
+        return false;
+    }
+    if (s->domain_proof_us > 0 && s->auth == ADMISSION_OPEN) {
+        config_error_set(err, "domain-proof: with auth open no id has a key");
         return false;
     }
     s->access_format = strcmp(s->access_format_text, "json") == 0 ? ACCESS_JSON : ACCESS_COMBINED;

@@ -51,6 +51,8 @@ struct server_settings {
     char *hooks; /* lines; NULL: none */
     char *domains_text;
     struct names names; /* from it */
+    uint64_t domain_proof_us; /* 0: nothing is proven */
+    char *resolver; /* NULL: the system's */
     unsigned workers;
     char *user; /* NULL: stay who started it */
     char *config, *state_dir, *ports_file;

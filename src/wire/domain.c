@@ -54,6 +54,13 @@ enum domain_match domain_match(struct http_text pattern, struct http_text host)
     return same(http_text_from(pattern, 1), http_text_from(host, (size_t)(dot - host.at))) ? DOMAIN_WILDCARD : DOMAIN_NOT;
 }
 
+bool domain_is_below(struct http_text name, struct http_text domain)
+{
+    if (name.len < domain.len || memcmp(name.at + name.len - domain.len, domain.at, domain.len) != 0)
+        return false;
+    return name.len == domain.len || name.at[name.len - domain.len - 1] == '.';
+}
+
 bool domain_lower(struct http_text host, char out[static DOMAIN_TEXT_MAX + 1])
 {
     if (host.len > DOMAIN_TEXT_MAX)

@@ -109,19 +109,20 @@ const struct error *services_decode(struct service_entry *list, size_t max, size
 /*
  * PUBLIC: error code u16 | port u16 | scheme u8 | name length u8 | name | host. What has become of the wish of a service for a
  * public port (RULE_public_port); or, without a name, where the names of all services are for visitors of HTTP: the host is the
- * domain then.
+ * domain then; or (PUBLIC_DOMAIN), what has become of the wish for a domain of the client's own, which is the host.
  */
-enum public_scheme { PUBLIC_TCP = 0, PUBLIC_HTTP = 1, PUBLIC_HTTPS = 2 };
+enum public_scheme { PUBLIC_TCP = 0, PUBLIC_HTTP = 1, PUBLIC_HTTPS = 2, PUBLIC_DOMAIN = 3 };
 struct public_port {
     const struct error *why; /* error_none: it has one */
     uint16_t port;           /* the port, or the one that was wanted; 0: none, or any */
     enum public_scheme scheme;
-    char service[64]; /* "" with PUBLIC_HTTP and PUBLIC_HTTPS, and only with those */
+    char service[64]; /* "" with all schemes but PUBLIC_TCP, and only with those */
     char host[PUBLIC_HOST_MAX + 1]; /* where visitors find it; "": at the host that the client itself connects to */
 };
 /* Bytes written, FRAME_PUBLIC_MAX at most. */
 size_t public_port_encode(const struct public_port *p, uint8_t out[static FRAME_PUBLIC_MAX]);
-/* NULL, or error_protocol_error (malformed, not a name, a scheme that is none, a host that is not visible ASCII, no port without a reason); `out` is untouched then. */
+/* NULL, or error_protocol_error (malformed, not a name, a scheme that is none, a host that is not visible ASCII, no port
+ * without a reason, no domain); `out` is untouched then. */
 const struct error *public_port_decode(struct public_port *out, const uint8_t *data, size_t len);
 
 /* A client id or service name: one DNS label, RFC 1035 2.3.4 with RFC 1123 2.1: 1-63 of a-z 0-9 '-' (A-Z on input),

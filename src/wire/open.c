@@ -220,9 +220,11 @@ const struct error *public_port_decode(struct public_port *out, const uint8_t *d
     uint8_t name_len = bytes_read_u8(&r);
     const char *name = (const char *)bytes_read(&r, name_len);
     bool named = name_len > 0 && !r.failed && name_normalise(name, name_len, p.service);
-    if (r.failed || scheme > PUBLIC_HTTPS || (scheme == PUBLIC_TCP ? !named : name_len > 0) || (p.why == &error_none && p.port == 0))
+    size_t host_len = r.failed ? 0 : bytes_left(&r);
+    if (r.failed || scheme > PUBLIC_DOMAIN || (scheme == PUBLIC_TCP ? !named : name_len > 0))
         return &error_protocol_error;
-    size_t host_len = bytes_left(&r);
+    if (scheme == PUBLIC_DOMAIN ? host_len == 0 : p.why == &error_none && p.port == 0)
+        return &error_protocol_error;
     if (host_len > 0 && !option_text_take(p.host, sizeof(p.host), bytes_read(&r, host_len), host_len))
         return &error_protocol_error;
     *out = p;

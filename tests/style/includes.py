@@ -46,6 +46,7 @@ OWNERS = [
     (r"(curses|term)\.h", {"client"}),
     (r"qrencode\.h", {"client"}),
     (r"curl/curl\.h", {"hook", "revoke"}),
+    (r"ares\.h", {"server"}),
     # The codecs are pure: bytes to structs and back.
     (r"(pthread|threads|sys/socket|sys/epoll|unistd)\.h|event2/.*|netinet/.*", set(LAYERS) - {"wire", "mqtt"}),
 ]

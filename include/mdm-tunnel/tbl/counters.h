@@ -35,6 +35,8 @@ COUNTER(passwords_verified, total, both, "hashes of passwords that were computed
 COUNTER(denied_streams, total, server, "requests beyond the number that a service or its client may have at one time")
 COUNTER(denied_opens, total, server, "requests and connections that would have opened streams too often for one address")
 COUNTER(bandwidth_waits, total, server, "pauses that keep a service or a client within its bandwidth")
+COUNTER(domains_proven, gauge, server, "domains that a TXT record gives to a client")
+COUNTER(domain_lookups, total, server, "TXT records that were asked for")
 COUNTER(public_ports, gauge, server, "public TCP ports of clients' services that are open")
 COUNTER(visitors_refused, total, server, "visitors' connections refused because there were too many, in all or from one address")
 COUNTER(visitors_idle, total, server, "visitors' connections closed because nothing was asked in time")

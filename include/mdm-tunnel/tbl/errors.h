@@ -45,6 +45,9 @@ ERROR(port_taken, 53, STREAM, 503, WARNING, "another service or another program 
 ERROR(ports_used_up, 54, STREAM, 503, WARNING, "no public port is free")
 ERROR(no_server, 55, STREAM, 503, WARNING, "no server is there that gives public ports")
 ERROR(public_not_allowed, 56, STREAM, 403, WARNING, "the device does not let this key make the service public")
+/* why a domain does not lead to a client */
+ERROR(domain_not_given, 57, STREAM, 403, WARNING, "the server does not give this client the domain")
+ERROR(domain_unproven, 58, STREAM, 403, WARNING, "no TXT record proves that the domain is this client's")
 /* how a session ends */
 ERROR(session_closed, 40, SESSION, 502, INFO, "the peer closed the session")
 ERROR(session_lost, 41, SESSION, 502, WARNING, "the way to the peer was lost for too long")

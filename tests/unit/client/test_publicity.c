@@ -94,7 +94,44 @@ static void urls(void)
     publicity_done(&p);
 }
 
+/* Domains are about themselves, not about services, and a server that speaks of many is not remembered without end. */
+static void domains(void)
+{
+    struct publicity p;
+    char text[512], name[32];
+    struct public_port web = port_of("", &error_none, 443, "example.com"), again;
+    struct public_port one = port_of("", &error_domain_unproven, 0, "www.tim.org");
+    web.scheme = PUBLIC_HTTPS;
+    one.scheme = PUBLIC_DOMAIN;
+    again = one;
+    publicity_init(&p);
+    OK(publicity_hear(&p, "one", &web) && publicity_hear(&p, "one", &one) && !publicity_hear(&p, "one", &web));
+    OK(!publicity_hear(&p, "one", &again) && publicity_hear(&p, "two", &again));
+    public_domain_refusal(&p, &one, "SHA256:x", text, sizeof(text));
+    OK_TEXT(text, "the domain www.tim.org does not lead here: no TXT record proves that the domain is this client's (domain-unproven). "
+                  "Set this record: _mdm-tunnel.www.tim.org. TXT \"example.com SHA256:x\"");
+    again.why = &error_none;
+    OK(publicity_hear(&p, "one", &again) && publicity_find(&p, "")->scheme == PUBLIC_HTTPS);
+    again = port_of("", &error_domain_unproven, 0, "*.tim.org");
+    public_domain_refusal(&p, &again, "k", text, sizeof(text));
+    OK(strstr(text, ": _mdm-tunnel.tim.org. TXT \"example.com k\"") != NULL);
+    again.why = &error_domain_not_given;
+    public_domain_refusal(&p, &again, "k", text, sizeof(text));
+    OK(strstr(text, "--domains") != NULL && strstr(text, "TXT") == NULL);
+    for (unsigned i = 0; i < DOMAINS_HEARD_MAX; i++) {
+        snprintf(name, sizeof(name), "d%u.org", i);
+        again = port_of("", &error_domain_unproven, 0, name);
+        again.scheme = PUBLIC_DOMAIN;
+        OK(publicity_hear(&p, "one", &again));
+    }
+    OK(!publicity_hear(&p, "one", &again) && publicity_hear(&p, "one", &one)); /* the oldest one was forgotten */
+    one.why = &error_domain_unproven;
+    OK(publicity_hear(&p, "two", &one) == false);
+    publicity_done(&p);
+}
+
 static const struct tap_case cases[] = {
+    {"domains", domains},
     {"what is news", news},
     {"words", words},
     {"URLs", urls},

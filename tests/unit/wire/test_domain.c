@@ -44,6 +44,14 @@ static void matches(void)
     OK_INT(match("tim.org", ""), DOMAIN_NOT);
 }
 
+static bool below(const char *name, const char *domain) { return domain_is_below(http_text_of(name), http_text_of(domain)); }
+
+static void belows(void)
+{
+    OK(below("tim.org", "tim.org") && below("a.tim.org", "tim.org") && below("*.tim.org", "tim.org") && below("a.b.tim.org", "tim.org"));
+    OK(!below("atim.org", "tim.org") && !below("org", "tim.org") && !below("tim.org.de", "tim.org") && !below("", "tim.org"));
+}
+
 static void lower(void)
 {
     char out[DOMAIN_TEXT_MAX + 1], name[300];
@@ -58,6 +66,7 @@ static const struct tap_case cases[] = {
     {"what is a pattern", patterns},
     {"what it stands for", matches},
     {"case does not count", lower},
+    {"what is below a domain", belows},
 };
 
 int main(void)

@@ -206,6 +206,23 @@ static void test_public(void)
     OK(public_port_decode(&out, longest, 7 + PUBLIC_HOST_MAX + 1) == &error_protocol_error);
 }
 
+/* A domain of the client's own is the host, without a service and a port. */
+static void test_public_domain(void)
+{
+    static const char bytes[] = "\0\x3a\0\0\3\0" "*.tim.org";
+    const struct public_port in = {.why = &error_domain_unproven, .scheme = PUBLIC_DOMAIN, .host = "*.tim.org"};
+    struct public_port out;
+    uint8_t written[FRAME_PUBLIC_MAX];
+    OK_INT(public_port_encode(&in, written), sizeof(bytes) - 1);
+    OK(memcmp(written, bytes, sizeof(bytes) - 1) == 0);
+    OK(public_port_decode(&out, written, sizeof(bytes) - 1) == NULL);
+    OK(out.scheme == PUBLIC_DOMAIN && out.why == &error_domain_unproven && out.port == 0);
+    OK_TEXT(out.host, "*.tim.org");
+    OK(public_port_decode(&out, (const uint8_t *)"\0\0\0\0\3\0a.b", 9) == NULL && out.why == &error_none);
+    OK(public_port_decode(&out, written, 6) == &error_protocol_error);
+    OK(BAD("\0\0\0\0\3\1aa.b") && BAD("\0\0\0\0\4\0a.b") && BAD("\0\0\0\0\3\0a\nb"));
+}
+
 /* For visitors of HTTP the domain of all services is said, without a service's name. */
 static void test_public_web(void)
 {
@@ -244,6 +261,7 @@ static const struct tap_case cases[] = {
     {"a name is one label", test_names},
     {"PUBLIC is these bytes and comes back", test_public},
     {"PUBLIC says where visitors of HTTP come", test_public_web},
+    {"PUBLIC of a domain", test_public_domain},
     {"kinds have names", test_kinds},
 };
 
