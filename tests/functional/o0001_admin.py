@@ -10,6 +10,7 @@ from urllib.parse import quote
 from lib import check, main, response, same, seconds, story, wait_until
 from lib.admin import Admin
 from lib.program import Program
+from lib.tunnel import Client
 
 
 def endless(visitor):
@@ -102,6 +103,44 @@ def _(t):
 
     admin.do("/api/drain", 202)
     same(tunnel.server.wait_exit(), 0, "a drained server ends well")
+
+
+@story("a forgotten key is another's to claim; /readyz says that the server is draining, which finishes what is in flight")
+def _(t):
+    arrived, going_on = threading.Event(), threading.Event()
+
+    def slow(peer, origin):
+        peer.read_request()
+        arrived.set()
+        going_on.wait(seconds(20))
+        peer.send(response(200, b"slow"))
+
+    tunnel = t.tunnel({"slow": t.origin(slow).port}, server=["--admin", "0", "--drain", "30"])
+    admin = Admin(tunnel)
+
+    def keys():
+        return [(line["client"], line["key"]) for line in admin.get("/api/clients")["lines"]]
+
+    wait_until(lambda: len(keys()) == 1, "the first use is in the file")
+    before = keys()
+    tunnel.client.stop()
+    admin.do("/api/clients/tim/forget")
+    same(keys(), [], "its line is gone")
+    thief = Client(t.directory, "tim", tunnel.server.mqtt, {"slow": t.origin(slow).port}, label="other", state="other")
+    tunnel.programs.append(thief)
+    wait_until(lambda: len(keys()) == 1, "whoever comes first has the id")
+    check(keys() != before, "with another key")
+    wait_until(lambda: tunnel.server.knows("tim"), "it is there")
+    with tunnel.visit() as visitor:
+        visitor.send(tunnel.request("slow"))
+        check(arrived.wait(seconds(20)), "a request is at its service")
+        admin.do("/api/drain", 202)
+        wait_until(lambda: admin.curl("/readyz", token=False)[::2] == (503, "not ready\n"), "not ready while draining")
+        same(admin.curl("/healthz", token=False)[0], 200, "and alive")
+        same(admin.get("/api/status")["draining"], True, "the status")
+        going_on.set()
+        same(visitor.read_response().body, b"slow", "what was in flight is finished")
+    same(tunnel.server.wait_exit(), 0, "the end")
 
 
 @story("wrong addresses and tokens for the admin page are named", only="plain")
