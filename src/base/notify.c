@@ -79,5 +79,12 @@ void notify_reloading(void)
 }
 
 void notify_stopping(void) { notify_say("STOPPING=1\nSTATUS=finishing what is in flight"); }
+
+void notify_successor(long pid)
+{
+    notify_say("MAINPID=%ld", pid);
+    notify_close();
+}
+
 uint64_t notify_alive_us(void) { return alive_us; }
 void notify_alive(void) { notify_say("WATCHDOG=1"); }

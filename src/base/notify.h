@@ -17,6 +17,8 @@ void notify_ready(const char *status);
 /* The settings are being read again; notify_ready() follows. */
 void notify_reloading(void);
 void notify_stopping(void);
+/* From now on process `pid` is the one that speaks. */
+void notify_successor(long pid);
 /* How often notify_alive() is wanted: half of what $WATCHDOG_USEC says; CLOCK_NEVER: not at all. */
 uint64_t notify_alive_us(void);
 void notify_alive(void);

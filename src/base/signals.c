@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-int signals_open(struct signals *s)
+int signals_open(struct signals *s, int more)
 {
     sigset_t set;
 
@@ -21,6 +21,8 @@ int signals_open(struct signals *s)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    if (more != 0)
+        sigaddset(&set, more);
     signal(SIGPIPE, SIG_IGN);
     int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
     if (failure != 0)

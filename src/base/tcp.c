@@ -38,7 +38,7 @@ void tcp_address_text(const struct sockaddr *peer, char *text, size_t size)
         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
         snprintf(text, size, "[%s]:%u", host, ntohs(v6->sin6_port));
     } else {
-        snprintf(text, size, "?");
+        snprintf(text, size, peer->sa_family == AF_UNIX ? "local socket" : "?");
     }
 }
 

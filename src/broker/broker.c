@@ -3,11 +3,11 @@
 #include "broker/broker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "broker/conn.h"
-#include "gate/shelf.h"
 
 struct broker *broker_create(const struct broker_config *config)
 {
@@ -43,6 +43,7 @@ struct broker_shard *broker_shard(struct broker *b, unsigned worker_index)
 /* -- listening ----------------------------------------------------------------------------------------------------- */
 
 const struct transport_kind broker_plain = {.name = "mqtt", .socket = SHELF_MQTT};
+const struct transport_kind broker_elders = {.name = "handover", .trusted = true};
 
 int broker_listen(struct broker *b, const struct transport_kind *kind, const char *address, uint16_t *port)
 {
@@ -56,6 +57,17 @@ int broker_listen(struct broker *b, const struct transport_kind *kind, const cha
     for (unsigned i = 0; i < count; i++) {
         int failed = shard_listen(b->shards[i % b->shard_count], kind, fds[i]);
         error = failed != 0 ? failed : error;
+    }
+    return error;
+}
+
+int broker_listen_at(struct broker *b, const struct transport_kind *kind, int fd)
+{
+    int error = 0;
+    CHECK_OBJECT(b, BROKER_MAGIC);
+    for (unsigned i = 0; i < b->shard_count && error == 0; i++) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        error = copy < 0 ? errno : shard_listen(b->shards[i], kind, copy);
     }
     return error;
 }
@@ -76,6 +88,15 @@ void broker_close(struct broker *b)
     for (unsigned i = 0; i < b->shard_count; i++)
         worker_post(b->shards[i]->worker, &b->shards[i]->close_mail);
 }
+
+void broker_dismiss(struct broker *b)
+{
+    CHECK_OBJECT(b, BROKER_MAGIC);
+    for (unsigned i = 0; i < b->shard_count; i++)
+        worker_post(b->shards[i]->worker, &b->shards[i]->dismiss_mail);
+}
+
+void broker_sockets(struct broker_shard *s, shelf_show_fn *show, void *ctx) { shard_sockets(s, show, ctx); }
 
 void broker_free(struct broker **bp)
 {

@@ -14,12 +14,12 @@
 
 #include "base/chunk.h"
 #include "base/worker.h"
+#include "gate/shelf.h"
 #include "gate/transport.h"
 #include "mqtt/packet.h"
 
 struct broker;
 struct broker_shard;
-struct shelf;
 
 /* Who asks; strings are valid during the call. */
 struct broker_client {
@@ -103,6 +103,12 @@ int broker_listen(struct broker *b, const struct transport_kind *kind, const cha
 /* Plain MQTT over TCP. */
 extern const struct transport_kind broker_plain;
 /*
+ * Listens on every shard at a local socket that listens already, and stays the caller's, too: for other processes of this user,
+ * which no policy restricts. Before the workers start. 0 or an errno.
+ */
+int broker_listen_at(struct broker *b, const struct transport_kind *kind, int fd);
+extern const struct transport_kind broker_elders;
+/*
  * Takes over a socket on which somebody else has opened a WebSocket for MQTT and read `len` bytes of what follows. On the
  * shard's worker. `peer`: who is at the other end.
  */
@@ -111,6 +117,10 @@ void broker_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, c
 void broker_go_on(struct broker_shard *s, uint64_t conn);
 /* Refuses new connections; each shard on its own worker; any thread may call. */
 void broker_close(struct broker *b);
+/* Likewise; and ends those that are there: another process takes them. */
+void broker_dismiss(struct broker *b);
+/* Shows the sockets that the shard listens at, but for those of broker_elders. On its worker. */
+void broker_sockets(struct broker_shard *s, shelf_show_fn *show, void *ctx);
 /* After the workers have stopped and before they are freed: closes every connection (no wills are sent) and frees. */
 void broker_free(struct broker **b);
 

@@ -94,7 +94,7 @@ static void conn_init(struct conn *c, struct broker_shard *s)
 static struct conn *conn_create(struct broker_shard *s, const struct sockaddr *peer)
 {
     struct conn *c;
-    uint32_t stranger = crowd_enter(s->broker->strangers, peer);
+    uint32_t stranger = crowd_enter(s->broker->strangers, peer->sa_family == AF_UNIX ? NULL : peer);
     if (stranger == 0) {
         counter_add(counters_self(), COUNTER_broker_refused, 1);
         return NULL;
@@ -221,13 +221,8 @@ void conn_end(struct conn *c, const char *why)
     worker_at_turn(c->shard->worker, TURN_WRITE, &c->shard->sweep);
 }
 
-void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words)
+static void conn_disconnect(struct conn *c, enum mqtt_reason reason, const char *words)
 {
-    if (c->state >= CONN_LINGERING)
-        return;
-    if (reason >= MQTT_MALFORMED_PACKET && reason != MQTT_KEEP_ALIVE_TIMEOUT && reason != MQTT_SESSION_TAKEN_OVER &&
-        reason != MQTT_QUOTA_EXCEEDED)
-        counter_add(counters_self(), COUNTER_broker_protocol_errors, 1);
     if (c->state == CONN_OPEN && c->version == MQTT_V5) {
         uint8_t space[160];
         struct bytes_writer w;
@@ -241,6 +236,22 @@ void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words)
         conn_send(c, &p);
     }
     conn_linger(c, words);
+}
+
+void conn_dismiss(struct conn *c)
+{
+    if (c->state < CONN_LINGERING)
+        conn_disconnect(c, MQTT_SERVER_SHUTTING_DOWN, "another process takes over");
+}
+
+void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words)
+{
+    if (c->state >= CONN_LINGERING)
+        return;
+    if (reason >= MQTT_MALFORMED_PACKET && reason != MQTT_KEEP_ALIVE_TIMEOUT && reason != MQTT_SESSION_TAKEN_OVER &&
+        reason != MQTT_QUOTA_EXCEEDED)
+        counter_add(counters_self(), COUNTER_broker_protocol_errors, 1);
+    conn_disconnect(c, reason, words);
 }
 
 void conn_doom(struct conn *c, const char *words)

@@ -101,6 +101,8 @@ void conn_end(struct conn *c, const char *why);
 void conn_linger(struct conn *c, const char *why);
 /* Closes, and tells the client the reason where its version can. Counted as a protocol error if it is one. */
 void conn_fail(struct conn *c, enum mqtt_reason reason, const char *words);
+/* Closes; another process takes the client. */
+void conn_dismiss(struct conn *c);
 /* The same with MQTT_QUOTA_EXCEEDED at the end of the turn: while messages are being delivered. */
 void conn_doom(struct conn *c, const char *words);
 /* After the workers have stopped. */

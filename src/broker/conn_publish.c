@@ -162,7 +162,7 @@ static bool policy_allows(struct conn *c, const struct mqtt_publish *p, char top
     struct broker_client who = conn_client(c);
     memcpy(topic, p->topic.data, p->topic.len);
     topic[p->topic.len] = '\0';
-    if (b->policy.publish == NULL || b->policy.publish(b->policy.ctx, &who, topic, p->retain))
+    if (c->way.kind->trusted || b->policy.publish == NULL || b->policy.publish(b->policy.ctx, &who, topic, p->retain))
         return true;
     publish_refuse(c, p, MQTT_NOT_AUTHORIZED, "the client may not publish this topic");
     return false;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker/conn.h"
@@ -76,9 +77,21 @@ static void sweep_run(struct turn *t)
 
 /* -- listeners ----------------------------------------------------------------------------------------------------- */
 
+/* Whether a program of this user is at the other end of a local socket. */
+static bool is_ours(int fd)
+{
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == geteuid();
+}
+
 static void entry_accepted(void *ctx, int fd, const struct sockaddr *peer)
 {
     struct entry *e = ctx;
+    if (e->kind->trusted && !is_ours(fd)) {
+        close(fd);
+        return;
+    }
     conn_accept(e->shard, e->kind, fd, peer);
 }
 
@@ -97,6 +110,15 @@ int shard_listen(struct broker_shard *s, const struct transport_kind *kind, int 
     }
     list_append(&s->entries, &e->node);
     return 0;
+}
+
+void shard_sockets(struct broker_shard *s, shelf_show_fn *show, void *ctx)
+{
+    LIST_FOREACH (node, &s->entries) {
+        const struct entry *e = CONTAINER_OF(node, struct entry, node);
+        if (!e->kind->trusted)
+            show(ctx, e->kind->socket != NULL ? e->kind->socket : "", e->listener.fd);
+    }
 }
 
 void shard_close_listeners(struct broker_shard *s)
@@ -118,6 +140,15 @@ static void close_arrived(struct worker *self, struct mail *m)
     shard_close_listeners(CONTAINER_OF(m, struct broker_shard, close_mail));
 }
 
+static void dismiss_arrived(struct worker *self, struct mail *m)
+{
+    struct broker_shard *s = CONTAINER_OF(m, struct broker_shard, dismiss_mail);
+    (void)self;
+    shard_close_listeners(s);
+    LIST_FOREACH_SAFE (node, next, &s->conns)
+        conn_dismiss(CONTAINER_OF(node, struct conn, at_shard));
+}
+
 static void shard_init(struct broker_shard *s)
 {
     list_init(&s->entries);
@@ -126,6 +157,7 @@ static void shard_init(struct broker_shard *s)
     list_init(&s->lines);
     list_init(&s->backlog);
     s->free_slot = SLOT_NONE;
+    s->dismiss_mail = (struct mail){.deliver = dismiss_arrived, .discard = close_discard};
     s->close_mail = (struct mail){.deliver = close_arrived, .discard = close_discard};
     turn_init(&s->sweep, sweep_run);
 }

@@ -51,7 +51,7 @@ struct broker_shard {
     struct broker *broker;
 
     struct list entries; /* where it listens */
-    struct mail close_mail;
+    struct mail close_mail, dismiss_mail;
 
     struct list conns; /* of any state but ended */
     struct list ended; /* freed by `sweep` */
@@ -81,6 +81,7 @@ void shard_free(struct broker_shard **s);
 /* Takes over a listening socket. 0 or an errno. */
 int shard_listen(struct broker_shard *s, const struct transport_kind *kind, int fd);
 void shard_close_listeners(struct broker_shard *s);
+void shard_sockets(struct broker_shard *s, shelf_show_fn *show, void *ctx);
 /* A handle for a connection; 0 when there are too many or no memory. */
 uint64_t shard_enter(struct broker_shard *s, struct conn *c);
 void shard_leave(struct broker_shard *s, uint64_t handle);

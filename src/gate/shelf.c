@@ -49,11 +49,19 @@ static void book_free(struct book *b)
     free(b);
 }
 
+static void shelf_sweep(struct shelf *s, bool all)
+{
+    LIST_FOREACH_SAFE(node, next, &s->books) {
+        struct book *b = CONTAINER_OF(node, struct book, node);
+        if (all || !b->firm)
+            book_free(b);
+    }
+}
+
 void shelf_clear(struct shelf *s)
 {
     CHECK_OBJECT(s, SHELF_MAGIC);
-    LIST_FOREACH_SAFE(node, next, &s->books)
-        book_free(CONTAINER_OF(node, struct book, node));
+    shelf_sweep(s, false);
 }
 
 void shelf_free(struct shelf **sp)
@@ -63,7 +71,7 @@ void shelf_free(struct shelf **sp)
     if (*sp == NULL)
         return;
     TAKE_OBJECT(s, sp, SHELF_MAGIC);
-    shelf_clear(s);
+    shelf_sweep(s, true);
     FREE_OBJECT(s);
 }
 

@@ -37,6 +37,9 @@ const char *shelf_put(struct shelf *s, const char *name, int fd, bool firm);
  */
 bool shelf_read_environment(struct shelf *s, char *why, size_t size);
 
+/* Shows a socket that is listened at: `name` is its name here, "" where it has none. */
+typedef void shelf_show_fn(void *ctx, const char *name, int fd);
+
 /* What a listener wants. */
 struct shelf_wish {
     const char *name;    /* NULL: none */
@@ -55,7 +58,7 @@ unsigned shelf_listen(struct shelf *s, struct shelf_wish *w, unsigned count, boo
 int shelf_take(struct shelf *s, const struct shelf_wish *w);
 /* The first that nobody has wanted yet, for the log; false: none is left. */
 bool shelf_left(const struct shelf *s, char *out, size_t size);
-/* Closes what nobody has wanted. */
+/* Closes what nobody has wanted but what is firm. */
 void shelf_clear(struct shelf *s);
 
 #endif

@@ -25,6 +25,7 @@ struct transport_kind {
     const char *alpn;      /* of TLS; NULL: "http/1.1" with a WebSocket, else "mqtt" */
     const char *origins;   /* of pages that may ask for it, with commas between them; NULL: any */
     bool below;            /* whatever begins with the path will do: "/" any */
+    bool trusted;          /* a local socket for programs of ours alone: nothing is forbidden to them */
     bool keep_request;     /* for transport_take_request() */
     uint64_t frame_max;    /* bytes of a WebSocket's frame; 0: WEBSOCKET_FRAME_MAX */
     struct vetter *vetter; /* asked about clients when TLS is up; NULL: nobody is */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Link: one program's way into an MQTT broker. Two kinds behind one interface: an MQTT session of its own (paho,
- * link_mqtt_create), or a direct line into the embedded broker (link_direct_create). Payloads are opaque.
+ * Link: one program's way into an MQTT broker. Three kinds behind one interface: an MQTT session of its own (paho,
+ * link_mqtt_create), a direct line into the embedded broker (link_direct_create), or an MQTT session with the embedded broker of
+ * another process of ours (link_local_create). Payloads are opaque.
  *
  * A link belongs to one worker: all calls below and all callbacks are on it. Nothing here blocks the worker:
  * connecting, resolving and paho's waiting happen on threads of the link.
@@ -65,6 +66,11 @@ struct link_mqtt_config {
  * time: the library below has one set of threads and locks for all. */
 struct link *link_mqtt_create(const struct link_config *config, const struct link_mqtt_config *mqtt);
 struct link *link_direct_create(const struct link_config *config, struct broker_shard *shard);
+/* To the broker of another process of this user, at its socket (broker_listen_at()); for programs without presence. It is tried
+ * for ever. `origin`: what messages are told with. */
+struct sockaddr_un;
+struct link *link_local_create(const struct link_config *config, const struct sockaddr_un *address, unsigned address_len,
+                               const char *client_id, unsigned origin);
 
 void link_start(struct link *l);
 /* Replaces the presence text; published at once when up. */

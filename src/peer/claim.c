@@ -78,7 +78,7 @@ static void claim_try(struct claim *c)
 {
     struct hub_shard *s = c->shard;
     const struct error *why;
-    if (!s->link_up || s->closing)
+    if (!s->link_up || s->closing || s->changed)
         return;
     if (routes_of(&s->routes, c->instance) != NULL || s->proofs >= PROOFS_PER_WORKER_MAX)
         claim_wait(c, BUSY_US);

@@ -128,6 +128,14 @@ void hub_set_link(struct hub *h, unsigned index, struct link *l)
         h->feeder = index;
 }
 
+void hub_change_link(struct hub *h, unsigned index, struct link *l)
+{
+    struct hub_shard *s = h->shards[index];
+    CHECK_OBJECT(h, HUB_MAGIC);
+    s->next = l; /* the worker sees it with the mail */
+    worker_post(s->worker, &s->change);
+}
+
 void hub_start(struct hub *h)
 {
     unsigned links = 0;

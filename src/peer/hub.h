@@ -100,6 +100,11 @@ struct link_config;
 void hub_link_config(struct hub *h, unsigned index, struct link_config *out);
 void hub_set_link(struct hub *h, unsigned index, struct link *l); /* the hub owns it now */
 void hub_start(struct hub *h);
+/*
+ * Worker `index`, which has a link, goes on with `l`, which the hub owns now: the link that it had is closed, its sessions wait
+ * for the new one and resume. From then on no sessions are begun with those who come. Once a worker; any thread.
+ */
+void hub_change_link(struct hub *h, unsigned index, struct link *l);
 /* GOAWAY on every session, no new ones; any thread. */
 void hub_close(struct hub *h);
 /* The end: BYE on every session (their streams end), presence cleared, links closed. Any thread, never blocks; what

@@ -271,6 +271,15 @@ static void on_up(void *ctx, const char *note)
     shard_tell(s, link_up, note);
 }
 
+/* The closed link has said so: the other one's turn. */
+static void link_change(struct hub_shard *s)
+{
+    s->former = s->link;
+    s->link = s->next;
+    s->next = NULL;
+    link_start(s->link);
+}
+
 static void on_down(void *ctx, const char *why, uint64_t retry_us)
 {
     struct hub_shard *s = shard_of(ctx);
@@ -280,6 +289,8 @@ static void on_down(void *ctx, const char *why, uint64_t retry_us)
     directory_doubt(s->directory);
     sessions_carrier(s);
     shard_tell(s, link_down, why, retry_us);
+    if (s->next != NULL)
+        link_change(s);
 }
 
 static void on_writable(void *ctx)
@@ -335,6 +346,14 @@ static void start_deliver(struct worker *self, struct mail *m)
     link_start(CONTAINER_OF(m, struct hub_shard, start)->link);
 }
 
+static void change_deliver(struct worker *self, struct mail *m)
+{
+    struct hub_shard *s = CONTAINER_OF(m, struct hub_shard, change);
+    (void)self;
+    s->changed = true;
+    link_close(s->link);
+}
+
 static void close_deliver(struct worker *self, struct mail *m)
 {
     struct hub_shard *s = CONTAINER_OF(m, struct hub_shard, close);
@@ -383,6 +402,7 @@ struct hub_shard *hub_shard_create(struct hub *h, unsigned index, const uint64_t
     shard_mail_init(&s->start, start_deliver);
     shard_mail_init(&s->close, close_deliver);
     shard_mail_init(&s->end, end_deliver);
+    shard_mail_init(&s->change, change_deliver);
     roll_init(s);
     s->directory = directory_create(key);
     bool claims = claims_init(&s->claims);
@@ -416,8 +436,9 @@ void hub_shard_free(struct hub_shard **sp)
     claims_done(&s->claims);
     routes_done(&s->routes);
     directory_free(&s->directory);
-    if (s->link != NULL)
-        link_free(&s->link);
+    link_free(&s->link);
+    link_free(&s->next);
+    link_free(&s->former);
     offering_unref(s->offer);
     FREE_OBJECT(s);
 }

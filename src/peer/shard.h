@@ -24,8 +24,11 @@ struct hub_shard {
     unsigned index;
     struct hub *hub;
     struct worker *worker;
-    struct link *link; /* NULL: this worker has none; constant after the start */
+    struct link *link; /* NULL: this worker has none; after the start only hub_change_link() changes it */
+    struct link *next;   /* the link when that one is closed; NULL: no other */
+    struct link *former; /* was closed for another one; NULL: none */
     bool link_up;
+    bool changed; /* the link is another one than at the start: only what has begun goes on */
     bool closing; /* no new streams, no new sessions */
     bool stopped; /* the workers have ended: nothing is posted any more */
 
@@ -47,7 +50,7 @@ struct hub_shard {
     uint64_t goodbyes_from_us; /* start of the second that `goodbyes` counts in */
     unsigned goodbyes;         /* BYEs to strangers in that second */
     struct roll roll;
-    struct mail start, close, end;
+    struct mail start, close, end, change;
 };
 #define SHARD_MAGIC 0x6d687368
 

@@ -306,7 +306,7 @@ int proxy_run(struct proxy *p, struct config_error *err)
 {
     struct signals signals;
     CHECK_OBJECT(p, PROXY_MAGIC);
-    int failure = signals_open(&signals);
+    int failure = signals_open(&signals, 0);
     if (failure != 0) {
         proxy_failed(err, "signals", failure);
         return 1;

@@ -84,7 +84,7 @@ static int admin_socket(const struct server *s, unsigned index)
 {
     const struct web_address *a = &s->settings->admin_addresses[index];
     bool v6 = a->at.any.sa_family == AF_INET6;
-    char name[16] = SHELF_ADMIN, address[INET6_ADDRSTRLEN];
+    char name[32] = SHELF_ADMIN, address[INET6_ADDRSTRLEN];
 
     if (index > 0)
         snprintf(name, sizeof(name), SHELF_ADMIN "-%u", index);
@@ -148,6 +148,12 @@ int admin_start(struct admin *a)
                  s->settings->admin_token != NULL ? s->settings->admin_token : state_directory(s->state),
                  s->settings->admin_token != NULL ? "" : "/" TOKEN_FILE);
     return web_start(a->web);
+}
+
+int admin_fd(const struct admin *a, unsigned index)
+{
+    CHECK_OBJECT(a, ADMIN_MAGIC);
+    return web_socket(a->web, index);
 }
 
 void admin_stop(struct admin *a)

@@ -15,7 +15,9 @@ struct server;
 struct admin *admin_create(struct server *s, struct config_error *err);
 /* While the workers run. 0 or an errno. */
 int admin_start(struct admin *a);
-/* Before they stop; waits for the answer that is being made. */
+/* Where address `index` of the settings listens, for another process. */
+int admin_fd(const struct admin *a, unsigned index);
+/* Before they stop; waits for the answer that is being made. Idempotent. */
 void admin_stop(struct admin *a);
 void admin_free(struct admin **a);
 

@@ -18,7 +18,7 @@ static bool dispatch_hold(struct exchange *ex)
 {
     struct front *f = ex->front;
 
-    if (f->config.settings->hold_us == 0 || f->held_count >= VISITORS_HELD_MAX || f->draining)
+    if (f->config.settings->hold_us == 0 || f->held_count >= VISITORS_HELD_MAX || (f->draining && !f->patient))
         return false;
     list_append(&f->held, &ex->held_node);
     f->held_count++;

@@ -320,7 +320,7 @@ void exchange_end(struct exchange *ex, enum MHD_RequestTerminationCode code)
     v->exchange = NULL;
     v->left = false;
     exchange_give_back(ex);
-    if (f->draining)
+    if (f->draining && !f->patient)
         visitor_cut(v);
     else
         visitor_rests(v);

@@ -378,15 +378,39 @@ void front_check_drained(struct front *f)
     f->config.drained(f->config.ctx);
 }
 
-void front_drain(struct front *f)
+void front_sockets(struct front *f, shelf_show_fn *show, void *ctx)
 {
-    if (f->draining)
-        return;
+    if (f->plain.fd >= 0)
+        show(ctx, SHELF_HTTP, f->plain.fd);
+    if (f->tls.fd >= 0)
+        show(ctx, SHELF_HTTPS, f->tls.fd);
+    tcp_ports_show(f, show, ctx);
+}
+
+static void front_close_ports(struct front *f)
+{
     acceptor_close(&f->plain); /* whoever is in the queues is let in */
     acceptor_close(&f->tls);
     tcp_ports_close(f);
     MHD_run(f->daemon);
     f->draining = true;
+}
+
+void front_leave_ports(struct front *f)
+{
+    if (f->draining)
+        return;
+    front_close_ports(f);
+    f->patient = true;
+    front_due(f);
+    front_check_drained(f);
+}
+
+void front_drain(struct front *f)
+{
+    if (f->draining)
+        return;
+    front_close_ports(f);
     arrivals_close(f, false);
     bridges_close(f, false);
     pool_drop(&f->pool, NULL, &error_shutting_down);

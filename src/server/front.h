@@ -7,6 +7,7 @@
 #define SERVER_FRONT_H
 
 #include "base/worker.h"
+#include "gate/shelf.h"
 #include "peer/hub.h"
 #include "server/acceptor.h"
 #include "base/line_log.h"
@@ -85,6 +86,7 @@ struct front {
     struct list spares; /* exchanges to be used again */
     unsigned spare_count;
     bool draining, drained, stopped;
+    bool patient; /* while it drains: who is there may still ask, and waits for clients that are away */
     /* Room to work in, valid during one call. */
     struct http_field fields[HTTP_FIELDS_MAX];
     struct http_response response;
@@ -113,6 +115,10 @@ void front_client_up(struct front *f, const char *id);
 void front_client_down(struct front *f, const char *id, bool last);
 /* Takes no new connections, ends the idle ones, lets the others finish. */
 void front_drain(struct front *f);
+/* Shows the sockets that it listens at. */
+void front_sockets(struct front *f, shelf_show_fn *show, void *ctx);
+/* Another process listens there from now on: takes no new connections, and lets all finish, also those that are idle. */
+void front_leave_ports(struct front *f);
 /* A visitor or an upgraded connection is gone: maybe it was the last one. */
 void front_check_drained(struct front *f);
 /* Cuts what is left and stops libmicrohttpd. */

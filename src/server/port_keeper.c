@@ -34,6 +34,7 @@ struct port_keeper {
     char host[PUBLIC_HOST_MAX + 1]; /* what clients are told */
     struct event timer;     /* the next release, or the file */
     bool timed;
+    uint64_t shelf_until_us; /* sockets that were given to us and that nobody has wanted are closed then */
     /* For each port: workers that still have it open although it was given back, and that do not have it open yet. */
     uint16_t *closing, *opening;
     struct list answers; /* that wait until all workers have the port open (another service may have had it) and the file says so */
@@ -237,6 +238,8 @@ static void keeper_arm(struct port_keeper *k)
 {
     uint64_t now = worker_now_us(k->config.workers[0]), at = now + REFRESH_US;
 
+    if (k->shelf_until_us < at)
+        at = k->shelf_until_us;
     for (const struct port_entry *e = port_book_held(k->book, 0); e != NULL; e = port_book_held(k->book, e->port + 1u))
         if (e->release_us < at)
             at = e->release_us;
@@ -254,6 +257,10 @@ static void keeper_timer(evutil_socket_t fd, short what, void *ctx)
     for (struct port_entry *e = port_book_held(k->book, 0); e != NULL; e = port_book_held(k->book, e->port + 1u))
         if (e->release_us <= now + 5 * US_PER_MS)
             port_close(k, e);
+    if (k->shelf_until_us <= now + 5 * US_PER_MS) {
+        shelf_clear(k->config.shelf);
+        k->shelf_until_us = CLOCK_NEVER;
+    }
     keeper_remember(k);
     keeper_arm(k);
 }
@@ -485,6 +492,7 @@ static bool keeper_read(struct port_keeper *k, struct config_error *err)
 
 struct port_keeper *port_keeper_create(const struct port_keeper_config *config, struct config_error *err)
 {
+    char left[SHELF_NAME_MAX + 32];
     struct port_keeper *k;
 
     ALLOC_OBJECT(k, KEEPER_MAGIC);
@@ -503,6 +511,12 @@ struct port_keeper *port_keeper_create(const struct port_keeper_config *config, 
     }
     evtimer_assign(&k->timer, worker_events(config->workers[0]), keeper_timer, k);
     k->timed = true;
+    k->shelf_until_us = CLOCK_NEVER;
+    if (shelf_left(config->shelf, left, sizeof(left))) {
+        uint64_t us = config->settings->tcp_release_us;
+        k->shelf_until_us = clock_now_us() + us;
+        event_add(&k->timer, &(struct timeval){(time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S)});
+    }
     return k;
 }
 

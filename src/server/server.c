@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -95,6 +96,8 @@ static void on_link_up(void *ctx, struct hub_shard *shard, const char *note)
 
     (void)shard;
     atomic_store(&s->link_is_up, true);
+    atomic_fetch_add(&s->links_up, 1);
+    server_wake(s);
     if (s->clients.broker == NULL)
         log_info("broker", "connected to %s", note);
 }
@@ -336,29 +339,16 @@ static bool create_keepers(struct server *s, struct config_error *err)
     return s->proofs != NULL;
 }
 
-/* What systemd passes. */
-static bool create_shelf(struct server *s, struct config_error *err)
-{
-    char why[256];
-
-    s->shelf = shelf_create();
-    if (s->shelf == NULL)
-        return server_failed(err, "sockets", ENOMEM);
-    if (shelf_read_environment(s->shelf, why, sizeof(why)))
-        return true;
-    config_error_set(err, "LISTEN_FDS: %s", why);
-    return false;
-}
-
 static bool server_init(struct server *s, struct config_error *err)
 {
     char left[SHELF_NAME_MAX + 32];
 
+    struct epoll_event readable = {.events = EPOLLIN};
+
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->wake_fd < 0)
+    s->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->wake_fd < 0 || s->wait_fd < 0 || epoll_ctl(s->wait_fd, EPOLL_CTL_ADD, s->wake_fd, &readable) != 0)
         return server_failed(err, "eventfd", errno);
-    if (!create_shelf(s, err))
-        return false;
     if (state_open(s->settings->state_dir, &s->state, err) != 0)
         return false;
     s->known = state_read(s->state, CLIENTS_FILE);
@@ -374,8 +364,9 @@ static bool server_init(struct server *s, struct config_error *err)
     if (!log_settings_lines(&access, &s->access, err))
         return false;
     if (!create_workers(s, err) || !create_certificates(s, err) || !create_admission(s, err) || !create_hooks(s, err) ||
-        (has_own_broker(s) && !create_broker(s, err)) || !create_hub(s, err))
+        (has_own_broker(s) && !create_broker(s, err)) || !server_elders_take(s, s->predecessor, err) || !create_hub(s, err))
         return false;
+    server_handover_init(s);
     if (!server_fronts_create(s, err) || !create_keepers(s, err))
         return false;
     server_control_open(s);
@@ -383,12 +374,12 @@ static bool server_init(struct server *s, struct config_error *err)
         s->admin = admin_create(s, err);
     if (s->settings->admin_count > 0 && s->admin == NULL)
         return false;
-    if (shelf_left(s->shelf, left, sizeof(left)))
+    if (s->predecessor->fd < 0 && shelf_left(s->shelf, left, sizeof(left)))
         log_warning("server", "a socket was passed that is for no listener of ours: %s", left);
     return true;
 }
 
-struct server *server_create(struct server_settings *settings, struct config_error *err)
+struct server *server_create(struct server_settings *settings, struct shelf *shelf, struct predecessor *p, struct config_error *err)
 {
     struct server *s;
 
@@ -399,7 +390,9 @@ struct server *server_create(struct server_settings *settings, struct config_err
         return NULL;
     }
     s->settings = settings;
-    s->wake_fd = -1;
+    s->shelf = shelf;
+    s->predecessor = p;
+    s->wake_fd = s->wait_fd = s->elders = -1;
     s->started_s = time(NULL);
     if (!server_init(s, err))
         server_free(&s);
@@ -434,11 +427,13 @@ void server_free(struct server **sp)
     for (unsigned i = 0; i < s->count; i++)
         worker_free(&s->workers[i]);
     line_log_free(&s->access);
-    shelf_free(&s->shelf);
+    server_handover_done(s);
     if (s->state != NULL)
         state_free(&s->state);
     if (s->wake_fd >= 0)
         close(s->wake_fd);
+    if (s->wait_fd >= 0)
+        close(s->wait_fd);
     free(s->known);
     free(atomic_exchange(&s->remember, NULL));
     port_note_free(atomic_exchange(&s->remember_ports, NULL));

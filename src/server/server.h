@@ -8,12 +8,17 @@
 struct server;
 
 /* Opens the ports and makes everything; nothing runs yet. NULL and *err. `settings` outlives the server, which reloads them. */
-struct server *server_create(struct server_settings *settings, struct config_error *err);
+struct shelf;
+struct predecessor;
+/* `shelf` and `p` are what was passed to this process; they outlive the server, too. */
+struct server *server_create(struct server_settings *settings, struct shelf *shelf, struct predecessor *p, struct config_error *err);
 /*
- * Runs until SIGTERM or SIGINT (SIGUSR1: the log is opened again; SIGHUP: certificates are read again, too), then takes nothing new and finishes what is in flight, `drain` at most. A second signal
- * ends the program at once with exit status 1. Called from main() with no other thread running. The exit status.
+ * Runs until SIGTERM or SIGINT (SIGUSR1: the log is opened again; SIGHUP: certificates are read again, too), then takes nothing
+ * new and finishes what is in flight, `drain` at most. A second signal ends the program at once with exit status 1. SIGUSR2: a new
+ * process is started with the words `argv`, and when it has taken over, this one ends in the same way. Called from main() with no
+ * other thread running. The exit status.
  */
-int server_run(struct server *s, struct config_error *err);
+int server_run(struct server *s, char *const argv[], struct config_error *err);
 void server_free(struct server **s);
 
 #endif

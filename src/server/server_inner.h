@@ -9,6 +9,7 @@
 #include "base/control_socket.h"
 #include "base/object.h"
 #include "base/pulse.h"
+#include "base/signals.h"
 #include "config/state.h"
 #include "gate/shelf.h"
 #include "peer/hub.h"
@@ -18,6 +19,7 @@
 #include "server/edge.h"
 #include "server/edition.h"
 #include "server/front.h"
+#include "server/handover.h"
 #include "server/port_keeper.h"
 #include "server/ports.h"
 #include "server/proof_keeper.h"
@@ -32,7 +34,8 @@ struct server_part {
     struct worker *worker;
     struct front *front;
     struct edition *edition; /* the worker's own, once it runs */
-    struct mail drain, stop;
+    struct mail drain, stop, gather, leave;
+    struct gifts gifts; /* what the worker listens at, while a successor is started */
 };
 
 struct server {
@@ -57,6 +60,7 @@ struct server {
     struct port_keeper *keeper;
     struct proof_keeper *proofs;
     int wake_fd; /* an eventfd: something below changed */
+    int wait_fd; /* an epoll set: that one, and the successor while it starts */
     atomic_uint drained, stopped;
     _Atomic(char *) remember; /* what the clients file should say; heap */
     _Atomic(struct port_note *) remember_ports; /* likewise the file of ports */
@@ -68,6 +72,15 @@ struct server {
     atomic_bool draining;      /* asked to end, by a signal or at the admin page */
     atomic_bool link_is_up;    /* to a broker that is not ours */
     bool running;
+    bool replace;              /* asked to start a successor (SIGUSR2) */
+    bool left;                 /* that has taken over: nothing is remembered any more */
+    struct predecessor *predecessor;
+    struct successor successor;
+    enum successor_news news;
+    char why[512];             /* it has failed */
+    int elders;                /* where brokers take in those who were there before; -1: not needed yet */
+    atomic_uint gathered, links_up;
+    unsigned links_wanted;
 };
 
 /* Opens the socket for `status`; without it the server runs, too. */
@@ -77,6 +90,20 @@ void server_control_open(struct server *s);
 /* Wakes the main thread: something below changed. Any thread. */
 void server_wake(struct server *s);
 bool server_failed(struct config_error *err, const char *what, int failure);
+
+/* -- server_run.c -- */
+/* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes what is to be remembered in between. */
+bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *), uint64_t limit_us);
+/* Writes what is to be remembered. False: something is still to be written, because it cannot be. */
+bool server_remember(struct server *s);
+
+/* -- server_handover.c -- */
+void server_handover_init(struct server *s);
+void server_handover_done(struct server *s);
+/* What the process before us has given for the broker. False and *err. */
+bool server_elders_take(struct server *s, struct predecessor *p, struct config_error *err);
+/* Starts a successor, and lets it take over: s->left says whether it has. True: a signal to end came meanwhile. */
+bool server_hand_over(struct server *s, struct signals *signals, char *const argv[]);
 
 /* -- server_fronts.c -- */
 /* Opens the ports of visitors and makes the fronts. False and *err. */

@@ -2,6 +2,7 @@
 /* The server from its start to its end; the main thread waits, and writes files. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,11 +42,20 @@ static void clients_write(struct server *s)
     free(text);
 }
 
-/* False: something is still to be written, because it cannot be. */
-static bool remember_write(struct server *s)
+/* The process that has taken over knows more than we. */
+static void remember_nothing(struct server *s)
 {
-    struct port_note *note = atomic_exchange(&s->remember_ports, NULL);
+    port_note_free(atomic_exchange(&s->remember_ports, NULL));
+    free(atomic_exchange(&s->remember, NULL));
+}
 
+bool server_remember(struct server *s)
+{
+    if (s->left) {
+        remember_nothing(s);
+        return true;
+    }
+    struct port_note *note = atomic_exchange(&s->remember_ports, NULL);
     if (note != NULL) {
         file_write(s, PORTS_FILE, port_note_text(note));
         port_note_written(note);
@@ -57,8 +67,11 @@ static bool remember_write(struct server *s)
 /* After the workers: the last words on everything. */
 static void remember_end(struct server *s)
 {
+    if (s->left) {
+        remember_nothing(s);
+        return;
+    }
     char *text = port_keeper_text(s->keeper);
-
     file_write(s, PORTS_FILE, text);
     free(text);
     clients_write(s);
@@ -105,9 +118,7 @@ static void server_reload(struct server *s)
     notify_ready(SERVER_STATUS);
 }
 
-/* Waits until `done` says so, `limit_us` has passed, or a signal to end comes (true). Writes the clients file in between. */
-static bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *),
-                        uint64_t limit_us)
+bool server_wait(struct server *s, struct signals *signals, bool (*done)(const struct server *), uint64_t limit_us)
 {
     uint64_t start = clock_now_us(), count;
 
@@ -117,7 +128,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
             return false;
         bool pending = remember_is_due(s);
         if (pending && now >= s->remember_us) {
-            bool written = remember_write(s);
+            bool written = server_remember(s);
             uint64_t end = clock_now_us(), pause = (end - now) * (REMEMBER_SHARE - 1);
             s->remember_us = end + (written && pause < REMEMBER_MAX_US ? pause : REMEMBER_MAX_US);
             continue;
@@ -127,11 +138,13 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
         uint64_t pulse = pulse_feel(&s->pulse, now);
         if (pulse < left)
             left = pulse;
-        int number = signals_wait(signals, s->wake_fd, left);
+        int number = signals_wait(signals, s->wait_fd, left);
         if (number == SIGHUP || number == SIGUSR1)
             server_rotate(s);
         if (number == SIGHUP)
             server_reload(s);
+        else if (number == SIGUSR2)
+            s->replace = !s->left;
         else if (number != 0 && number != SIGUSR1)
             return true;
         if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
@@ -139,7 +152,7 @@ static bool server_wait(struct server *s, struct signals *signals, bool (*done)(
     }
 }
 
-static bool asked_to_drain(const struct server *s) { return atomic_load(&s->draining); }
+static bool asked_for_more(const struct server *s) { return atomic_load(&s->draining) || s->replace; }
 static bool all_drained(const struct server *s) { return atomic_load(&s->drained) == s->count; }
 static bool all_stopped(const struct server *s) { return atomic_load(&s->stopped) == s->count; }
 
@@ -163,13 +176,26 @@ static bool server_start(struct server *s, struct config_error *err)
     ports_log(&s->ports, s->settings, s->count);
     if (!ports_write(&s->ports, s->settings, err))
         return false;
+    predecessor_ready(s->predecessor);
     notify_ready(SERVER_STATUS);
     return true;
+}
+
+/* Until it is to end, or another process has taken over. */
+static void server_serve(struct server *s, struct signals *signals, char *const argv[])
+{
+    while (!s->left && !server_wait(s, signals, asked_for_more, CLOCK_NEVER) && !atomic_load(&s->draining) &&
+           !server_hand_over(s, signals, argv))
+        continue;
 }
 
 /* After a first signal: true when a second one came. */
 static bool server_drain(struct server *s, struct signals *signals)
 {
+    if (s->left) { /* a signal is the first one */
+        server_wait(s, signals, all_drained, s->settings->drain_us);
+        return false;
+    }
     atomic_store(&s->draining, true);
     log_info("server", "finishing what is in flight");
     notify_stopping();
@@ -206,10 +232,10 @@ static bool server_stop(struct server *s, struct signals *signals)
     return false;
 }
 
-int server_run(struct server *s, struct config_error *err)
+int server_run(struct server *s, char *const argv[], struct config_error *err)
 {
     struct signals signals;
-    int failure = signals_open(&signals);
+    int failure = signals_open(&signals, SIGUSR2);
 
     CHECK_OBJECT(s, SERVER_MAGIC);
     if (failure != 0) {
@@ -220,7 +246,7 @@ int server_run(struct server *s, struct config_error *err)
     pulse_init(&s->pulse, s->workers, s->count);
     bool started = server_start(s, err);
     if (started)
-        server_wait(s, &signals, asked_to_drain, CLOCK_NEVER);
+        server_serve(s, &signals, argv);
     bool again = started && server_drain(s, &signals);
     if (again || server_stop(s, &signals))
         _exit(1);

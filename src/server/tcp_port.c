@@ -67,3 +67,11 @@ void tcp_ports_close(struct front *f)
     LIST_FOREACH_SAFE(node, next, &f->ports)
         port_free(CONTAINER_OF(node, struct tcp_port, node));
 }
+
+void tcp_ports_show(struct front *f, shelf_show_fn *show, void *ctx)
+{
+    LIST_FOREACH(node, &f->ports) {
+        const struct tcp_port *p = CONTAINER_OF(node, struct tcp_port, node);
+        show(ctx, p->port != 0 ? "" : p->acceptor.tls ? SHELF_HTTPS : SHELF_HTTP, p->acceptor.fd);
+    }
+}

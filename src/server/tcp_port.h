@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gate/shelf.h"
 #include "server/route.h"
 
 struct front;
@@ -17,5 +18,7 @@ void tcp_port_join(struct front *f, int fd, bool tls);
 /* Lets in who waits, and closes; connections go on. */
 void tcp_port_close(struct front *f, uint16_t port);
 void tcp_ports_close(struct front *f);
+/* Shows their sockets, by name those of all visitors. */
+void tcp_ports_show(struct front *f, shelf_show_fn *show, void *ctx);
 
 #endif

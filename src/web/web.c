@@ -352,7 +352,7 @@ struct web *web_create(const struct web_config *config, int *failure, unsigned *
 
 static int listener_start(struct web_listener *l)
 {
-    l->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, web_handle, l,
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, web_handle, l,
                                  MHD_OPTION_EXTERNAL_LOGGER, web_log, l, MHD_OPTION_LISTEN_SOCKET, l->fd,
                                  MHD_OPTION_NOTIFY_COMPLETED, web_completed, l, MHD_OPTION_CONNECTION_LIMIT,
                                  (unsigned)WEB_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_TIMEOUT_S,
@@ -377,6 +377,16 @@ int web_start(struct web *w)
     return failure;
 }
 
+int web_socket(const struct web *w, unsigned address)
+{
+    const struct web_listener *l = &w->listeners[address];
+
+    if (l->daemon == NULL)
+        return l->fd;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+    return info != NULL ? info->listen_fd : -1;
+}
+
 uint16_t web_port(const struct web *w, unsigned address) { return w->listeners[address].port; }
 
 void web_stop(struct web *w)
@@ -384,8 +394,11 @@ void web_stop(struct web *w)
     CHECK_OBJECT(w, WEB_MAGIC);
     for (unsigned i = 0; i < WEB_ADDRESSES_MAX; i++) {
         struct web_listener *l = &w->listeners[i];
-        if (l->daemon != NULL)
+        if (l->daemon != NULL) {
+            /* It would shut down the socket, which may be another process's, too. */
+            l->fd = MHD_quiesce_daemon(l->daemon);
             MHD_stop_daemon(l->daemon);
+        }
         if (l->fd >= 0)
             close(l->fd);
         l->daemon = NULL;

@@ -1,11 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sockets that are passed to the server (socket activation)."""
+"""Sockets that are passed to the server (socket activation), and servers that are replaced (SIGUSR2)."""
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 
-from lib import check, main, same, skip, story, wait_until
+from lib import check, connect, main, response, same, seconds, skip, story, wait_until
+from lib.websocket import Echo, open_socket, run
 from lib.tunnel import Client, Server
 
 
@@ -33,6 +42,77 @@ def client_of(t, server, services):
     t.programs.append(client)
     wait_until(lambda: server.knows("tim"), "tim is connected")
     return client
+
+
+class Successor:
+    """The process that has taken over from another one; their output goes to the same files."""
+
+    def __init__(self, t, server, count=1):
+        line = server.wait_log(r"process \d+ takes over", 60, count)
+        self.pid = int(re.search(r"process (\d+)", line).group(1))
+        t.keep(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def running(self):
+        return os.path.exists(f"/proc/{self.pid}")
+
+    def signal(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+        wait_until(lambda: not self.running, "the successor ends", 20)
+
+
+def replace(t, server, count=1):
+    server.signal(signal.SIGUSR2)
+    return Successor(t, server, count)
+
+
+class Load:
+    """Visitors who ask all the time, on a connection for each request or on one for all."""
+
+    def __init__(self, tunnel, kept):
+        self.tunnel, self.kept = tunnel, kept
+        self.count, self.errors, self.over = 0, [], threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _ask(self):
+        with self.tunnel.visit() as visitor:
+            while not self.over.is_set():
+                answer = visitor.ask("GET", "/", host=self.tunnel.host("hello"))
+                same((answer.status, answer.body), (200, b"hello\n"), "answer")
+                self.count += 1
+                if not self.kept or answer.has_token("Connection", "close"):
+                    return
+
+    def _run(self):
+        while not self.over.is_set():
+            try:
+                self._ask()
+            except Exception as error:  # each is one too many
+                self.errors.append(repr(error))
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        wait_until(lambda: self.count > 0 or self.errors, "the first answer")
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(seconds(20))
+
+    def more(self, count=20):
+        enough = self.count + count
+        wait_until(lambda: self.count >= enough or self.errors, "more answers", 20)
 
 
 @story("sockets are passed: visitors and clients come to them, also those who came before the server was there")
@@ -98,6 +178,124 @@ def _(t):
         visitor.sendall(b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
         check(visitor.makefile("rb").readline().startswith(b"HTTP/1.1 "), "the first visitor is answered")
     wait_until(lambda: ports.exists() and f'"port":{port},' in ports.read_text(), "the port is the socket's")
+
+
+def slow_origin(t, body, go_on):
+    """/slow: the rest of the body comes when the event says so."""
+
+    def serve(peer, origin):
+        while (request := peer.read_request()) is not None:
+            if request.target != "/slow":
+                peer.send(response(200, b"hello\n"))
+                continue
+            peer.send(response(200, b"", ("Content-Length", len(body)), length=False) + body[:100000])
+            go_on.wait(seconds(100))
+            peer.send(body[100000:])
+
+    return t.origin(serve)
+
+
+@story("SIGUSR2, twice: no visitor sees an error, a download and a WebSocket go on, then the old processes end")
+def _(t):
+    body, go_on, heirs = os.urandom(2 << 20), threading.Event(), []
+    echo = t.keep(Echo())
+    tunnel = t.tunnel({"hello": slow_origin(t, body, go_on), "echo": echo.port}, server=["--drain", "200"])
+
+    def again(loads):
+        """The newest process is replaced, and its successor has clients and visitors."""
+        (heirs[-1] if heirs else tunnel.server).signal(signal.SIGUSR2)
+        heirs.append(Successor(t, tunnel.server, len(heirs) + 1))
+        for load in loads:
+            load.more()
+
+    async def visit(loads):
+        async with open_socket(tunnel, "/", "echo") as web:
+            for left in (2, 1, 0):
+                for text in ("short", "long" * 50000):
+                    await web.send(text)
+                    same(await asyncio.wait_for(web.recv(), seconds(60)), text, "echo")
+                if left > 0:
+                    await asyncio.to_thread(again, loads)
+
+    with Load(tunnel, False) as one, Load(tunnel, True) as kept, tunnel.visit(timeout=60) as slow:
+        slow.send(tunnel.request(target="/slow"))
+        slow.read_until(b"\r\n\r\n")
+        run(visit([one, kept]), seconds(200))
+        check(tunnel.server.running, "the first process stays for its download")
+        go_on.set()
+        same(hashlib.sha256(slow.read_exact(len(body))).hexdigest(), hashlib.sha256(body).hexdigest(), "SHA-256")
+    same(one.errors + kept.errors, [], "errors of visitors")
+    same(tunnel.server.wait_exit(30), 0, "exit status of the first process")
+    wait_until(lambda: not heirs[0].running, "the second one ends, too", 30)
+    same(tunnel.ask().body, b"hello\n", "answer of the third one")
+
+
+@story("SIGUSR2: a service keeps its own TCP port, what is open there goes on, and the admin page is the new process's")
+def _(t):
+    with listening() as free:
+        port = port_of(free)
+
+    def echo(peer, _):
+        while peer.fill():
+            peer.send(peer.take(len(peer.buffer)))
+
+    options = ["--tcp-ports", str(port), "--admin", "127.0.0.1:0", "--drain", "100"]
+    tunnel = t.tunnel({"raw": {"target": t.origin(echo).port, "tcp": port}}, server=options)
+    tunnel.client.wait_log(f"service raw is at 127.0.0.1:{port} for everybody")
+    admin = json.loads(tunnel.server.ports_file.read_text())["admin_port"]
+
+    def ready():
+        with connect(admin) as page:
+            return page.ask("GET", "/readyz", host=f"127.0.0.1:{admin}").status == 200
+
+    def talks(peer, word):
+        peer.sendall(word)
+        same(peer.recv(100), word, "echo")
+
+    with socket.create_connection(("127.0.0.1", port)) as old:
+        old.settimeout(seconds(30))
+        talks(old, b"before")
+        replace(t, tunnel.server)
+        for word in (b"one", b"two", b"three"):
+            with socket.create_connection(("127.0.0.1", port)) as fresh:
+                fresh.settimeout(seconds(30))
+                talks(fresh, word)
+        talks(old, b"after")
+        check(ready(), "the old process would say that it is about to end")
+    same(tunnel.server.wait_exit(30), 0, "exit status")
+
+
+@story("SIGUSR2: a successor that does not start leaves everything as it was, and it is said why")
+def _(t):
+    settings = t.directory / "server.conf.json"
+    settings.write_text("{}")
+    binary = t.directory / "mdm-tunnel-server"
+    shutil.copy(Server.find("mdm-tunnel-server"), binary)
+    find = Server.find
+    Server.find = staticmethod(lambda name: binary if name == binary.name else find(name))
+    try:
+        tunnel = t.tunnel({"hello": t.origin()}, server=["--config", settings, "--drain", "60"])
+    finally:
+        Server.find = staticmethod(find)
+    server = tunnel.server
+    with Load(tunnel, False) as load:
+        settings.write_text('{"port": 70000}')
+        server.signal(signal.SIGUSR2)
+        server.wait_log("no handover: .*70000.*this process goes on", 30)
+        settings.write_text("{}")
+        os.rename(binary, t.directory / "kept")
+        server.signal(signal.SIGUSR2)
+        server.wait_log("no handover: .*mdm-tunnel-server: No such file or directory; this process goes on", 30)
+        shutil.copy("/bin/true", binary)
+        server.signal(signal.SIGUSR2)
+        server.wait_log("no handover: it ended with status 0; this process goes on", 30)
+        load.more()
+        same(load.errors, [], "errors of visitors")
+        os.rename(t.directory / "kept", binary)
+        replace(t, server)
+        load.more()
+    same(load.errors, [], "errors of visitors")
+    same(server.wait_exit(30), 0, "exit status")
 
 
 main()

@@ -312,6 +312,8 @@ void link_close(struct link *l)
 
 void link_free(struct link **lp)
 {
+    if (*lp == NULL)
+        return;
     struct link *l;
     TAKE_OBJECT(l, lp, ETHER_LINK_MAGIC);
     pthread_mutex_lock(&ether.lock);
