@@ -127,14 +127,22 @@ static void clients_path(struct admin *a, const struct web_request *r, struct we
     client_do(a, name, slash + 1, r, out);
 }
 
+/* The server's end may be near: who asked for it has his answer. */
+static void drain_begin(void *ctx)
+{
+    struct admin *a = ctx;
+
+    atomic_store(&a->server->draining, true);
+    server_wake(a->server);
+}
+
 void admin_do(struct admin *a, const struct web_request *r, struct web_reply *out)
 {
     if (strncmp(r->path, "/api/clients/", strlen("/api/clients/")) == 0) {
         clients_path(a, r, out);
     } else if (strcmp(r->path, "/api/drain") == 0) {
         log_info("admin", "drain");
-        atomic_store(&a->server->draining, true);
-        server_wake(a->server);
         reply_done(out, 202, "draining", 1);
+        out->done = drain_begin;
     }
 }

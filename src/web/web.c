@@ -47,6 +47,7 @@ struct call {
     bool checked;
     char *body;
     size_t len;
+    void (*done)(void *ctx);
 };
 
 /* -- answers ------------------------------------------------------------------------------------------------------- */
@@ -216,7 +217,7 @@ static enum MHD_Result call_take(const struct web *w, struct call *call, const c
 }
 
 static enum MHD_Result call_handle(struct web_listener *l, struct MHD_Connection *c, const char *url, const char *method,
-                                   const struct call *call)
+                                   struct call *call)
 {
     struct web *w = l->web;
     const struct web_request r = {.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
@@ -233,6 +234,7 @@ static enum MHD_Result call_handle(struct web_listener *l, struct MHD_Connection
     pthread_mutex_unlock(&w->handling);
     if (out.status == 404 && out.body == NULL && out.constant == NULL)
         web_reply_error(&out, 404, "there is nothing here");
+    call->done = out.done;
     return answer(c, &out);
 }
 
@@ -257,11 +259,14 @@ static enum MHD_Result web_handle(void *ctx, struct MHD_Connection *c, const cha
 
 static void web_completed(void *ctx, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)
 {
+    const struct web_listener *l = ctx;
     struct call *call = *state;
 
-    (void)ctx, (void)c, (void)code;
+    (void)c, (void)code;
     if (call == NULL)
         return;
+    if (call->done != NULL)
+        call->done(l->web->config.ctx);
     if (call->body != NULL)
         explicit_bzero(call->body, call->len);
     free(call->body);

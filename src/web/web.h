@@ -50,6 +50,9 @@ struct web_reply {
     size_t len;
     struct web_field fields[WEB_REPLY_FIELDS_MAX];
     unsigned field_count;
+    /* NULL, or what is to be done after the answer has left, or cannot leave any more; with the handler's `ctx`, on a thread of
+     * the server. */
+    void (*done)(void *ctx);
 };
 
 /* A field of the answer; one too many, too long or not valid makes it a 500. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -18,6 +19,11 @@ extern const struct web_file test_files[];
 
 static unsigned handled; /* read after the answer has come */
 static uint16_t port;
+
+#define BIG_BYTES (16u << 20) /* more than sockets hold */
+static atomic_uint done;
+
+static void on_done(void *ctx) { atomic_store(&done, ctx == &done ? 1 : 2); }
 
 static void handle(void *ctx, const struct web_request *r, struct web_reply *out)
 {
@@ -38,6 +44,12 @@ static void handle(void *ctx, const struct web_request *r, struct web_reply *out
         text_init(&t, 10);
         text_add(&t, "12345678901", 11);
         web_reply_text(out, 200, "text/plain", &t);
+    } else if (strcmp(r->path, "/big") == 0) {
+        out->status = 200;
+        out->type = "text/plain";
+        out->body = calloc(1, BIG_BYTES);
+        out->len = BIG_BYTES;
+        out->done = on_done;
     } else if (strcmp(r->path, "/none") != 0) {
         text_init(&t, 4096);
         text_format(&t, "%s %s q=%s mark=%s body=%zu:%s", r->method, r->path, q != NULL ? q : "-", mark != NULL ? mark : "-",
@@ -50,7 +62,7 @@ static struct web *start(const char *token)
 {
     static const char *const names[] = {"tunnel.example", NULL}, *const open[] = {"/healthz", NULL};
     struct web_config config = {.address_count = 1, .token = token, .names = names, .open_paths = open, .token_where = "in the <file>", .body_max = BODY_MAX,
-                                .handle = handle};
+                                .handle = handle, .ctx = &done};
     unsigned bad;
     int failure;
 
@@ -132,6 +144,25 @@ static void passes(void)
     OK(is(a, 404));
     OK(has(a, "application/json"));
     web_free(&w);
+}
+
+static void afterwards(void)
+{
+    static char piece[65536];
+    struct web *w = start(NULL);
+    size_t len = 0;
+    ssize_t n;
+    int fd = dial();
+
+    dprintf(fd, "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    OK_INT(recv(fd, piece, 1, MSG_PEEK), 1);
+    OK_INT(atomic_load(&done), 0);
+    while (len < BIG_BYTES && (n = recv(fd, piece, sizeof(piece), 0)) > 0)
+        len += (size_t)n;
+    OK(len >= BIG_BYTES);
+    close(fd);
+    web_free(&w); /* no call is under way any more */
+    OK_INT(atomic_load(&done), 1);
 }
 
 static void guards(void)
@@ -327,6 +358,7 @@ int main(void)
 {
     static const struct tap_case cases[] = {
         {"a request reaches the handler, the answer its sender", passes},
+        {"what is to be done after an answer waits for it", afterwards},
         {"other names and other sites", guards},
         {"the token", token},
         {"the form for it", form},
