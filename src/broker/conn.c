@@ -174,12 +174,13 @@ static void conn_retire(struct conn *c, const char *why)
     c->state = CONN_LINGERING;
     conn_unsubscribe_all(c);
     conn_forget_pending(c);
+    if (was_open)
+        counter_sub(counters_self(), COUNTER_broker_connections, 1);
     if (was_open && b->events.disconnected != NULL)
         b->events.disconnected(b->ctx, &who, why);
     conn_guard_leave(c, why); /* whose words `why` may be */
     if (!was_open)
         return;
-    counter_sub(counters_self(), COUNTER_broker_connections, 1);
     struct claim *claim = c->claim;
     c->claim = NULL;
     will_publish(c, claim);
