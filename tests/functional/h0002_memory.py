@@ -13,7 +13,7 @@ from lib.websocket import HANDSHAKE, Apart, BareEcho
 
 COUNT = 1000 if sanitized() else 10000
 SERVER_KIB, CLIENT_KIB = 40, 20
-REQUESTS = 1_000_000 if BIG else 300_000
+REQUESTS = 1_000_000 if BIG else 100_000
 
 
 @story(

@@ -35,7 +35,7 @@ def _(t):
     git(t, "-C", root / "repo.git", "config", "http.receivepack", "true")
     git(t, "-C", root / "repo.git", "config", "core.bigFileThreshold", "1m")  # noise is not worth a delta
     service = t.origin(cgi(BACKEND, {"GIT_PROJECT_ROOT": str(root), "GIT_HTTP_EXPORT_ALL": "1"}))
-    tunnel = t.tunnel({"git": service})
+    tunnel = t.tunnel({"git": service}, server=["--service-timeout", 600])
     host = ["-c", f"http.extraHeader=Host: {tunnel.host('git')}"]
     url = f"http://127.0.0.1:{tunnel.server.http}/repo.git"
 

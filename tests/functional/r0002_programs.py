@@ -28,7 +28,7 @@ def _(t):
     proxy = ssh.options("ProxyCommand=" + " ".join(shlex.quote(word) for word in s.command("-W", "%h/ssh")))
     host = ssh.user("gateway")
     same(ssh.run("ssh", *proxy, host, "cat; echo done", input=b"text\n"), b"text\ndone\n", "what ssh said")
-    done = subprocess.run(["ssh", *proxy, host, "exit 7"], capture_output=True, timeout=seconds(30), check=False)
+    done = subprocess.run(["ssh", *proxy, host, "exit 7"], capture_output=True, timeout=seconds(180), check=False)
     same((done.returncode, done.stderr), (7, b""), "an exit status, and no word more")
     size = (1 << 30) if BIG else (16 << 20)
     data = t.directory / "data"

@@ -51,7 +51,7 @@ class Mosquitto:
     def system(self, topic):
         """The next value of a $SYS topic."""
         out = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", f"$SYS/broker/{topic}", "-C", "1",
-                              "-W", "10"], capture_output=True, text=True, check=True)
+                              "-W", "60"], capture_output=True, text=True, check=True)
         return out.stdout.strip()
 
     def __enter__(self):

@@ -56,7 +56,7 @@ class Sshd:
     def user(self, host):
         return f"{getpass.getuser()}@{host}"
 
-    def run(self, *command, limit=60, **rest):
+    def run(self, *command, limit=180, **rest):
         done = subprocess.run([str(word) for word in command], capture_output=True, timeout=seconds(limit), check=False, **rest)
         if done.returncode != 0:
             raise AssertionError(f"{command[0]}: status {done.returncode}: {done.stderr.decode('utf-8', 'replace')}")
