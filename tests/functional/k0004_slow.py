@@ -55,7 +55,7 @@ def attack(t, options):
         process.wait()
     # The range attack is over when all are answered, so there are fewer where programs are slower.
     check(count > 20 / seconds(1), f"{count} requests during the attack")
-    check(slowest < seconds(1), f"the slowest answer took {slowest:.2f} s")
+    check(slowest < seconds(3), f"the slowest answer took {slowest:.2f} s")
     for program in tunnel.programs:
         check(sanitized() or program.rss() < 300 << 20, f"{program.label} has {program.rss() >> 20} MiB")
     same(tunnel.ask().body, b"small", "afterwards")
