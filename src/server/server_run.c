@@ -16,7 +16,7 @@
 #define SERVER_STATUS "taking visitors and clients"
 /* What is to be remembered is written at once. What comes in masses shares a write: writing has one part in so many of the time. */
 #define REMEMBER_SHARE 20
-#define REMEMBER_MAX_US (2 * US_PER_S) /* between two, however slow the disk is */
+#define REMEMBER_MAX_US (US_PER_S / 2) /* between two, however slow the disk is: clients wait for it */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
 #define END_US (2 * US_PER_S)      /* for the last words to the clients */
 

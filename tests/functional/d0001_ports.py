@@ -256,7 +256,7 @@ def _(t):
         check("is not made public: " in program.log and words in program.log, program.log)
     s.device.write_services({"ssh": t.origin(echo), "admin": {"target": 9, "bearer": "12345678"}})
     wait_until(lambda: refused(first), "closed")
-    program = s.workstation("--public", "--for", "2s", "gateway", label="open")
+    program = s.workstation("--public", "--for", "5s", "gateway", label="open")
     same((program.wait_exit(), program.stdout), (0, f"ssh user@127.0.0.1 -p {first}\n"), "public")
     answers(first)
     check("gateway/ssh is at 127.0.0.1:" in program.log, program.log)
