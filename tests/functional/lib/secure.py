@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Visitors and services with TLS: certificates of our own, and the end of a connection as it was said."""
 import contextlib
+import select
 import shutil
 import socket
 import ssl
@@ -71,6 +72,29 @@ class SecurePeer(Peer):
             raise Closed(f"cut: {error.reason}") from error
         self.notified = self.notified or not more
         return more
+
+    def exchange(self, data):
+        """Sends `data` while as many bytes come; on one thread, since a connection of OpenSSL is for one at a time."""
+        got, sent, before = bytearray(self.take(len(self.buffer))), 0, self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            while len(got) < len(data):
+                had = sent + len(got)
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if sent < len(data):
+                        sent += self.sock.send(memoryview(data)[sent : sent + 65536])
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    more = self.sock.recv(65536)
+                    if not more:
+                        raise Closed(f"wanted {len(data)} bytes, got {len(got)}")
+                    got += more
+                if had == sent + len(got):
+                    waits = [self.sock] if sent < len(data) else []
+                    if not any(select.select([self.sock], waits, [], before)):
+                        raise TimeoutError(f"{sent} bytes sent, {len(got)} of {len(data)} came")
+        finally:
+            self.sock.settimeout(before)
+        return bytes(got)
 
     def finish(self):
         """Says close_notify, and goes on reading (RFC 8446 6.1)."""
