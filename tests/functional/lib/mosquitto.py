@@ -28,7 +28,7 @@ class Mosquitto:
         self.config.write_text("\n".join([
             "user root", "persistence false", "sys_interval 1",
             f"listener {self.port} 127.0.0.1", f"allow_anonymous {'true' if anonymous else 'false'}", *lines, ""]))
-        self.process = None
+        self.process, self.watchers = None, []
         self.start()
 
     def start(self):
@@ -44,15 +44,31 @@ class Mosquitto:
         wait_until(listening, "mosquitto listens")
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        for process in [*self.watchers, self.process]:
+            process.terminate()
+            process.wait(10)
+        self.watchers.clear()
         self.log.close()
 
-    def system(self, topic):
-        """The next value of a $SYS topic."""
-        out = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(self.port), "-t", f"$SYS/broker/{topic}", "-C", "1",
-                              "-W", "60"], capture_output=True, text=True, check=True)
-        return out.stdout.strip()
+    def watch(self, topic):
+        """A function that says the value of a $SYS topic: mosquitto itself forgets what has not changed for a minute."""
+        path = self.directory / f"{topic.replace('/', '-')}.watched"
+        with open(path, "wb") as out:
+            self.watchers.append(subprocess.Popen(
+                ["stdbuf", "-oL", "mosquitto_sub", "-v", "-h", "127.0.0.1", "-p", str(self.port), "-t", f"$SYS/broker/{topic}",
+                 "-t", "$SYS/broker/uptime"], stdout=out, stderr=subprocess.STDOUT))
+
+        def values(name):
+            lines = path.read_text().splitlines()
+            return [line.removeprefix(f"$SYS/broker/{name} ") for line in lines if line.startswith(f"$SYS/broker/{name} ")]
+
+        def value():
+            seen = len(values("uptime"))
+            wait_until(lambda: len(values("uptime")) >= seen + 2, "mosquitto tells its numbers again")
+            return values(topic)[-1]
+
+        wait_until(lambda: values(topic), f"mosquitto tells {topic}")
+        return value
 
     def __enter__(self):
         return self

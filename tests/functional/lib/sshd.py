@@ -25,10 +25,11 @@ class Sshd:
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.directory / name], check=True)
         config = self.directory / "config"
+        # What the user's shell would do at each login is not what is tested: bash reads no .bashrc in a second shell.
         config.write_text("\n".join([
             f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.directory}/host", "PidFile none", "UsePAM no",
             f"AuthorizedKeysFile {self.directory}/user.pub", "StrictModes no", "PasswordAuthentication no", "MaxSessions 40",
-            "MaxStartups 100", "Subsystem sftp internal-sftp", ""]))
+            "MaxStartups 100", "SetEnv SHLVL=2", "Subsystem sftp internal-sftp", ""]))
         self.log = open(self.directory / "log", "ab")
         self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stdout=self.log, stderr=subprocess.STDOUT)
 
