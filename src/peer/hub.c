@@ -132,7 +132,7 @@ void hub_change_link(struct hub *h, unsigned index, struct link *l)
 {
     struct hub_shard *s = h->shards[index];
     CHECK_OBJECT(h, HUB_MAGIC);
-    s->next = l; /* the worker sees it with the mail */
+    s->given = l;
     worker_post(s->worker, &s->change);
 }
 

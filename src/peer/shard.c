@@ -351,6 +351,8 @@ static void change_deliver(struct worker *self, struct mail *m)
     struct hub_shard *s = CONTAINER_OF(m, struct hub_shard, change);
     (void)self;
     s->changed = true;
+    s->next = s->given;
+    s->given = NULL;
     link_close(s->link);
 }
 
@@ -437,6 +439,7 @@ void hub_shard_free(struct hub_shard **sp)
     routes_done(&s->routes);
     directory_free(&s->directory);
     link_free(&s->link);
+    link_free(&s->given);
     link_free(&s->next);
     link_free(&s->former);
     offering_unref(s->offer);

@@ -25,6 +25,7 @@ struct hub_shard {
     struct hub *hub;
     struct worker *worker;
     struct link *link; /* NULL: this worker has none; after the start only hub_change_link() changes it */
+    struct link *given;  /* by hub_change_link(), the worker's with the mail; NULL: none */
     struct link *next;   /* the link when that one is closed; NULL: no other */
     struct link *former; /* was closed for another one; NULL: none */
     bool link_up;

@@ -91,9 +91,9 @@ struct web_config {
 struct web *web_create(const struct web_config *config, int *failure, unsigned *bad);
 /* 0 or an errno. */
 int web_start(struct web *w);
-/* Of the address, as it is bound. */
 /* Where the address listens, the server's; -1: nowhere. */
 int web_socket(const struct web *w, unsigned address);
+/* Of the address, as it is bound. */
 uint16_t web_port(const struct web *w, unsigned address);
 /* Closes all connections and waits for the handler to return. The threads that it asks have to run still. Idempotent. */
 void web_stop(struct web *w);
