@@ -252,8 +252,9 @@ def _(t):
         sender = threading.Thread(target=lambda: suppressed(peer.send, data))
         sender.start()
         peer.read_exact(1 << 20)
+        gone = program.log.count("gateway is gone")  # the other broker was
         s.device.kill()
-        program.wait_log("gateway is gone")
+        program.wait_log("gateway is gone", count=gone + 1)
         check(is_turned_away(port), "a new connection ends")
         program.wait_log("refused: the client is not connected now")
         program.signal(signal.SIGINT)  # the transfer waits for the device, up to --grace; its user does not

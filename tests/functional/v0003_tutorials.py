@@ -49,7 +49,8 @@ def _(t):
     page.over()
 
 
-OFFLINE = {"npm_config_offline": "true", "npm_config_update_notifier": "false", "NEXT_TELEMETRY_DISABLED": "1"}
+OFFLINE = {"npm_config_offline": "true", "npm_config_update_notifier": "false", "NEXT_TELEMETRY_DISABLED": "1",
+           "NO_COLOR": "1"}  # what is said is read: a machine that sets CI has it in colours else
 
 
 def dev_server(t, part, modules, files, command, says, *changes):
