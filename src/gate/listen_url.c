@@ -64,7 +64,7 @@ static const char *path_take(const char *at, struct listen_url *out)
 {
     if (!out->websocket && !out->http)
         return at[0] == '\0' || strcmp(at, "/") == 0 ? NULL : "a path is for ws://, wss://, http:// and https:// only";
-    if (at[0] == '\0' || strcmp(at, "/") == 0)
+    if (at[0] == '\0')
         at = out->http ? "/" : "/mqtt";
     if (!listen_path_valid(at))
         return "the path is not valid";

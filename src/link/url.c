@@ -58,10 +58,9 @@ const char *link_port_parse(const char *text, uint16_t *out)
 static const char *path_parse(const char *text, struct link_url *out)
 {
     size_t len = strlen(text);
-    bool none = len == 0 || strcmp(text, "/") == 0;
     if (!out->websocket)
-        return none ? NULL : "a path is for ws:// and wss:// only";
-    if (none)
+        return len == 0 || strcmp(text, "/") == 0 ? NULL : "a path is for ws:// and wss:// only";
+    if (len == 0)
         text = "/mqtt", len = 5;
     for (size_t i = 0; i < len; i++)
         if (text[i] <= ' ' || text[i] > '~')
@@ -95,7 +94,10 @@ const char *link_urls_parse(const char *text, struct link_urls *out)
             return out->count == LINK_URLS_MAX ? "there are too many" : "it is too long";
         memcpy(one, text, len);
         one[len] = '\0';
-        const char *why = link_url_parse(one, &out->list[out->count++]);
+        struct link_url *url = &out->list[out->count++];
+        const char *why = link_url_parse(one, url);
+        if (why == NULL && strcmp(url->path, "/") == 0)
+            strcpy(url->path, "/mqtt");
         if (why != NULL || text[len] == '\0')
             return why;
         text += len + 1;

@@ -30,7 +30,7 @@ struct link_urls {
 
 /* NULL, or what is wrong with `text`. */
 const char *link_url_parse(const char *text, struct link_url *out);
-/* The same for URLs with commas between them. */
+/* The same for URLs with commas between them, a program's way into a tunnel: of a WebSocket, a lone slash is "/mqtt", too. */
 const char *link_urls_parse(const char *text, struct link_urls *out);
 
 #endif

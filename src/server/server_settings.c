@@ -197,6 +197,15 @@ static bool clients_have_tls(const struct server_settings *s)
     return false;
 }
 
+/* A lone slash is the path of a tunnel's clients, as it is in theirs (link_urls_parse()). */
+static const char *client_listen_parse(const char *text, unsigned len, struct listen_url *out)
+{
+    const char *why = listen_url_parse(text, len, out);
+    if (why == NULL && strcmp(out->path, "/") == 0 && out->websocket)
+        strcpy(out->path, "/mqtt");
+    return why == NULL && out->http ? "clients do not come by http:// or https://" : why;
+}
+
 static bool client_listen_check(struct server_settings *s, struct config_error *err)
 {
     const char *why = NULL;
@@ -206,9 +215,7 @@ static bool client_listen_check(struct server_settings *s, struct config_error *
         if (s->client_listen_count == CLIENT_LISTENERS_MAX)
             why = "too many";
         else
-            why = listen_url_parse(at, (unsigned)(end - at), &s->client_listen_urls[s->client_listen_count++]);
-        if (why == NULL && s->client_listen_urls[s->client_listen_count - 1].http)
-            why = "clients do not come by http:// or https://";
+            why = client_listen_parse(at, (unsigned)(end - at), &s->client_listen_urls[s->client_listen_count++]);
         if (why != NULL)
             config_error_set(err, "client-listen: '%.*s': %s", (int)(end - at), at, why);
     }

@@ -301,6 +301,29 @@ def _(t):
         check(not raw.asked(), "the target was not asked")
 
 
+@story("MQTT over WebSocket with mProxy's published settings: any path below its prefix /, and / at the target")
+def _(t):
+    authority = Authority(t.directory)
+    cert, key = authority.sign("proxy", "DNS:localhost")
+    trust = ssl.create_default_context(cafile=authority.cert)
+    connect = b"\x10\x0d\0\4MQTT\4\2\0\0\0\1x"
+    with Raw() as raw:
+        both = {"ADDRESS": "127.0.0.1:0", "TARGET": f"ws://127.0.0.1:{raw.port}/"}
+        ways = {"WITHOUT_TLS": both, "WITH_TLS": {**both, "PREFIX_PATH": "/", "CERT_FILE": cert, "KEY_FILE": key}}
+        proxy = Proxy(t, count=2, environment={f"MPROXY_MQTT_WS_{way}_{name}": str(value) for way, values in ways.items()
+                                               for name, value in values.items()})
+        for port, tls in zip(proxy.ports, (False, True)):
+            for path in (b"/", b"/mqtt", b"/a?b"):
+                s = socket.create_connection(("127.0.0.1", port), seconds(20))
+                with trust.wrap_socket(s, server_hostname="localhost") if tls else s as s:
+                    s.sendall(ASKS % (path, b"Sec-WebSocket-Protocol: mqtt\r\n"))
+                    same(head_of(s)[9:12], b"101", f"{path}, TLS {tls}")
+                    s.sendall(frame(0x82, connect))
+                    at, head = raw.accept(b"Sec-WebSocket-Protocol: mqtt\r\n")
+                    at.close()
+                    check(head.startswith(b"GET / HTTP/1.1\r\n"), head)
+
+
 @story("TLS on both sides; at the end both sides hear that the proxy goes")
 def _(t):
     authority = Authority(t.directory)

@@ -28,7 +28,7 @@ static void taken(void)
     OK(is("mqtts://*", "", 8883, ""));
     OK(is("ws://127.0.0.1", "127.0.0.1", 80, "/mqtt") && !url.tls && url.websocket);
     OK(is("wss://[::1]:0/a/b", "::1", 0, "/a/b") && url.tls && url.websocket);
-    OK(is("wss://:443/", "", 443, "/mqtt"));
+    OK(is("wss://:443/", "", 443, "/"));
     OK_TEXT(url.scheme, "wss");
     OK(is("http://:8086/messages", "", 8086, "/messages") && url.http && !url.tls && !url.websocket);
     OK(is("https://127.0.0.1", "127.0.0.1", 443, "/") && url.http && url.tls);

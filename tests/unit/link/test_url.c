@@ -20,7 +20,7 @@ static void addresses(void)
         {"mqtts://[2001:db8::1]", "2001:db8::1", 8883, true, false, ""},
         {"mqtts://[::1]:1", "::1", 1, true, false, ""},
         {"ws://a", "a", 80, false, true, "/mqtt"},
-        {"ws://a:8080/", "a", 8080, false, true, "/mqtt"},
+        {"ws://a:8080/", "a", 8080, false, true, "/"},
         {"wss://a/x/y?z", "a", 443, true, true, "/x/y?z"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -74,6 +74,10 @@ static void several(void)
     OK_TEXT(urls.list[0].host, "a");
     OK(urls.list[1].tls && urls.list[1].port == 1);
     OK_TEXT(urls.list[2].path, "/x");
+    OK(link_urls_parse("wss://a/,mqtt://b/,wss://c", &urls) == NULL);
+    OK_TEXT(urls.list[0].path, "/mqtt");
+    OK_TEXT(urls.list[1].path, "");
+    OK_TEXT(urls.list[2].path, "/mqtt");
     OK(link_urls_parse("", &urls) != NULL);
     OK(link_urls_parse("mqtt://a,", &urls) != NULL);
     OK(link_urls_parse(",mqtt://a", &urls) != NULL);

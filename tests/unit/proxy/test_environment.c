@@ -55,6 +55,36 @@ static void by_address(void)
     proxy_settings_done(&s);
 }
 
+/* Each is there when one of its variables is, with what is published. */
+static void published(void)
+{
+    static const char *const rows[][3] = {
+        {"MQTT_WITHOUT_TLS", "mqtt://:1884", "mqtt://localhost:1883"},
+        {"MQTT_WITH_TLS", "mqtts://:8883", "mqtt://localhost:1883"},
+        {"MQTT_WITH_MTLS", "mqtts://:8884", "mqtt://localhost:1883"},
+        {"MQTT_WS_WITHOUT_TLS", "ws://:8083/", "ws://localhost:8000/"},
+        {"MQTT_WS_WITH_TLS", "wss://:8084/", "ws://localhost:8000/"},
+        {"MQTT_WS_WITH_MTLS", "wss://:8085/mqtt", "ws://localhost:8000/"},
+        {"HTTP_WITHOUT_TLS", "http://:8086/messages", "http://localhost:8888/"},
+        {"HTTP_WITH_TLS", "https://:8087/messages", "http://localhost:8888/"},
+        {"HTTP_WITH_MTLS", "https://:8088/messages", "http://localhost:8888/"},
+    };
+    static const char *const prefixes[] = {"MPROXY", "MGATE"};
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *const *row = rows[i / 2];
+        struct proxy_settings s;
+        struct config_error err;
+        char text[64];
+        snprintf(text, sizeof(text), "%s_%s_SERVER_CA_FILE=ca", prefixes[i % 2], row[0]);
+        OK_INT(READ(s, err, text), SETTINGS_RUN);
+        OK_INT(s.doors.count, 1);
+        OK_TEXT(door(&s, 0)->listen, row[1]);
+        OK_TEXT(door(&s, 0)->target, row[2]);
+        OK_TEXT(door(&s, 0)->ca_cert, "ca");
+        proxy_settings_done(&s);
+    }
+}
+
 static void by_parts(void)
 {
     struct proxy_settings s;
@@ -152,6 +182,7 @@ int main(void)
 {
     static const struct tap_case cases[] = {
         {"by address and target", by_address},
+        {"published defaults", published},
         {"by parts", by_parts},
         {"older: defaults", older_defaults},
         {"older: without TLS", older_without_tls},
