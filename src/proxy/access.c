@@ -65,7 +65,8 @@ void access_request(struct gateway *g, unsigned status, const char *why)
 {
     const struct gateway_request *r = g->request;
     g->told = true;
-    counter_add(counters_self(), COUNTER_proxy_requests, 1);
+    if (g->frames == NULL) /* a WebSocket has been counted */
+        counter_add(counters_self(), COUNTER_proxy_requests, 1);
     if (!line_tap_wanted(&g->post->access))
         return;
     const struct mdm_session *facts = g->session == NULL ? NULL : hook_session_facts(g->session);

@@ -9,7 +9,7 @@ struct gateway;
 
 /* The pair closes: its line; p->why says for what. */
 void access_pair(const struct pair *p);
-/* A request is over, or has become a WebSocket, with this status (0: nothing was answered); `why`: "": as it should be. */
+/* A request is over, or (101) the WebSocket that it has become, with this status (0: nothing was answered); `why`: "": as it should be. */
 void access_request(struct gateway *g, unsigned status, const char *why);
 
 #endif

@@ -22,7 +22,7 @@ struct proxy_access {
     bool answered;
     unsigned code;        /* of CONNACK, or HTTP's status */
     uint64_t messages_up, messages_down; /* PUBLISH; of MQTT only */
-    uint64_t bytes_up, bytes_down;       /* all of a session; bodies of HTTP */
+    uint64_t bytes_up, bytes_down;       /* all of a session; bodies of HTTP; frames */
     uint64_t total_us;
     const char *end;      /* why it ended; "": it was answered */
 };

@@ -74,9 +74,12 @@ void gateway_frames_begin(struct gateway *g, bool extended)
     memcpy(f->topic, r->topic.at, r->topic.len);
     log_info(g->address, "%.*s %.*s: 101", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
              r->request.target.at);
-    access_request(g, 101, "");
+    counter_add(counters_self(), COUNTER_proxy_requests, 1);
     g->frames = f;
-    gateway_request_free(g);
+    g->answered = true;
+    g->up.passed = g->down.passed = 0;
+    if (!line_tap_wanted(&g->post->access)) /* it is in the line at the end */
+        gateway_request_free(g);
     gateway_state_set(g, GATEWAY_FRAMES);
     beginning_tell(g);
     if (g->post->draining)
@@ -126,6 +129,7 @@ static void close_push(struct gateway *g)
 {
     struct gateway_frames *f = g->frames;
     uint8_t payload[2 + WORDS_MAX] = {(uint8_t)(f->status >> 8), (uint8_t)f->status};
+    char why[WORDS_MAX + 1] = "";
     static const uint8_t gone[2] = {WEBSOCKET_GOING_AWAY >> 8, WEBSOCKET_GOING_AWAY & 0xff};
     memcpy(payload + 2, f->words, f->words_len);
     control_push(g, &g->client, WEBSOCKET_CLOSE, payload, 2u + f->words_len);
@@ -133,7 +137,8 @@ static void close_push(struct gateway *g)
         return;
     if (!f->up_closed && (f->reads || websocket_between_frames(&f->up)))
         control_push(g, &g->server, WEBSOCKET_CLOSE, gone, sizeof(gone));
-    gateway_close(g, "we have closed the WebSocket");
+    memcpy(why, f->words, f->words_len);
+    gateway_close(g, f->words_len > 0 ? why : "we have closed the WebSocket");
 }
 
 static void words_set(struct gateway_frames *f, const char *words)
@@ -335,6 +340,7 @@ bool gateway_frames_up_step(struct gateway *g)
     }
     if (!f->reads)
         gateway_push_copy(&g->server, in, used);
+    g->up.passed += used;
     gateway_skip(e, used);
     if (g->state == GATEWAY_FRAMES)
         up_event(g, event);
@@ -361,6 +367,7 @@ bool gateway_frames_down_step(struct gateway *g)
         gateway_close(g, "the target's frames are not valid");
         return true;
     }
+    g->down.passed += used;
     gateway_push_copy(&g->client, in, used);
     gateway_skip(e, used);
     if (g->state == GATEWAY_FRAMES && f->status != 0 && websocket_between_frames(&f->down))

@@ -281,19 +281,28 @@ void gateway_accept(struct proxy_post *post, const struct proxy_door *door, int 
     gateway_end_update(&g->client);
 }
 
+/* A WebSocket, if it is one, is over: its line, and hooks hear of it. */
+static void frames_end(struct gateway *g, const char *why)
+{
+    if (g->frames == NULL)
+        return;
+    access_request(g, 101, why);
+    gateway_frames_forget(g, why);
+}
+
 void gateway_over(struct gateway *g, const char *why)
 {
     if (g->state == GATEWAY_ENDED)
         return;
     struct proxy_post *post = g->post;
     log_debug(g->address, "ends: %s", why);
-    if (g->request != NULL && !g->told)
+    if (g->frames == NULL && g->request != NULL && !g->told)
         access_request(g, g->answered ? g->status : 0, why);
     g->state = GATEWAY_ENDED;
     event_del(&g->timer);
     dial_cancel(&g->dial);
     question_forget(&g->q);
-    gateway_frames_forget(g, why);
+    frames_end(g, why);
     gateway_end_close(&g->client);
     gateway_end_close(&g->server);
     crowd_leave(post->common->clients, &g->place);
@@ -312,7 +321,7 @@ void gateway_close(struct gateway *g, const char *why)
     question_forget(&g->q);
     if (g->frames == NULL) /* the target, too, gets what was on its way */
         gateway_server_close(g);
-    gateway_frames_forget(g, why);
+    frames_end(g, why);
     gateway_state_set(g, GATEWAY_CLOSING);
 }
 

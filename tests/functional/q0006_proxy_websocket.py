@@ -3,6 +3,7 @@
 """WebSockets through the HTTP listeners of mdm-tunnel-proxy: python3-websockets, and frames byte for byte."""
 import base64
 import hashlib
+import json
 import re
 import signal
 import socket
@@ -235,7 +236,8 @@ def _(t):
     with Raw() as raw:
         hook = f"{build_hook(t)}={t.directory / 'events'}"
         target = f"listen=http://127.0.0.1:0 target=http://127.0.0.1:{raw.port}"
-        hooked, plain = Proxy(t, "--hook", hook, "-l", target), Proxy(t, "-l", target)
+        log = t.directory / "access.log"
+        hooked, plain = Proxy(t, "--hook", hook, "-l", target, "--access-log", log, "--access-format", "json"), Proxy(t, "-l", target)
         up = frame(0x81, b"text") + frame(0x82, bytes(70000)) + frame(0x89, b"ping", b"\0\0\0\0")
         down = frame(0x01, b"one", None) + frame(0x8A, b"", None) + frame(0x80, b"two", None) + frame(0x82, bytes(70000), None)
         with client(hooked.port, b"/x", offered) as s:
@@ -250,9 +252,17 @@ def _(t):
                 same(exactly(at, 10)[:2], up[-10:-8], "a ping, with a mask of the proxy's")
                 at.sendall(down)
                 same(exactly(s, len(down)), down, "down")
-                s.sendall(frame(0x01, b"cut"))
+                same(log.read_text(), "", "a line comes at the end")
+                cut = frame(0x01, b"cut")
+                s.sendall(cut)
                 s.shutdown(socket.SHUT_WR)
                 same(rest_of(at), b"", "a message that does not end")
+        wait_until(lambda: log.read_text().endswith("\n"), "its line")
+        line = json.loads(log.read_text())
+        wanted = {"kind": "http", "version": "HTTP/1.1", "method": "GET", "host": "x", "target": "/x", "status": 101,
+                  "bytes_up": len(up + cut), "bytes_down": len(down), "end": "the client closed the connection"}
+        same({name: line.get(name) for name in wanted}, wanted, "the access log")
+        check(line["total"] > 0, f"{line}")
         compressed = frame(0xC1, b"not to be read")
         with client(plain.port, b"/x", offered) as s:
             at, head = raw.accept(b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
