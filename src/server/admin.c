@@ -16,6 +16,7 @@
 extern const struct web_file admin_files[];
 
 static const char token_where[] = "It is in the file " TOKEN_FILE " in the state directory of mdm-tunnel-server, or where --admin-token says.";
+static const char plain_text[] = "text/plain; charset=utf-8";
 static const char *const open_paths[] = {"/healthz", "/readyz", NULL};
 
 bool admin_ready(const struct server *s)
@@ -39,19 +40,44 @@ struct ask *admin_ask(struct admin *a, const struct ask_config *what, struct web
 static void reply_word(struct web_reply *out, unsigned status, const char *word)
 {
     out->status = status;
-    out->type = "text/plain; charset=utf-8";
+    out->type = plain_text;
     out->constant = word;
     out->len = strlen(word);
 }
 
+static void why_run(void *host, const void *question, unsigned index, void *part)
+{
+    const struct server *s = host;
+
+    (void)question;
+    if (index == 0)
+        memcpy(part, s->link_why, sizeof(s->link_why));
+}
+
+static void reply_unready(struct admin *a, struct web_reply *out)
+{
+    struct text t;
+
+    if (atomic_load(&a->server->draining)) {
+        reply_word(out, 503, "not ready: draining\n");
+        return;
+    }
+    struct ask *answer = admin_ask(a, &(struct ask_config){.part_size = sizeof(a->server->link_why), .run = why_run}, out);
+    if (answer == NULL)
+        return;
+    const char *why = ask_part(answer, 0);
+    text_init(&t, KIB);
+    text_format(&t, "not ready: no connection to the broker%s%s\n", why[0] != '\0' ? ": " : "", why);
+    ask_free(&answer);
+    web_reply_text(out, 503, plain_text, &t);
+}
+
 static void admin_get(struct admin *a, const struct web_request *r, struct web_reply *out)
 {
-    bool ready = admin_ready(a->server);
-
     if (strcmp(r->path, "/healthz") == 0)
         reply_word(out, 200, "ok\n");
     else if (strcmp(r->path, "/readyz") == 0)
-        reply_word(out, ready ? 200 : 503, ready ? "ready\n" : "not ready\n");
+        admin_ready(a->server) ? reply_word(out, 200, "ready\n") : reply_unready(a, out);
     else if (strcmp(r->path, "/metrics") == 0)
         metrics_report(a, out);
     else if (strcmp(r->path, "/api/status") == 0)

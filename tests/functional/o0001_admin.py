@@ -135,7 +135,7 @@ def _(t):
         visitor.send(tunnel.request("slow"))
         check(arrived.wait(seconds(20)), "a request is at its service")
         admin.do("/api/drain", 202)
-        wait_until(lambda: admin.curl("/readyz", token=False)[::2] == (503, "not ready\n"), "not ready while draining")
+        wait_until(lambda: admin.curl("/readyz", token=False)[::2] == (503, "not ready: draining\n"), "not ready while draining")
         same(admin.curl("/healthz", token=False)[0], 200, "and alive")
         same(admin.get("/api/status")["draining"], True, "the status")
         going_on.set()

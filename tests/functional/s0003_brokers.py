@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Server and client meet at a broker that is not ours: Debian's mosquitto with its default limits."""
 import json
+import re
 import ssl
 import subprocess
 import time
 
 from lib import check, main, same, story, wait_until
+from lib.admin import Admin
 from lib.load import BIG, SIZE, Load
 from lib.mosquitto import Authority, Mosquitto
 from lib.tunnel import Client
@@ -15,10 +17,10 @@ from lib.websocket_gate import WebSocketGate
 DROPPED = "publish/messages/dropped"
 
 
-def meet(t, broker, services, options=(), url=None, environment=None):
+def meet(t, broker, services, options=(), url=None, server=()):
     """Both programs at the broker."""
     options = ["--broker", url or f"mqtt://127.0.0.1:{broker.port}", *options]
-    tunnel = t.tunnel(server=options)
+    tunnel = t.tunnel(server=[*options, *server])
     tunnel.client = tunnel.add_client("tim", services, options)
     return tunnel
 
@@ -67,17 +69,24 @@ def _(t):
 
 
 @story(
-    "mosquitto is stopped and started again in the middle of transfers, without persistence: no stream breaks", slow=True
+    "mosquitto is stopped and started again in the middle of transfers, without persistence: no stream breaks; /readyz says why not",
+    slow=True,
 )
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
     load = Load(size=SIZE)
-    tunnel = meet(t, broker, {"hello": t.origin(load.serve)})
+    tunnel = meet(t, broker, {"hello": t.origin(load.serve)}, server=["--admin", "0"])
+    admin = Admin(tunnel)
+    probe = lambda path: admin.curl(path, token=False)[::2]  # noqa: E731
+    same(probe("/readyz"), (200, "ready\n"), "the server is ready")
     load.start(tunnel)
     for _ in range(3):
         broker.stop()
+        wait_until(lambda: re.fullmatch("not ready: no connection to the broker: .+\n", probe("/readyz")[1]), "what is missing")
+        same((probe("/readyz")[0], probe("/healthz")[0]), (503, 200), "it is not ready, and lives")
         broker.start()
         print(f"# mosquitto is back: went on within {load.flows_on(20):.2f} s", flush=True)
+        same(probe("/readyz"), (200, "ready\n"), "the server is ready again")
     load.finish(600 if BIG else 120)
     same(tunnel.ask(target="/").body, b"hello\n", "afterwards")
 
