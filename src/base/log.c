@@ -36,6 +36,8 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&highest, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_level_now(void) { return (enum log_level)atomic_load_explicit(&highest, memory_order_relaxed); }
+
 bool log_wanted(enum log_level level)
 {
     return level != LOG_LEVEL_NONE && (int)level <= atomic_load_explicit(&highest, memory_order_relaxed);

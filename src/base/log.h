@@ -41,6 +41,7 @@ void log_close(void);
 /* Highest level that is written; LOG_LEVEL_NONE (the start value) is silence. Any time, any thread. */
 void log_set_level(enum log_level level);
 bool log_wanted(enum log_level level);
+enum log_level log_level_now(void);
 /* "error", "warning", "info", "debug"; false for anything else. */
 bool log_level_parse(const char *text, enum log_level *out);
 const char *log_level_name(enum log_level level);

@@ -11,6 +11,7 @@
 #include "client/client_inner.h"
 #include "client/inspector.h"
 #include "client/local.h"
+#include "config/log_settings.h"
 #include "mdm-tunnel/limits.h"
 
 void client_tell_news(struct client *c)
@@ -90,7 +91,7 @@ static void on_asked(void *ctx, struct control_question *q, const char *line)
     struct client *c = ctx;
     CHECK_OBJECT(c, CLIENT_MAGIC);
     bool json = strcmp(line, "status json") == 0;
-    control_answer(&q, json || strcmp(line, "status") == 0 ? client_status(c, json) : NULL);
+    control_answer(&q, json || strcmp(line, "status") == 0 ? client_status(c, json) : log_settings_answer(line));
 }
 
 /* That it cannot be asked keeps it from nothing. */
@@ -100,7 +101,7 @@ static void control_make(struct client *c, const char *directory)
         return;
     c->control = control_socket_open(c->crew.workers[0], directory, "client", on_asked, c);
     if (c->control == NULL)
-        log_warning(c->id, "there will be no answer to status: control socket in %s: %s", directory, strerror(errno));
+        log_warning(c->id, "there will be no answer to commands: control socket in %s: %s", directory, strerror(errno));
 }
 
 struct client *client_create(const struct client_config *config, struct config_error *err)

@@ -36,7 +36,7 @@ static int fingerprint_run(struct options *o, char *const *arguments, int given)
     return 0;
 }
 
-/* -- status -------------------------------------------------------------------------------------------------------- */
+/* -- of those that run -------------------------------------------------------------------------------------------------------- */
 
 static void answer_print(void *ctx, const char *answer)
 {
@@ -45,30 +45,51 @@ static void answer_print(void *ctx, const char *answer)
     *first = false;
 }
 
-static void json_print(void *ctx, const char *answer)
+/* What was told is done; that is answered, too. */
+static void nothing_print(void *ctx, const char *answer)
+{
+    (void)ctx, (void)answer;
+}
+
+static void line_print(void *ctx, const char *answer)
 {
     (void)ctx;
     fputs(answer, stdout);
 }
 
-static int status_run(struct options *o, char *const *arguments, int given)
+/* Each client that runs with the state directory; the exit status. */
+static int running_ask(const struct options *o, const char *line, control_answer_fn *each, void *ctx)
 {
     struct config_error err;
     struct state *state;
     const char *why;
-    bool first = true;
-    (void)arguments, (void)given;
     if (state_open(o->state_dir, &state, &err) != 0)
         return fail(EXIT_FAILED, &err);
     const char *directory = state_directory(state);
-    unsigned count = o->json ? control_ask(directory, "client", "status json", json_print, NULL, &why)
-                             : control_ask(directory, "client", "status", answer_print, &first, &why);
+    unsigned count = control_ask(directory, "client", line, each, ctx, &why);
     if (why != NULL)
         config_error_set(&err, "a client with the state directory %.256s cannot be asked: %s", directory, why);
     else if (count == 0)
         config_error_set(&err, "no client is running with the state directory %.256s (--state-dir names another)", directory);
     state_free(&state);
     return why != NULL || count == 0 ? fail(EXIT_FAILED, &err) : 0;
+}
+
+static int status_run(struct options *o, char *const *arguments, int given)
+{
+    bool first = true;
+    (void)arguments, (void)given;
+    return o->json ? running_ask(o, "status json", line_print, NULL) : running_ask(o, "status", answer_print, &first);
+}
+
+static int log_level_run(struct options *o, char *const *arguments, int given)
+{
+    struct config_error err;
+    char line[LOG_SETTINGS_LINE_MAX];
+    bool told = given > 0;
+    if (!log_settings_line(told ? arguments[0] : NULL, line, &err))
+        return fail(EXIT_USAGE, &err);
+    return running_ask(o, line, told ? nothing_print : line_print, NULL);
 }
 
 /* -- check --------------------------------------------------------------------------------------------------------- */
@@ -118,6 +139,7 @@ static const struct command {
 } commands[] = {
     {"fingerprint", 0, 0, "fingerprint", fingerprint_run},
     {"status", 0, 0, "[--json] status", status_run},
+    {"log-level", 0, 1, "log-level [none|error|warning|info|debug]", log_level_run},
     {"check", 1, 1, "check FILE", check_run},
     {"doctor", 0, INT_MAX, "[--json] doctor [NAME=TARGET ...]", doctor_run},
 };

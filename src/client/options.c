@@ -87,6 +87,7 @@ const struct settings_table options_table = {
                "TARGET is PORT, HOST:PORT or unix:/PATH; without any, the services file says what there is.\n"
                "http, tcp, file (of a folder): one service (NAME: web), whose URL is printed when visitors can come.\n"
                "Commands: fingerprint (of this client's key) | status (of the running client) |\n"
+               "          log-level [LEVEL] (likewise) |\n"
                "          check FILE (of services or settings) |\n"
                "          doctor [NAME=TARGET ...] (would it work, and what to do)",
     .rows = rows,

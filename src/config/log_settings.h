@@ -36,6 +36,20 @@ bool log_settings_check(const struct log_settings *s, enum log_level otherwise, 
 /* The level again, after a reload. Any thread. False and *err: it is none; nothing has changed then. */
 bool log_settings_level(const struct log_settings *s, enum log_level otherwise, struct config_error *err);
 
+/*
+ * A level for the program as it runs, until its settings are read again: "none", or one that the setting may have. False and *err: it
+ * is neither. Any thread.
+ */
+bool log_settings_tell(const char *level, struct config_error *err);
+/*
+ * The same through a control socket (base/control_socket.h). The line that asks for the level, or, unless `level` is NULL, changes it;
+ * false and *err as above. And the answer to it, from the one who runs: the level that holds then, heap; NULL: it is no such line, or
+ * there is no memory.
+ */
+#define LOG_SETTINGS_LINE_MAX 32
+bool log_settings_line(const char *level, char out[static LOG_SETTINGS_LINE_MAX], struct config_error *err);
+char *log_settings_answer(const char *line);
+
 /* A log of lines of its own, as a setting (config->name) says; *out is NULL where `where` is. False and *err. */
 bool log_settings_lines(const struct line_log_config *config, struct line_log **out, struct config_error *err);
 

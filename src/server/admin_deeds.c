@@ -136,10 +136,24 @@ static void drain_begin(void *ctx)
     server_wake(a->server);
 }
 
+static void log_level_do(const char *level, struct web_reply *out)
+{
+    struct config_error err;
+
+    if (level == NULL)
+        web_reply_error(out, 400, "level: none, error, warning, info or debug is needed");
+    else if (!log_settings_tell(level, &err))
+        web_reply_error(out, 400, err.text);
+    else
+        reply_done(out, 200, "done", 1);
+}
+
 void admin_do(struct admin *a, const struct web_request *r, struct web_reply *out)
 {
     if (strncmp(r->path, "/api/clients/", strlen("/api/clients/")) == 0) {
         clients_path(a, r, out);
+    } else if (strcmp(r->path, "/api/log-level") == 0) {
+        log_level_do(web_query(r, "level"), out);
     } else if (strcmp(r->path, "/api/drain") == 0) {
         log_info("admin", "drain");
         reply_done(out, 202, "draining", 1);

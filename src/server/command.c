@@ -3,6 +3,7 @@
 #include "server/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,18 +124,25 @@ static int maintenance_off(const struct server_settings *o, struct state *s, cha
     return fail(FAILED, &err);
 }
 
+/* -- of the one that runs ------------------------------------------------------------------------------------------ */
+
 static void answer_print(void *ctx, const char *answer)
 {
     (void)ctx;
     fputs(answer, stdout);
 }
 
-static int status_print(const struct server_settings *o, struct state *s, char *const *arguments)
+/* What was told is done; that is answered, too. */
+static void nothing_print(void *ctx, const char *answer)
+{
+    (void)ctx, (void)answer;
+}
+
+static int running_ask(const struct state *s, const char *line, control_answer_fn *each)
 {
     struct config_error err;
     const char *why;
-    (void)arguments;
-    unsigned count = control_ask(state_directory(s), "server", o->json ? "status json" : "status", answer_print, NULL, &why);
+    unsigned count = control_ask(state_directory(s), "server", line, each, NULL, &why);
     if (why != NULL)
         config_error_set(&err, "the server with the state directory %.256s cannot be asked: %s", state_directory(s), why);
     else if (count == 0)
@@ -142,20 +150,38 @@ static int status_print(const struct server_settings *o, struct state *s, char *
     return why != NULL || count == 0 ? fail(FAILED, &err) : 0;
 }
 
+static int status_print(const struct server_settings *o, struct state *s, char *const *arguments)
+{
+    (void)arguments;
+    return running_ask(s, o->json ? "status json" : "status", answer_print);
+}
+
+static int log_level_tell(const struct server_settings *o, struct state *s, char *const *arguments)
+{
+    struct config_error err;
+    char line[LOG_SETTINGS_LINE_MAX];
+    (void)o;
+    return log_settings_line(arguments[0], line, &err) ? running_ask(s, line, arguments[0] != NULL ? nothing_print : answer_print)
+                                                       : fail(USAGE, &err);
+}
+
+/* -- all of them --------------------------------------------------------------------------------------------------- */
+
 static const struct command {
     const char *word, *second;
-    int arguments;
+    int arguments, most; /* at least, at most */
     const char *usage;
     int (*run)(const struct server_settings *o, struct state *s, char *const *arguments);
 } commands[] = {
-    {"fingerprint", NULL, 0, "fingerprint", fingerprint_print},
-    {"status", NULL, 0, "[--json] status", status_print},
-    {"clients", "list", 0, "clients list", clients_list},
-    {"clients", "allow", 2, "clients allow ID FINGERPRINT|any [OPTION ...]", clients_allow},
-    {"clients", "deny", 1, "clients deny ID", clients_deny},
-    {"clients", "forget", 1, "clients forget ID", clients_forget},
-    {"maintenance", "on", 0, "maintenance on [TEXT]", maintenance_on},
-    {"maintenance", "off", 0, "maintenance off", maintenance_off},
+    {"fingerprint", NULL, 0, 0, "fingerprint", fingerprint_print},
+    {"status", NULL, 0, 0, "[--json] status", status_print},
+    {"log-level", NULL, 0, 1, "log-level [none|error|warning|info|debug]", log_level_tell},
+    {"clients", "list", 0, 0, "clients list", clients_list},
+    {"clients", "allow", 2, INT_MAX, "clients allow ID FINGERPRINT|any [OPTION ...]", clients_allow},
+    {"clients", "deny", 1, 1, "clients deny ID", clients_deny},
+    {"clients", "forget", 1, 1, "clients forget ID", clients_forget},
+    {"maintenance", "on", 0, INT_MAX, "maintenance on [TEXT]", maintenance_on},
+    {"maintenance", "off", 0, 0, "maintenance off", maintenance_off},
 };
 
 static const struct command *command_find(char *const *words, int count, struct config_error *err)
@@ -170,7 +196,7 @@ static const struct command *command_find(char *const *words, int count, struct 
             config_error_set(err, strcmp(c->word, "clients") == 0 ? "clients: list, allow, deny or forget?" : "maintenance: on or off?");
         else if (c->second != NULL && strcmp(words[1], c->second) != 0)
             config_error_set(err, "unknown command '%s %.64s' (--help shows all)", c->word, words[1]);
-        else if (count - own == c->arguments || (count - own > c->arguments && (c->run == clients_allow || c->run == maintenance_on)))
+        else if (count - own >= c->arguments && count - own <= c->most)
             return c;
         else {
             config_error_set(err, "usage: " PROGRAM " %s", c->usage);

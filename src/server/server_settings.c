@@ -145,8 +145,8 @@ static const struct settings_table table = {
     .program = "mdm-tunnel-server",
     .usage = "[options] [COMMAND]",
     .summary = "Makes the services of connected clients reachable at SERVICE.CLIENT.DOMAIN.\n"
-               "Commands: status | check FILE | fingerprint | clients list | clients allow ID FINGERPRINT|any [OPTION ...] |\n"
-               "          clients deny ID | clients forget ID |\n"
+               "Commands: status | log-level [LEVEL] | check FILE | fingerprint |\n"
+               "          clients list | clients allow ID FINGERPRINT|any [OPTION ...] | clients deny ID | clients forget ID |\n"
                "          maintenance on [TEXT] | maintenance off",
     .rows = rows,
     .positionals = true,

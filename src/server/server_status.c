@@ -121,7 +121,7 @@ static void on_asked(void *ctx, struct control_question *q, const char *line)
     struct telling *t = json || strcmp(line, "status") == 0 ? calloc(1, sizeof(*t)) : NULL;
 
     if (t == NULL) {
-        control_answer(&q, NULL);
+        control_answer(&q, log_settings_answer(line));
         return;
     }
     t->mail = (struct mail){.deliver = telling_deliver, .discard = telling_discard};
@@ -138,5 +138,5 @@ void server_control_open(struct server *s)
 {
     s->control = control_socket_open(s->workers[0], state_directory(s->state), "server", on_asked, s);
     if (s->control == NULL)
-        log_warning("server", "there will be no answer to status: control socket in %s: %s", state_directory(s->state), strerror(errno));
+        log_warning("server", "there will be no answer to commands: control socket in %s: %s", state_directory(s->state), strerror(errno));
 }

@@ -204,5 +204,26 @@ def _(t):
     tunnel.client.wait_log("log-level: 'none' is none of .*; the settings stay as they were")
     same(tunnel.ask().status, 200, "what goes on")
 
+    def level(program, *words):
+        done = subprocess.run([Program.find(f"mdm-tunnel-{program}"), "--state-dir", states[program], "log-level", *words], capture_output=True,
+                              text=True, timeout=seconds(20))
+        same((done.returncode, done.stderr), (0, ""), f"log-level of the {program}")
+        return done.stdout.strip()
+
+    states = {"server": t.directory / "server.state", "client": t.directory / "client-tim.state"}
+    files["server"].write_text('{"log_level": "error"}')
+    tunnel.server.signal(signal.SIGHUP)
+    wait_until(lambda: level("server") == "error", "the level of the server's file")
+    tunnel.ask(target="/unsaid")
+    same(level("server", "info"), "", "what is told is not answered")
+    tunnel.ask(target="/said")
+    tunnel.server.wait_log("GET /said")
+    check("GET /unsaid" not in tunnel.server.log, "what was below the level")
+    refused(t, 2, "'loud' is none of none, error", SERVER, "--state-dir", states["server"], "log-level", "loud")
+    same((level("client"), level("client", "none"), level("client")), ("debug", "", "none"), "of the client")
+    files["client"].write_text('{"log_level": "warning"}')
+    tunnel.client.signal(signal.SIGHUP)
+    wait_until(lambda: level("client") == "warning", "the file's again")
+
 
 main()

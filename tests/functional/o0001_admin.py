@@ -100,6 +100,11 @@ def _(t):
     wait_until(lambda: tunnel.ask("web").status == 200, "an allowed one is back")
     same(admin.get("/api/clients")["lines"], [{"client": "tim", "key": session["key"], "options": "services=web streams=7"}], "its line")
     same(admin.curl("/api/nothing")[0], 404, "no such thing")
+    check("none of none, error" in admin.do("/api/log-level?level=loud", 400)["error"] and "needed" in admin.do("/api/log-level", 400)["error"],
+          "no level")
+    same(admin.do("/api/log-level?level=debug"), {"done": 1}, "a level")
+    tunnel.ask("web")
+    tunnel.server.wait_log(" debug ")
 
     admin.do("/api/drain", 202)
     same(tunnel.server.wait_exit(), 0, "a drained server ends well")

@@ -42,7 +42,7 @@ def commands_of(name):
     if name not in COMMANDS:
         return set()
     text = (TOP / COMMANDS[name]).read_text()
-    found = set(re.findall(r'^    \{"([a-z]+)", (?:NULL|"[a-z]+"|\d)', text, re.M)) | {"check"}
+    found = set(re.findall(r'^    \{"([a-z-]+)", (?:NULL|"[a-z]+"|\d)', text, re.M)) | {"check"}
     if name == "client":
         found |= set(re.findall(r'\{"([a-z]+)", "', (TOP / "src/client/options.c").read_text().split("service_words[] = ")[1].split(";")[0]))
     return found
@@ -77,6 +77,8 @@ def questions():
     yield ["mdm-tunnel-client", "http", ""], set()
     yield ["mdm-tunnel-server", "clients", ""], {"list", "allow", "deny", "forget"}
     yield ["mdm-tunnel-server", "maintenance", ""], {"on", "off"}
+    yield ["mdm-tunnel-client", "log-level", ""], {"none", "error", "warning", "info", "debug"}
+    yield ["mdm-tunnel-server", "log-level", "e"], {"error"}
     yield ["mdm-tunnel-connect", "--for", "1"], {"10m", "1h", "1d"}
     yield ["mdm-tunnel-proxy", "--denied", "d"], {"drop", "disconnect"}
 

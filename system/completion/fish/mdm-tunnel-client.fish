@@ -26,11 +26,13 @@ function __mdm_tunnel_client
     else
         switch "$given"
             case ''
-                string split ' ' 'http tcp file status check doctor fingerprint'
+                string split ' ' 'http tcp file status log-level check doctor fingerprint'
             case file
                 __fish_complete_directories $current ''
             case check
                 __fish_complete_path $current
+            case log-level
+                string split ' ' 'none error warning info debug'
         end
     end
     true

@@ -26,13 +26,15 @@ function __mdm_tunnel_server
     else
         switch "$given"
             case ''
-                string split ' ' 'status check fingerprint clients maintenance'
+                string split ' ' 'status log-level check fingerprint clients maintenance'
             case check
                 __fish_complete_path $current
             case clients
                 string split ' ' 'list allow deny forget'
             case maintenance
                 string split ' ' 'on off'
+            case log-level
+                string split ' ' 'none error warning info debug'
         end
     end
     true
