@@ -80,7 +80,7 @@ void access_request_end(struct exchange *ex)
 /* -- connections --------------------------------------------------------------------------------------------------- */
 
 struct access_stream *access_stream_begin(struct front *f, enum stream_kind kind, const char *client, const char *service,
-                                          const struct address *visitor)
+                                          const struct address *visitor, uint64_t began_us)
 {
     struct access_stream *s = line_tap_wanted(&f->access) ? calloc(1, sizeof(*s)) : NULL;
 
@@ -91,8 +91,10 @@ struct access_stream *access_stream_begin(struct front *f, enum stream_kind kind
     snprintf(s->client, sizeof(s->client), "%s", client);
     snprintf(s->service, sizeof(s->service), "%s", service);
     snprintf(s->visitor, sizeof(s->visitor), "%s", visitor->ip);
-    s->began_us = worker_now_us(f->worker);
-    s->began = line_time_before(0);
+    s->secure = kind == STREAM_KIND_TLS;
+    s->began_us = began_us;
+    s->times.opened_us = worker_now_us(f->worker);
+    s->began = line_time_before(s->times.opened_us - began_us);
     return s;
 }
 
@@ -100,6 +102,12 @@ void access_stream_accepted(struct access_stream *s)
 {
     if (s != NULL)
         s->times.accepted_us = worker_now_us(s->front->worker);
+}
+
+void access_stream_answered(struct access_stream *s)
+{
+    if (s != NULL && s->times.answered_us == 0)
+        s->times.answered_us = worker_now_us(s->front->worker);
 }
 
 void access_stream_end(struct access_stream **sp, uint64_t up, uint64_t down, const struct error *reason)
@@ -119,9 +127,9 @@ void access_stream_end(struct access_stream **sp, uint64_t up, uint64_t down, co
                                             .secure = s->secure,
                                             .bytes_in = up,
                                             .bytes_out = down,
-                                            .queue_us = ACCESS_NEVER,
-                                            .connect_us = since(s->began_us, s->times.accepted_us),
-                                            .first_us = ACCESS_NEVER,
+                                            .queue_us = s->number != 0 ? since(s->began_us, s->times.opened_us) : ACCESS_NEVER,
+                                            .connect_us = since(s->times.opened_us, s->times.accepted_us),
+                                            .first_us = since(s->began_us, s->times.answered_us),
                                             .total_us = worker_now_us(s->front->worker) - s->began_us,
                                             .error = reason != &error_none ? reason->name : NULL,
                                         });

@@ -40,11 +40,13 @@ struct access_stream {
     struct access_times times;
 };
 
-/* Heap; NULL where there is no access log, or no memory. */
+/* For one that began then, by the worker's clock, and has a stream now. Heap; NULL where there is no access log, or no memory. */
 struct access_stream *access_stream_begin(struct front *f, enum stream_kind kind, const char *client, const char *service,
-                                          const struct address *visitor);
-/* It is accepted by its client. NULL is allowed, as below. */
+                                          const struct address *visitor, uint64_t began_us);
+/* It is accepted by its client; NULL is allowed, as below. */
 void access_stream_accepted(struct access_stream *s);
+/* The visitor gets bytes of the service; the first time counts. */
+void access_stream_answered(struct access_stream *s);
 /* Its line; *s becomes NULL. */
 void access_stream_end(struct access_stream **s, uint64_t up, uint64_t down, const struct error *reason);
 

@@ -163,12 +163,13 @@ static void arrival_asked(void *ctx, enum passthrough_answer answer)
         return;
     }
     address_read((const struct sockaddr *)&v->address, &a);
-    if (answer == PASSTHROUGH_NO)
-        arrival_say(v, error_unknown_service.text);
-    else if (answer == PASSTHROUGH_OFFLINE)
-        arrival_say(v, error_client_offline.text);
-    else
+    if (answer == PASSTHROUGH_YES) {
         passthrough_open(&v->ask, arrival_give(v), arrival_give_place(v), &a);
+    } else {
+        const struct error *why = answer == PASSTHROUGH_NO ? &error_unknown_service : &error_client_offline;
+        arrival_say(v, why->text);
+        passthrough_turned_away(&v->ask, &a, why);
+    }
     arrival_free(v);
 }
 

@@ -124,7 +124,8 @@ static void passthrough_choose(struct passthrough *p)
 void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
                      void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
 {
-    *p = (struct passthrough){.front = f, .kind = STREAM_KIND_TLS, .answered = answered, .ctx = ctx};
+    *p = (struct passthrough){
+        .front = f, .kind = STREAM_KIND_TLS, .asked_us = worker_now_us(f->worker), .answered = answered, .ctx = ctx};
     if (name[0] != '\0')
         front_route(f, http_text_of(name), true, &p->route);
     if (p->route.kind == ROUTE_CLIENT && p->route.domain[0] != '\0') {
@@ -142,7 +143,12 @@ void passthrough_ask(struct passthrough *p, struct front *f, const char *name,
 void passthrough_ask_service(struct passthrough *p, struct front *f, const struct route *route,
                              void (*answered)(void *ctx, enum passthrough_answer answer), void *ctx)
 {
-    *p = (struct passthrough){.front = f, .route = *route, .kind = STREAM_KIND_TCP, .answered = answered, .ctx = ctx};
+    *p = (struct passthrough){.front = f,
+                              .route = *route,
+                              .kind = STREAM_KIND_TCP,
+                              .asked_us = worker_now_us(f->worker),
+                              .answered = answered,
+                              .ctx = ctx};
     passthrough_choose(p);
 }
 
@@ -163,6 +169,18 @@ static bool passthrough_rules(const struct passthrough *p, struct edge_rules **o
     return s != NULL;
 }
 
+static struct access_stream *access_begin(const struct passthrough *p, const struct address *visitor)
+{
+    return access_stream_begin(p->front, p->kind, p->route.client, p->route.service, visitor, p->asked_us);
+}
+
+void passthrough_turned_away(const struct passthrough *p, const struct address *visitor, const struct error *why)
+{
+    struct access_stream *access = access_begin(p, visitor);
+
+    access_stream_end(&access, 0, 0, why);
+}
+
 void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struct address *visitor)
 {
     struct front *f = p->front;
@@ -170,7 +188,7 @@ void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struc
     const struct error *why = &error_unknown_service;
     struct edge_rules *rules;
     struct gate gate;
-    struct access_stream *access = access_stream_begin(f, p->kind, p->route.client, p->route.service, visitor);
+    struct access_stream *access = access_begin(p, visitor);
 
     strcpy(head.service, p->route.service);
     address_text(visitor, head.visitor);

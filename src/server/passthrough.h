@@ -23,6 +23,7 @@ struct passthrough {
     struct front *front;
     struct route route;
     enum stream_kind kind;   /* that the service has to be of */
+    uint64_t asked_us;       /* by the worker's clock */
     struct hub_choice at;    /* the instance whose turn it is */
     struct hub_query *query; /* while it is open */
     void (*answered)(void *ctx, enum passthrough_answer answer);
@@ -42,5 +43,7 @@ void passthrough_cancel(struct passthrough *p);
 /* After YES: joins the connection (taken, with its place in the crowd) and a stream to the service, from the first byte on, as
  * its rules allow. */
 void passthrough_open(struct passthrough *p, int fd, uint32_t place, const struct address *visitor);
+/* After another answer, where the connection leads nowhere else: the access log's line. */
+void passthrough_turned_away(const struct passthrough *p, const struct address *visitor, const struct error *why);
 
 #endif

@@ -199,6 +199,7 @@ static int down_iovec(struct upgrade *u, struct iovec iov[static UPGRADE_IOV])
 static void down_wrote(struct upgrade *u, size_t len)
 {
     u->down_bytes += len;
+    access_stream_answered(u->access);
     if (u->early_down.len > 0) {
         slice_skip(&u->early_down, len);
         if (u->early_down.len == 0)
@@ -406,7 +407,8 @@ void upgrade_start(void *ctx, struct MHD_Connection *c, void *exchange, const ch
     if (u != NULL) {
         exchange_subject(ex, u->subject);
         enum stream_kind kind = ex->request.websocket ? STREAM_KIND_WS : STREAM_KIND_HTTP;
-        u->access = access_stream_begin(u->front, kind, ex->route.client, ex->route.service, &v->address);
+        u->access = access_stream_begin(u->front, kind, ex->route.client, ex->route.service, &v->address,
+                                        worker_now_us(u->front->worker));
         if (u->access != NULL) {
             u->access->number = ex->number;
             u->access->secure = ex->request.secure;

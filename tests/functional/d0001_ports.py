@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Public TCP ports: services of kind tcp on ports of the server."""
+import json
 import os
 import random
 import re
@@ -84,7 +85,8 @@ def _(t):
         "closed": {"target": origin.port, "tcp": "auto", "deny": "127.0.0.0/8"},
         "refused": {"target": 9, "tcp": "auto"},
     }
-    tunnel = t.tunnel(services, server=given(first, 6))
+    lines = t.directory / "access.log"
+    tunnel = t.tunnel(services, server=[*given(first, 6), "--access-log", lines, "--access-format", "json"])
     same(public(tunnel.client, "greeted"), first + 3, "the port that was asked for")
     ports = {name: public(tunnel.client, name) for name in services}
     same(sorted(ports.values()), list(range(first, first + 6)), "ports")
@@ -107,6 +109,20 @@ def _(t):
     check(is_turned_away(ports["closed"]), "an address that is not let in")
     tunnel.server.wait_log("tcp for closed from 127.0.0.1:.*not let in")
     same(tunnel.ask("echo").error, "unknown-service", "its HTTP name")
+    wanted = {"echo": (11, 11, None), "late": (8, len(out.stdout), None), "cut": (0, 1, "visitor-gone"), "refused": (None, 0, "service-refused"),
+              "closed": (0, 0, "address-denied"), "greeted": (5, None, None)}
+
+    def logged():
+        found = {line["service"]: line for line in map(json.loads, lines.read_text().splitlines()) if line["kind"] == "tcp"}
+        return found if found.keys() == wanted.keys() else None
+
+    for name, line in wait_until(logged, "a line for each connection").items():
+        up, down, error = wanted[name]
+        what = f"the access log's line of {name}: {line}"
+        same((line["client"], line["visitor"], line["secure"], line.get("error")), ("tim", "127.0.0.1", False, error), what)
+        check(up in (None, line["bytes_in"]) and down in (None, line["bytes_out"]), what)
+        check(("first_byte" in line) == (line["bytes_out"] > 0) and ("connect" in line) == (name not in ("refused", "closed")), what)
+        check(line.get("queue", 0) <= line.get("first_byte", line["total"]) <= line["total"], what)
     tunnel.client.write_services({**services, "echo": {"target": origin.port}})
     wait_until(lambda: refused(ports["echo"]), "what is not offered any more is closed at once")
     tunnel.client.write_services({"renamed": {"target": origin.port, "tcp": first + 3}})
@@ -141,11 +157,14 @@ def _(t):
     first = free_ports(3)
     origin = t.origin(echo)
     services = {"echo": {"target": origin.port, "tcp": "auto"}, "second": {"target": origin.port, "tcp": "auto"}}
-    tunnel = t.tunnel(services, server=[*given(first, 3), "--tcp-release", 300])
+    lines = t.directory / "access.log"
+    tunnel = t.tunnel(services, server=[*given(first, 3), "--tcp-release", 300, "--access-log", lines])
     ports = [public(tunnel.client, name) for name in services]
     tunnel.client.stop()
     answers_nobody = dial(ports[0])
     check(answers_nobody.is_closed(5), "while the client is away its port is open, and visitors are turned away")
+    line = r'^127\.0\.0\.1 - - \[[^]]+\] "tcp" - - "-" "-" "tim/echo" \d+\.\d{6} client-offline$'
+    wait_until(lambda: re.search(line, lines.read_text(), re.M), "the access log's line, Combined")
     tunnel.client = tunnel.add_client("tim", services)
     same([public(tunnel.client, name) for name in services], ports, "the client has started again")
     tunnel.client.stop()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other ways in: TLS passed through by name, front proxies, challenges of authorities, the way to HTTPS."""
 import os
+import re
 import socket
 import ssl
 import struct
@@ -54,7 +55,8 @@ def _(t):
                 inner.send(response(200, block))
 
     services = {"vault": {"target": t.origin(serve).port, "kind": "tls"}, "hello": t.origin()}
-    tunnel = t.tunnel(services, server=[*ours.options, "--hold", "0"])
+    lines = t.directory / "access.log"
+    tunnel = t.tunnel(services, server=[*ours.options, "--hold", "0", "--access-log", lines])
     port = tunnel.server.https
     for name in ("vault.tim.example.com", "VAULT--tim.example.com"):
         made = context(home) if name[0] == "v" else context()
@@ -97,6 +99,12 @@ def _(t):
             check(False, "its TLS does not end here while its client is away")
         except (ssl.SSLError, ConnectionError):
             pass
+    head = r'^127\.0\.0\.1 - - \[[^]]+\] "tls" - (\d+|-) "-" "-" "tim/vault" \d+\.\d{6} (\S+)$'
+    logged = wait_until(lambda: found if len(found := re.findall(head, lines.read_text(), re.M)) == 10 else None,
+                        "a line of the access log for each connection")
+    same([error for size, error in logged if size != "-" and int(size) > len(block)], ["-", "-"], "those that went well, with their bytes")
+    errors = [error for _, error in logged]
+    check("visitor-gone" in errors and errors.count("client-offline") == 6, f"the one that was cut, and those that were turned away: {errors}")
 
 
 @story("services that ask for a PROXY head get the visitor's address first, in both versions")
