@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hook that allows everything and logs every event.
+ * A hook that allows everything and logs every event; with =packets each packet, too, both ways, before and after hooks have their
+ * say: packets of MQTT, heads of HTTP, messages of WebSockets.
  *
  *     cc -shared -fPIC -o simple.so simple.c
  *     mdm-tunnel-proxy -v --hook ./simple.so
+ *     mdm-tunnel-proxy -v --hook ./simple.so=packets
  */
 #include <mdm-tunnel/hook.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct mdm_hook_host *host;
 
@@ -47,6 +50,20 @@ static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, s
     return MDM_ALLOW;
 }
 
+static enum mdm_verdict intercept(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_packet *p)
+{
+    (void)ctx, (void)q;
+    const char *way = p->direction == MDM_TO_BROKER ? "up" : "down", *stage = p->stage == MDM_BEFORE ? "before" : "after";
+    const char *end = memchr(p->bytes.data, '\r', p->bytes.len);
+    if (p->type == MDM_HTTP_REQUEST || p->type == MDM_HTTP_RESPONSE)
+        say(s, "intercept: %s %s: %.*s", way, stage, end != NULL ? (int)(end - (const char *)p->bytes.data) : 0, (const char *)p->bytes.data);
+    else if (p->type == MDM_WEBSOCKET_TEXT || p->type == MDM_WEBSOCKET_BINARY)
+        say(s, "intercept: %s %s: a message of %zu bytes", way, stage, p->bytes.len);
+    else
+        say(s, "intercept: %s %s: packet type %u of %zu bytes", way, stage, p->type, p->bytes.len);
+    return MDM_ALLOW;
+}
+
 static void connected(void *ctx, const struct mdm_session *s)
 {
     (void)ctx;
@@ -77,7 +94,7 @@ static void disconnected(void *ctx, const struct mdm_session *s, const char *why
     say(s, "disconnect: %s", why);
 }
 
-static const struct mdm_hook hook = {
+static struct mdm_hook hook = {
     .version = MDM_HOOK_VERSION,
     .size = sizeof(hook),
     .auth_connect = auth_connect,
@@ -92,7 +109,8 @@ static const struct mdm_hook hook = {
 
 const struct mdm_hook *mdm_hook_open(const struct mdm_hook_host *given, const char *settings, char *error, size_t error_size)
 {
-    (void)settings, (void)error, (void)error_size;
+    (void)error, (void)error_size;
     host = given;
+    hook.intercept = strcmp(settings, "packets") == 0 ? intercept : NULL;
     return &hook;
 }

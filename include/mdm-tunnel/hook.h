@@ -87,11 +87,19 @@ enum mdm_stage {
     MDM_AFTER,  /* authorized and rewritten: as it leaves */
 };
 
+/* What passes at a listener for HTTP. */
+enum mdm_packet_type {
+    MDM_HTTP_REQUEST = 16, /* its head, up to the empty line */
+    MDM_HTTP_RESPONSE,     /* likewise; that of a WebSocket (101) and early ones (103), too */
+    MDM_WEBSOCKET_TEXT,    /* a message, without its frames and masks; may be empty */
+    MDM_WEBSOCKET_BINARY,
+};
+
 struct mdm_packet {
-    enum mdm_direction direction;
+    enum mdm_direction direction; /* the target of HTTP is the broker here */
     enum mdm_stage stage;
-    unsigned type;          /* MQTT's: 1 CONNECT, 3 PUBLISH, ... */
-    struct mdm_bytes bytes; /* all of it, the fixed header first */
+    unsigned type;          /* MQTT's (1 CONNECT, 3 PUBLISH, ... 15), or enum mdm_packet_type */
+    struct mdm_bytes bytes; /* all of it; of MQTT, the fixed header first */
 };
 
 enum mdm_verdict {
@@ -111,7 +119,7 @@ enum mdm_field {
     MDM_TOPIC,     /* of auth_publish, also of a will; and the filter of auth_subscribe */
     MDM_PAYLOAD,   /* of auth_publish */
     MDM_QOS,       /* of auth_subscribe: one byte */
-    MDM_PACKET,    /* of intercept: a whole packet of the same type */
+    MDM_PACKET,    /* of intercept: a whole packet of the same type; of a head, one that says the same about the body */
     MDM_FIELDS
 };
 
@@ -123,7 +131,8 @@ struct mdm_hook_host {
      * not of this question, too long, or no memory. */
     bool (*replace)(struct mdm_question *q, enum mdm_field field, const void *data, size_t len);
     /* With a denial: the reason code that MQTT 5 has for the answer (default 0x87, not authorized; 0x86 is turned into 4 for
-     * older clients), or the status for who has asked by HTTP (400..599; default 401 for auth_connect, 403 for auth_publish); and
+     * older clients), or the status for who has asked by HTTP (400..599; default 401 for auth_connect, 502 for intercept of a response,
+     * 403 for others); and
      * words (copied; NULL: none), for the log and the body of an HTTP answer. Of a
      * visitor's request: the same, 403 otherwise, and words for its page. */
     void (*refuse)(struct mdm_question *q, unsigned reason, const char *words);
@@ -150,7 +159,10 @@ struct mdm_hook {
     /* For each filter of the packet. */
     enum mdm_verdict (*auth_subscribe)(void *ctx, const struct mdm_session *s, struct mdm_question *q,
                                        const struct mdm_subscribe *f);
-    /* A packet on its way: MDM_DENY drops it. */
+    /*
+     * A packet on its way. MDM_DENY drops it; in the place of an HTTP request or response its client gets the status and words of
+     * refuse() (otherwise 403 and 502). Bodies of HTTP and control frames of WebSocket are not shown.
+     */
     enum mdm_verdict (*intercept)(void *ctx, const struct mdm_session *s, struct mdm_question *q,
                                   const struct mdm_packet *p);
 

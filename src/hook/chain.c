@@ -14,12 +14,13 @@ struct hook_chain *hook_chain_create(void)
     return c;
 }
 
-bool hook_chain_add(struct hook_chain *c, const struct mdm_hook *hook)
+bool hook_chain_add(struct hook_chain *c, const struct mdm_hook *given)
 {
     CHECK_OBJECT(c, CHAIN_MAGIC);
-    if (c->count == HOOKS_MAX || hook->version != MDM_HOOK_VERSION || hook->size < sizeof(*hook))
+    if (c->count == HOOKS_MAX || given->version != MDM_HOOK_VERSION || given->size < offsetof(struct mdm_hook, auth_connect))
         return false;
-    c->hooks[c->count++] = hook;
+    struct mdm_hook *hook = &c->hooks[c->count++];
+    memcpy(hook, given, given->size < sizeof(*hook) ? given->size : sizeof(*hook));
     struct hook_wants *w = &c->wants;
     w->auth_connect |= hook->auth_connect != NULL;
     w->auth_publish |= hook->auth_publish != NULL;
@@ -42,7 +43,7 @@ void hook_chain_free(struct hook_chain **cp)
         return;
     TAKE_OBJECT(c, cp, CHAIN_MAGIC);
     while (c->count > 0) {
-        const struct mdm_hook *hook = c->hooks[--c->count];
+        const struct mdm_hook *hook = &c->hooks[--c->count];
         if (hook->close != NULL)
             hook->close(hook->ctx);
     }
@@ -67,7 +68,7 @@ size_t hook_chain_rewrite(const struct hook_chain *c, const struct hook_session 
     memcpy(from, topic.data, topic.len);
     from[topic.len] = '\0';
     for (unsigned i = 0; i < c->count; i++) {
-        const struct mdm_hook *hook = c->hooks[direction == MDM_TO_BROKER ? i : c->count - 1 - i];
+        const struct mdm_hook *hook = &c->hooks[direction == MDM_TO_BROKER ? i : c->count - 1 - i];
         size_t made = hook->rewrite == NULL ? 0
                                             : hook->rewrite(hook->ctx, hook_session_facts(s), direction, from, filter, out,
                                                             MQTT_FIELD_MAX + 1);
@@ -88,7 +89,7 @@ size_t hook_chain_rewrite(const struct hook_chain *c, const struct hook_session 
 
 #define FOREACH_HOOK(hook, c) \
     for (unsigned hook_i = 0; hook_i < (c)->count; hook_i++) \
-        for (const struct mdm_hook *hook = (c)->hooks[hook_i]; hook != NULL; hook = NULL)
+        for (const struct mdm_hook *hook = &(c)->hooks[hook_i]; hook != NULL; hook = NULL)
 
 /* A topic as text; on this thread until the next call. */
 static const char *text_of(struct mqtt_span topic)

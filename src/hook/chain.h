@@ -49,7 +49,7 @@ struct mdm_question *question_publish(const struct hook_chain *c, struct hook_se
                                       const struct mqtt_publish *p, bool will, struct question_store *store, struct chunk *hold);
 struct mdm_question *question_subscribe(const struct hook_chain *c, struct hook_session *s, const struct mqtt_filter *f);
 struct mdm_question *question_packet(const struct hook_chain *c, struct hook_session *s, enum mdm_direction direction,
-                                     enum mdm_stage stage, struct slice packet, struct question_store *store);
+                                     enum mdm_stage stage, unsigned type, struct slice packet, struct question_store *store);
 /* `head`: as hook_request_create(). */
 struct mdm_question *question_request(const struct hook_chain *c, const char *client, const char *service, const char *address,
                                       struct http_text head);

@@ -12,7 +12,7 @@
 struct hook_chain {
     OBJECT_MAGIC;
     unsigned count;
-    const struct mdm_hook *hooks[HOOKS_MAX];
+    struct mdm_hook hooks[HOOKS_MAX]; /* copies: what is not in one of an older header is NULL */
     struct hook_wants wants;
 };
 

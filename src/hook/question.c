@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "hook/internal.h"
+#include "hook/packet_shape.h"
 #include "hook/request.h"
 #include "mqtt/topic.h"
 
@@ -156,12 +157,12 @@ struct mdm_question *question_subscribe(const struct hook_chain *c, struct hook_
 }
 
 struct mdm_question *question_packet(const struct hook_chain *c, struct hook_session *s, enum mdm_direction direction,
-                                     enum mdm_stage stage, struct slice packet, struct question_store *store)
+                                     enum mdm_stage stage, unsigned type, struct slice packet, struct question_store *store)
 {
     struct mdm_question *q = question_create(ASK_PACKET, c, s, store, packet.chunk);
     if (q == NULL)
         return NULL;
-    q->packet = (struct mdm_packet){.direction = direction, .stage = stage};
+    q->packet = (struct mdm_packet){.direction = direction, .stage = stage, .type = type};
     q->fields[MDM_PACKET].now = (struct mqtt_span){packet.data, packet.len};
     return q;
 }
@@ -206,7 +207,6 @@ static enum mdm_verdict hook_ask(struct mdm_question *q, const struct mdm_hook *
         return hook->auth_subscribe == NULL ? MDM_ALLOW : hook->auth_subscribe(hook->ctx, s, q, &q->subscribe);
     case ASK_PACKET:
         q->packet.bytes = bytes_at(q, MDM_PACKET);
-        q->packet.type = q->fields[MDM_PACKET].now.data[0] >> 4;
         return hook->intercept == NULL ? MDM_ALLOW : hook->intercept(hook->ctx, s, q, &q->packet);
     case ASK_REQUEST:
         return hook->auth_request == NULL ? MDM_ALLOW : hook->auth_request(hook->ctx, q, &q->request->facts);
@@ -219,7 +219,7 @@ static enum mdm_verdict question_go_on(struct mdm_question *q)
 {
     for (; q->at < q->chain->count; q->at++) {
         q->later = true; /* it may answer before it has returned */
-        enum mdm_verdict verdict = hook_ask(q, q->chain->hooks[q->at]);
+        enum mdm_verdict verdict = hook_ask(q, &q->chain->hooks[q->at]);
         if (verdict == MDM_LATER) {
             question_hold(q);
             return MDM_LATER;
@@ -297,14 +297,6 @@ static bool field_allowed(const struct mdm_question *q, enum mdm_field field)
     return false;
 }
 
-/* One whole packet of the type that it was. */
-static bool packet_shaped(const struct mdm_question *q, struct mqtt_span value)
-{
-    struct mqtt_header h;
-    return mqtt_header_parse(value.data, value.len, &h) == MQTT_DONE && h.size + (size_t)h.length == value.len &&
-           value.data[0] >> 4 == q->fields[MDM_PACKET].now.data[0] >> 4;
-}
-
 static bool value_possible(const struct mdm_question *q, enum mdm_field field, struct mqtt_span value)
 {
     if (value.data == NULL)
@@ -323,7 +315,7 @@ static bool value_possible(const struct mdm_question *q, enum mdm_field field, s
     case MDM_QOS:
         return value.len == 1 && value.data[0] <= 2;
     case MDM_PACKET:
-        return packet_shaped(q, value);
+        return hook_packet_fits(q->packet.type, q->fields[MDM_PACKET].now, value);
     case MDM_FIELDS:
         break;
     }
@@ -334,7 +326,7 @@ static bool host_replace(struct mdm_question *q, enum mdm_field field, const voi
 {
     CHECK_OBJECT(q, QUESTION_MAGIC);
     static const uint8_t nothing[1];
-    struct mqtt_span value = {data == NULL && len == 0 && field == MDM_PAYLOAD ? nothing : data, len};
+    struct mqtt_span value = {data == NULL && len == 0 && (field == MDM_PAYLOAD || field == MDM_PACKET) ? nothing : data, len};
     if (!field_allowed(q, field) || !value_possible(q, field, value) || !field_put(&q->fields[field], value))
         return false;
     q->fields[field].changed = true;

@@ -45,7 +45,7 @@ struct gateway_request {
     struct http_text topic; /* the path without its query, as the client says it; then as a hook does */
     char *given, *path;     /* instead of the one that it came with, by a hook; and the target's: heap */
     bool to_head, asks, collects;
-    bool upgrade; /* it asks for a WebSocket; `collects`: whose messages are read */
+    bool upgrade, reads; /* it asks for a WebSocket; whose messages hooks see */
     size_t len;
     char head[];
 };
@@ -61,7 +61,16 @@ enum gateway_state {
     GATEWAY_ENDED,    /* waits for the sweep */
 };
 
-enum gateway_asks { GATEWAY_CONNECT, GATEWAY_SUBSCRIBE, GATEWAY_PUBLISH };
+/* In their order. */
+enum gateway_asks {
+    GATEWAY_REQUEST_BEFORE, /* heads: intercept */
+    GATEWAY_CONNECT,
+    GATEWAY_SUBSCRIBE,
+    GATEWAY_PUBLISH,
+    GATEWAY_REQUEST_AFTER,
+    GATEWAY_ANSWER_BEFORE, /* from here on, while request and answer pass */
+    GATEWAY_ANSWER_AFTER,
+};
 
 struct gateway_frames;
 
@@ -85,6 +94,10 @@ struct gateway {
     struct hook_session *session;
     struct mdm_question *q;
     uint8_t asks; /* enum gateway_asks: what `q` is about */
+    uint64_t asked_us;
+    struct slice head;   /* of the request, for the target */
+    struct slice answer; /* head of an answer that hooks see */
+    bool extended;       /* the WebSocket has an extension */
     struct gateway_body up, down;
     struct slice body; /* collected */
     size_t body_size;  /* of its chunk */
@@ -139,6 +152,8 @@ void gateway_body_put(const struct gateway_body *b, struct gateway_end *to, stru
 
 /* -- http_request.c: a request, until it may go on. Steps: true: something was done. */
 bool gateway_head_step(struct gateway *g);
+/* A hook has put another head in its place. */
+void gateway_request_replace(struct gateway *g, struct mqtt_span head);
 bool gateway_collect_step(struct gateway *g);
 void gateway_request_free(struct gateway *g);
 /* The same, and who has asked. */
@@ -148,14 +163,23 @@ bool gateway_prefix_strip(const struct gateway *g, struct http_text path, struct
 struct mqtt_span gateway_topic(const struct gateway_request *r);
 
 /* -- http_ask.c: the questions; what follows from the answers follows */
+/* Whether they see its heads. */
+bool gateway_is_seen(const struct gateway *g);
+/* Shows them a head: that of the request as it came, of `answer`, of `head`. */
+void gateway_head_ask(struct gateway *g, enum gateway_asks asks);
 void gateway_connect_ask(struct gateway *g);
 void gateway_publish_ask(struct gateway *g);
 /* Nobody is asked any more: to the target. */
 void gateway_go_on(struct gateway *g);
 
 /* -- http_pass.c: request and answer */
+/* `head` is made. False: no memory. */
+bool gateway_head_make(struct gateway *g);
 /* To a target's end that is open. */
 void gateway_request_send(struct gateway *g);
+/* `answer` is what came, or what a hook has made of it; then what leaves. */
+void gateway_answer_take(struct gateway *g);
+void gateway_answer_leave(struct gateway *g);
 bool gateway_up_step(struct gateway *g);
 bool gateway_down_step(struct gateway *g);
 /* The target's end has ended. */
@@ -169,9 +193,11 @@ const char *gateway_upgrade_wrong(struct gateway *g, const struct http_response 
 
 /* -- http_frames.c: a WebSocket. */
 /* The target's 101 has been passed on. */
-void gateway_frames_begin(struct gateway *g, bool extended);
+void gateway_frames_begin(struct gateway *g);
 bool gateway_frames_up_step(struct gateway *g);
 bool gateway_frames_down_step(struct gateway *g);
+/* Whether a hook thinks about a message of this direction. */
+bool gateway_frames_asking(const struct gateway *g, bool up);
 /* The client is told why, once no frame is in the way; then both ends. */
 void gateway_frames_close(struct gateway *g, enum websocket_status status, const char *words);
 /* When time is up, and then. */

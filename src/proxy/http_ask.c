@@ -65,19 +65,59 @@ static void credentials_find(const struct gateway_request *r, struct credentials
 static void connect_allowed(struct gateway *g);
 static void subscribe_allowed(struct gateway *g, struct mdm_question *q);
 static void publish_allowed(struct gateway *g, struct mdm_question *q);
+static void depart(struct gateway *g);
 
 static void question_denied(struct gateway *g, struct mdm_question *q)
 {
-    static const enum counter counters[] = {
-        [GATEWAY_CONNECT] = COUNTER_proxy_connects_denied,
-        [GATEWAY_SUBSCRIBE] = COUNTER_proxy_subscribes_denied,
-        [GATEWAY_PUBLISH] = COUNTER_proxy_publishes_denied,
+    static const struct denial {
+        enum counter counter; /* COUNTER_MAX: none */
+        unsigned status;
+        const char *words;
+    } denials[] = {
+        [GATEWAY_REQUEST_BEFORE] = {COUNTER_MAX, 403, "not allowed"},
+        [GATEWAY_CONNECT] = {COUNTER_proxy_connects_denied, 401, "not authorized"},
+        [GATEWAY_SUBSCRIBE] = {COUNTER_proxy_subscribes_denied, 403, "not allowed"},
+        [GATEWAY_PUBLISH] = {COUNTER_proxy_publishes_denied, 403, "not allowed"},
+        [GATEWAY_REQUEST_AFTER] = {COUNTER_MAX, 403, "not allowed"},
+        [GATEWAY_ANSWER_BEFORE] = {COUNTER_MAX, 502, "a hook has refused the target's answer"},
+        [GATEWAY_ANSWER_AFTER] = {COUNTER_MAX, 502, "a hook has refused the target's answer"},
     };
+    const struct denial *d = &denials[g->asks];
     const char *words;
     unsigned status = question_status(q, &words);
-    bool connects = g->asks == GATEWAY_CONNECT;
-    counter_add(counters_self(), counters[g->asks], 1);
-    gateway_reply(g, status != 0 ? status : connects ? 401 : 403, words != NULL ? words : connects ? "not authorized" : "not allowed");
+    if (d->counter != COUNTER_MAX)
+        counter_add(counters_self(), d->counter, 1);
+    if (g->asks >= GATEWAY_ANSWER_BEFORE) {
+        slice_done(&g->answer);
+        if (g->status < 200 && g->status != 101) /* the last one is still to come */
+            return;
+        gateway_server_close(g);
+    }
+    gateway_reply(g, status != 0 ? status : d->status, words != NULL ? words : d->words);
+}
+
+/* A head may be another one now. */
+static void head_allowed(struct gateway *g, struct mdm_question *q)
+{
+    struct slice *head = g->asks == GATEWAY_REQUEST_AFTER ? &g->head : &g->answer;
+    bool changed = question_changed(q, MDM_PACKET);
+    if (g->asks == GATEWAY_REQUEST_BEFORE) {
+        if (changed)
+            gateway_request_replace(g, question_field(q, MDM_PACKET));
+        else
+            gateway_connect_ask(g);
+        return;
+    }
+    if (changed) {
+        slice_done(head);
+        *head = question_take(q, MDM_PACKET);
+    }
+    if (g->asks == GATEWAY_REQUEST_AFTER)
+        depart(g);
+    else if (g->asks == GATEWAY_ANSWER_BEFORE)
+        gateway_answer_take(g);
+    else
+        gateway_answer_leave(g);
 }
 
 static void question_answered(struct gateway *g, struct mdm_question *q, bool allowed)
@@ -88,8 +128,10 @@ static void question_answered(struct gateway *g, struct mdm_question *q, bool al
         connect_allowed(g);
     else if (g->asks == GATEWAY_SUBSCRIBE)
         subscribe_allowed(g, q);
-    else
+    else if (g->asks == GATEWAY_PUBLISH)
         publish_allowed(g, q);
+    else
+        head_allowed(g, q);
     question_free(&q);
 }
 
@@ -98,6 +140,7 @@ static void question_done(void *ctx, struct mdm_question *q, bool allowed)
     struct gateway *g = ctx;
     CHECK_OBJECT(g, GATEWAY_MAGIC);
     g->q = NULL;
+    gateway_moved(g);
     question_answered(g, q, allowed);
     gateway_run(g);
 }
@@ -108,14 +151,34 @@ static void ask(struct gateway *g, enum gateway_asks asks, struct mdm_question *
         gateway_over(g, "out of memory");
         return;
     }
-    gateway_state_set(g, GATEWAY_ASKING);
+    if (asks < GATEWAY_ANSWER_BEFORE)
+        gateway_state_set(g, GATEWAY_ASKING);
     g->asks = (uint8_t)asks;
+    g->asked_us = worker_now_us(g->post->worker);
     g->q = q;
     enum mdm_verdict verdict = question_ask(q, g->post->worker, question_done, g);
-    if (verdict == MDM_LATER)
+    if (verdict == MDM_LATER) {
+        gateway_watch(g);
         return;
+    }
     g->q = NULL;
     question_answered(g, q, verdict == MDM_ALLOW);
+}
+
+bool gateway_is_seen(const struct gateway *g) { return g->session != NULL && g->post->common->wants->intercept; }
+
+void gateway_head_ask(struct gateway *g, enum gateway_asks asks)
+{
+    bool answer = asks >= GATEWAY_ANSWER_BEFORE, before = asks == GATEWAY_REQUEST_BEFORE || asks == GATEWAY_ANSWER_BEFORE;
+    struct slice copy = SLICE_NONE, head = answer ? g->answer : g->head;
+    if (asks == GATEWAY_REQUEST_BEFORE)
+        head = copy = slice_copy(g->request->head, g->request->len);
+    if (head.data == NULL)
+        gateway_over(g, "out of memory");
+    else
+        ask(g, asks, question_packet(g->post->common->hooks, g->session, answer ? MDM_TO_CLIENT : MDM_TO_BROKER,
+                                     before ? MDM_BEFORE : MDM_AFTER, answer ? MDM_HTTP_RESPONSE : MDM_HTTP_REQUEST, head, NULL));
+    slice_done(&copy);
 }
 
 void gateway_connect_ask(struct gateway *g)
@@ -180,9 +243,17 @@ static bool path_make(struct gateway *g, struct http_text path)
 
 void gateway_go_on(struct gateway *g)
 {
-    if (!path_make(g, g->request->facts.target.path))
+    if (!path_make(g, g->request->facts.target.path) || !gateway_head_make(g))
         gateway_over(g, "out of memory");
-    else if (g->server.open)
+    else if (gateway_is_seen(g))
+        gateway_head_ask(g, GATEWAY_REQUEST_AFTER);
+    else
+        depart(g);
+}
+
+static void depart(struct gateway *g)
+{
+    if (g->server.open)
         gateway_request_send(g);
     else
         gateway_dial(g);

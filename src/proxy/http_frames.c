@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A WebSocket, once the target has taken it. Frames go on as they came; where hooks see what a client says, each of its messages
- * is collected, asked about, and goes on as one frame. Control frames never wait for that. Our own CLOSE stands between frames.
+ * A WebSocket, once the target has taken it. Frames go on as they came; where hooks see what passes, each message is collected, asked
+ * about, and goes on as one frame (http_message.c). Control frames never wait for that. Our own CLOSE stands between frames.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,32 +12,10 @@
 #include "base/table.h"
 #include "mqtt/text.h"
 #include "proxy/access.h"
-#include "proxy/http.h"
+#include "proxy/http_frames.h"
 
-/* In front of a message: its frame's head. */
-#define ROOM WEBSOCKET_HEAD_MASKED_MAX
-/* What a message is begun with, at least. */
-#define MESSAGE_MIN 256
 /* After our CLOSE is due, for what is in its way. */
 #define CLOSE_US (2 * US_PER_S)
-/* CLOSE has the status in front of its words. */
-#define WORDS_MAX (WEBSOCKET_CONTROL_MAX - 2)
-
-struct gateway_frames {
-    struct websocket_decoder up, down;
-    bool reads;           /* messages of the client are collected */
-    bool up_closed;       /* the client has said CLOSE: nothing of it goes on any more */
-    bool told;            /* hooks have heard `connect` */
-    struct chunk *message; /* the current one behind ROOM; NULL: none */
-    size_t len;
-    uint64_t mask_key[2], mask_count;
-    uint64_t since_us; /* of the question, or of our CLOSE */
-    uint16_t status;   /* of our CLOSE; 0: none is due */
-    uint8_t words_len;
-    char words[WORDS_MAX];
-    size_t topic_len;
-    char topic[];
-};
 
 static struct mqtt_span topic_of(const struct gateway_frames *f) { return (struct mqtt_span){(const uint8_t *)f->topic, f->topic_len}; }
 
@@ -55,7 +33,7 @@ static void beginning_tell(struct gateway *g)
         hook_chain_subscribe(c->hooks, g->session, &filter);
 }
 
-void gateway_frames_begin(struct gateway *g, bool extended)
+void gateway_frames_begin(struct gateway *g)
 {
     struct gateway_request *r = g->request;
     if (g->state == GATEWAY_ENDED)
@@ -66,10 +44,12 @@ void gateway_frames_begin(struct gateway *g, bool extended)
         gateway_over(g, "out of memory");
         return;
     }
-    f->reads = r->collects;
-    f->up = (struct websocket_decoder){
-        .messages = true, .extended = extended, .frame_max = f->reads ? g->post->common->packet_max : UINT64_MAX};
-    f->down = (struct websocket_decoder){.from_server = true, .messages = true, .extended = extended, .frame_max = UINT64_MAX};
+    uint64_t max = g->post->common->packet_max;
+    f->up = (struct gateway_flow){.gateway = g, .up = true, .reads = r->reads};
+    f->down = (struct gateway_flow){.gateway = g, .reads = r->reads && g->post->common->wants->intercept};
+    f->up.decoder = (struct websocket_decoder){.messages = true, .extended = g->extended, .frame_max = f->up.reads ? max : UINT64_MAX};
+    f->down.decoder = (struct websocket_decoder){
+        .from_server = true, .messages = true, .extended = g->extended, .frame_max = f->down.reads ? max : UINT64_MAX};
     f->topic_len = r->topic.len;
     memcpy(f->topic, r->topic.at, r->topic.len);
     log_info(g->address, "%.*s %.*s: 101", (int)r->request.method.len, r->request.method.at, (int)r->request.target.len,
@@ -80,6 +60,7 @@ void gateway_frames_begin(struct gateway *g, bool extended)
     g->up.passed = g->down.passed = 0;
     if (!line_tap_wanted(&g->post->access)) /* it is in the line at the end */
         gateway_request_free(g);
+    slice_done(&g->head);
     gateway_state_set(g, GATEWAY_FRAMES);
     beginning_tell(g);
     if (g->post->draining)
@@ -95,14 +76,14 @@ void gateway_frames_forget(struct gateway *g, const char *why)
     log_info(g->address, "WebSocket %.*s: %s", (int)f->topic_len, f->topic, why);
     if (f->told)
         hook_chain_disconnect(g->post->common->hooks, g->session, why);
-    chunk_unref(f->message);
+    flow_forget(&f->up);
+    flow_forget(&f->down);
     free(f);
 }
 
 /* -- frames of ours --------------------------------------------------------------------------------------------------- */
 
-/* A mask that nobody can foresee (RFC 6455 10.3). */
-static void mask_make(struct gateway_frames *f, uint8_t mask[static 4])
+void frames_mask_make(struct gateway_frames *f, uint8_t mask[static 4])
 {
     uint64_t made = table_hash(f->mask_key, &f->mask_count, sizeof(f->mask_count));
     f->mask_count++;
@@ -114,7 +95,7 @@ static void control_push(struct gateway *g, struct gateway_end *to, enum websock
     uint8_t frame[WEBSOCKET_HEAD_MASKED_MAX + WEBSOCKET_CONTROL_MAX], mask[4];
     size_t head;
     if (to == &g->server) {
-        mask_make(g->frames, mask);
+        frames_mask_make(g->frames, mask);
         head = websocket_head_masked_write(frame, opcode, len, mask);
         websocket_mask(mask, payload, len, frame + head);
     } else {
@@ -128,14 +109,14 @@ static void control_push(struct gateway *g, struct gateway_end *to, enum websock
 static void close_push(struct gateway *g)
 {
     struct gateway_frames *f = g->frames;
-    uint8_t payload[2 + WORDS_MAX] = {(uint8_t)(f->status >> 8), (uint8_t)f->status};
-    char why[WORDS_MAX + 1] = "";
+    uint8_t payload[2 + FRAMES_WORDS_MAX] = {(uint8_t)(f->status >> 8), (uint8_t)f->status};
+    char why[FRAMES_WORDS_MAX + 1] = "";
     static const uint8_t gone[2] = {WEBSOCKET_GOING_AWAY >> 8, WEBSOCKET_GOING_AWAY & 0xff};
     memcpy(payload + 2, f->words, f->words_len);
     control_push(g, &g->client, WEBSOCKET_CLOSE, payload, 2u + f->words_len);
     if (g->state != GATEWAY_FRAMES)
         return;
-    if (!f->up_closed && (f->reads || websocket_between_frames(&f->up)))
+    if (!f->up.closed && (f->up.reads || websocket_between_frames(&f->up.decoder)))
         control_push(g, &g->server, WEBSOCKET_CLOSE, gone, sizeof(gone));
     memcpy(why, f->words, f->words_len);
     gateway_close(g, f->words_len > 0 ? why : "we have closed the WebSocket");
@@ -146,8 +127,8 @@ static void words_set(struct gateway_frames *f, const char *words)
     size_t len = strlen(words);
     if (!mqtt_text_valid(mqtt_span_of(words)))
         return;
-    if (len > WORDS_MAX)
-        for (len = WORDS_MAX; ((uint8_t)words[len] & 0xc0) == 0x80;) /* no character is cut */
+    if (len > FRAMES_WORDS_MAX)
+        for (len = FRAMES_WORDS_MAX; ((uint8_t)words[len] & 0xc0) == 0x80;) /* no character is cut */
             len--;
     memcpy(f->words, words, len);
     f->words_len = (uint8_t)len;
@@ -158,224 +139,124 @@ void gateway_frames_close(struct gateway *g, enum websocket_status status, const
     struct gateway_frames *f = g->frames;
     if (f == NULL || f->status != 0 || g->state != GATEWAY_FRAMES)
         return;
-    question_forget(&g->q);
+    flow_forget(&f->up);
+    flow_forget(&f->down);
     f->status = (uint16_t)status;
     f->since_us = worker_now_us(g->post->worker);
     words_set(f, words);
     log_info(g->address, "WebSocket %.*s: %u %s", (int)f->topic_len, f->topic, (unsigned)status, words);
-    if (websocket_between_frames(&f->down))
+    if (f->down.reads || websocket_between_frames(&f->down.decoder))
         close_push(g);
     else
         gateway_watch(g);
 }
 
-/* -- messages of a client --------------------------------------------------------------------------------------------- */
-
-/* The payload at ROOM of the chunk is masked in its place. Takes the reference. */
-static void message_push(struct gateway *g, struct chunk *c, size_t len, const uint8_t mask[static 4])
-{
-    uint8_t head[WEBSOCKET_HEAD_MASKED_MAX];
-    size_t size = websocket_head_masked_write(head, g->frames->up.message, len, mask);
-    memcpy(c->data + ROOM - size, head, size);
-    websocket_mask(mask, c->data + ROOM, len, c->data + ROOM);
-    gateway_push(&g->server, slice_of(c, ROOM - size, size + len));
-}
-
-/* The same for bytes that are not ours to change. */
-static void message_copy(struct gateway *g, const uint8_t *bytes, size_t len)
-{
-    uint8_t mask[4];
-    struct chunk *c = chunk_create(ROOM + len);
-    if (c == NULL) {
-        gateway_over(g, "out of memory");
-        return;
-    }
-    mask_make(g->frames, mask);
-    memcpy(c->data + ROOM, bytes, len);
-    message_push(g, c, len, mask);
-}
-
-/* With the mask that it came with: so a message in one frame goes on as it came. */
-static void message_allowed(struct gateway *g, struct mdm_question *q)
-{
-    const struct proxy_common *common = g->post->common;
-    struct gateway_frames *f = g->frames;
-    struct chunk *c = f->message;
-    size_t len = f->len;
-    struct mqtt_publish news = {.payload = {c->data + ROOM, len}};
-    struct mqtt_span topic = topic_of(f);
-    bool changed = q != NULL && question_changed(q, MDM_PAYLOAD);
-    if (q != NULL)
-        topic = question_field(q, MDM_TOPIC);
-    if (changed)
-        news.payload = question_field(q, MDM_PAYLOAD);
-    f->message = NULL;
-    f->len = 0;
-    if (common->wants->publish)
-        hook_chain_publish(common->hooks, g->session, topic, &news);
-    if (changed)
-        message_copy(g, news.payload.data, news.payload.len);
-    if (q != NULL)
-        question_free(&q); /* it holds the message */
-    if (changed)
-        chunk_unref(c);
-    else
-        message_push(g, c, len, f->up.mask);
-}
-
-static void message_answered(struct gateway *g, struct mdm_question *q, bool allowed)
-{
-    const char *words;
-    if (allowed) {
-        message_allowed(g, q);
-        return;
-    }
-    question_status(q, &words);
-    counter_add(counters_self(), COUNTER_proxy_publishes_denied, 1);
-    gateway_frames_close(g, WEBSOCKET_POLICY, words != NULL ? words : "not allowed");
-    question_free(&q);
-}
-
-static void question_done(void *ctx, struct mdm_question *q, bool allowed)
-{
-    struct gateway *g = ctx;
-    CHECK_OBJECT(g, GATEWAY_MAGIC);
-    g->q = NULL;
-    message_answered(g, q, allowed);
-    gateway_run(g);
-}
-
-static void message_ask(struct gateway *g)
-{
-    const struct proxy_common *common = g->post->common;
-    struct gateway_frames *f = g->frames;
-    struct mqtt_publish packet = {.topic = topic_of(f), .payload = {f->message->data + ROOM, f->len}};
-    if (!common->wants->auth_publish) {
-        message_allowed(g, NULL);
-        return;
-    }
-    struct mdm_question *q = question_publish(common->hooks, g->session, packet.topic, &packet, false, &g->post->questions, f->message);
-    if (q == NULL) {
-        gateway_over(g, "out of memory");
-        return;
-    }
-    g->q = q;
-    f->since_us = worker_now_us(g->post->worker);
-    enum mdm_verdict verdict = question_ask(q, g->post->worker, question_done, g);
-    if (verdict == MDM_LATER) {
-        gateway_watch(g);
-        return;
-    }
-    g->q = NULL;
-    message_answered(g, q, verdict == MDM_ALLOW);
-}
-
-/* Room for so many bytes more of the current message. */
-static bool message_room(struct gateway_frames *f, size_t more)
-{
-    size_t need = ROOM + f->len + more, size = f->message == NULL ? MESSAGE_MIN : f->message->size;
-    if (f->message != NULL && need <= size)
-        return true;
-    while (size < need)
-        size *= 2;
-    struct chunk *c = chunk_create(size);
-    if (c == NULL)
-        return false;
-    if (f->message != NULL)
-        memcpy(c->data + ROOM, f->message->data + ROOM, f->len);
-    chunk_unref(f->message);
-    f->message = c;
-    return true;
-}
-
 /* -- steps ------------------------------------------------------------------------------------------------------------ */
 
-static void up_control(struct gateway *g)
+static void flow_event(struct gateway_flow *w, enum websocket_event event)
 {
-    struct gateway_frames *f = g->frames;
-    f->up_closed = f->up.opcode == WEBSOCKET_CLOSE;
-    if (f->reads)
-        control_push(g, &g->server, f->up.opcode, f->up.control, f->up.control_len);
-}
-
-static void up_event(struct gateway *g, enum websocket_event event)
-{
-    struct gateway_frames *f = g->frames;
-    if (event == WEBSOCKET_CONTROL)
-        up_control(g);
-    else if (f->reads && f->len > g->post->common->packet_max)
+    struct gateway *g = w->gateway;
+    if (event == WEBSOCKET_CONTROL) {
+        w->closed = w->decoder.opcode == WEBSOCKET_CLOSE;
+        if (w->reads)
+            control_push(g, w->up ? &g->server : &g->client, w->decoder.opcode, w->decoder.control, w->decoder.control_len);
+    } else if (w->reads && w->len > g->post->common->packet_max) {
         gateway_frames_close(g, WEBSOCKET_TOO_BIG, "a message over the maximum");
-    else if (event == WEBSOCKET_MESSAGE && f->reads)
-        message_ask(g);
+    } else if (event == WEBSOCKET_MESSAGE && w->reads) {
+        flow_message(w);
+    }
 }
 
-bool gateway_frames_up_step(struct gateway *g)
+static void flow_failed(struct gateway_flow *w)
 {
-    struct gateway_frames *f = g->frames;
-    struct gateway_end *e = &g->client;
+    struct gateway *g = w->gateway;
+    if (w->up) {
+        gateway_skip(&g->client, g->client.len);
+        gateway_frames_close(g, w->decoder.status, w->decoder.why);
+        return;
+    }
+    log_warning(g->address, "the target's WebSocket: %s", w->decoder.why);
+    gateway_server_close(g);
+    gateway_close(g, "the target's frames are not valid");
+}
+
+/* What is looked at now: of frames that are collected, or behind which our CLOSE has to stand, not more than one. */
+static size_t flow_part(const struct gateway_flow *w, size_t len)
+{
+    uint64_t left = websocket_frame_left(&w->decoder);
+    if (!w->reads && (w->up || w->gateway->frames->status == 0))
+        return len;
+    if (left == 0 && w->reads) /* a head, and little more: how much follows is said in it */
+        left = WEBSOCKET_HEAD_MAX;
+    return left < len ? (size_t)left : len;
+}
+
+static bool flow_step(struct gateway_flow *w)
+{
+    struct gateway *g = w->gateway;
+    struct gateway_end *e = w->up ? &g->client : &g->server, *to = w->up ? &g->server : &g->client;
     size_t used, written;
-    if (e->len == 0 || g->q != NULL || g->server.out.bytes >= PROXY_OUTPUT_HIGH)
+    if (e->len == 0 || w->q != NULL || to->out.bytes >= PROXY_OUTPUT_HIGH)
         return false;
-    if (f->up_closed || f->status != 0) {
+    if ((w->closed && (w->up || w->reads)) || (w->up && g->frames->status != 0)) {
         gateway_skip(e, e->len);
         return true;
     }
-    size_t len = e->len, left = f->reads ? (size_t)websocket_frame_left(&f->up) : len;
-    if (left == 0) /* a head, and little more: how much follows is said in it */
-        left = WEBSOCKET_HEAD_MAX;
-    if (len > left)
-        len = left;
-    if (f->reads && !message_room(f, len)) {
+    size_t len = flow_part(w, e->len);
+    if (w->reads && !flow_room(w, len)) {
         gateway_over(g, "out of memory");
         return true;
     }
     const uint8_t *in = e->in + e->at;
-    enum websocket_event event =
-        websocket_decode(&f->up, in, len, &used, f->reads ? f->message->data + ROOM + f->len : NULL, &written);
-    f->len += written;
+    enum websocket_event event = websocket_decode(&w->decoder, in, len, &used, w->reads ? w->message->data + FLOW_ROOM + w->len : NULL, &written);
+    w->len += written;
     if (event == WEBSOCKET_BAD) {
-        gateway_skip(e, e->len);
-        gateway_frames_close(g, f->up.status, f->up.why);
+        flow_failed(w);
         return true;
     }
-    if (!f->reads)
-        gateway_push_copy(&g->server, in, used);
-    g->up.passed += used;
+    *(w->up ? &g->up.passed : &g->down.passed) += used;
     gateway_skip(e, used);
+    if (!w->reads)
+        gateway_push_copy(to, in, used);
     if (g->state == GATEWAY_FRAMES)
-        up_event(g, event);
-    if (g->state == GATEWAY_FRAMES && g->q == NULL && f->len == 0 && e->len == 0) {
-        chunk_unref(f->message); /* an idle one keeps nothing */
-        f->message = NULL;
-    }
+        flow_event(w, event);
     return true;
+}
+
+/* An idle one keeps nothing. */
+static void flow_rest(struct gateway_flow *w, const struct gateway_end *e)
+{
+    if (w->q == NULL && w->len == 0 && e->len == 0 && w->message != NULL) {
+        chunk_unref(w->message);
+        w->message = NULL;
+    }
+}
+
+bool gateway_frames_up_step(struct gateway *g)
+{
+    bool done = flow_step(&g->frames->up);
+    if (done && g->state == GATEWAY_FRAMES)
+        flow_rest(&g->frames->up, &g->client);
+    return done;
 }
 
 bool gateway_frames_down_step(struct gateway *g)
 {
     struct gateway_frames *f = g->frames;
-    struct gateway_end *e = &g->server;
-    size_t len = e->len, used, written;
-    if (len == 0 || g->client.out.bytes >= PROXY_OUTPUT_HIGH)
+    if (!flow_step(&f->down))
         return false;
-    if (f->status != 0 && websocket_frame_left(&f->down) < len)
-        len = (size_t)websocket_frame_left(&f->down);
-    const uint8_t *in = e->in + e->at;
-    if (websocket_decode(&f->down, in, len, &used, NULL, &written) == WEBSOCKET_BAD) {
-        log_warning(g->address, "the target's WebSocket: %s", f->down.why);
-        gateway_server_close(g);
-        gateway_close(g, "the target's frames are not valid");
+    if (g->state != GATEWAY_FRAMES)
         return true;
-    }
-    g->down.passed += used;
-    gateway_push_copy(&g->client, in, used);
-    gateway_skip(e, used);
-    if (g->state == GATEWAY_FRAMES && f->status != 0 && websocket_between_frames(&f->down))
+    if (f->status != 0 && websocket_between_frames(&f->down.decoder))
         close_push(g);
+    else
+        flow_rest(&f->down, &g->server);
     return true;
 }
 
 /* -- times ------------------------------------------------------------------------------------------------------------ */
+
+bool gateway_frames_asking(const struct gateway *g, bool up) { return (up ? &g->frames->up : &g->frames->down)->q != NULL; }
 
 /* One that is silent may be so for long; who does not take what is there may not. */
 uint64_t gateway_frames_due(const struct gateway *g)
@@ -383,8 +264,11 @@ uint64_t gateway_frames_due(const struct gateway *g)
     const struct gateway_frames *f = g->frames;
     if (f->status != 0)
         return f->since_us + CLOSE_US;
-    if (g->q != NULL)
-        return f->since_us + g->post->common->connect_us;
+    uint64_t since_us = f->up.q != NULL ? f->up.since_us : UINT64_MAX;
+    if (f->down.q != NULL && f->down.since_us < since_us)
+        since_us = f->down.since_us;
+    if (since_us != UINT64_MAX)
+        return since_us + g->post->common->connect_us;
     return (g->client.out.count + g->server.out.count > 0 ? g->last_us : worker_now_us(g->post->worker)) + g->post->common->answer_us;
 }
 
@@ -392,7 +276,7 @@ void gateway_frames_late(struct gateway *g)
 {
     if (g->frames->status != 0)
         gateway_over(g, "the target's frame does not end");
-    else if (g->q != NULL)
+    else if (gateway_frames_asking(g, true) || gateway_frames_asking(g, false))
         gateway_frames_close(g, WEBSOCKET_POLICY, "no answer from a hook in time");
     else
         gateway_over(g, "nothing was taken for too long");

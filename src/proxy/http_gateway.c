@@ -36,6 +36,8 @@ static uint64_t limit_of(const struct gateway *g)
 /* When the time is up. */
 static uint64_t due_of(const struct gateway *g)
 {
+    if (g->state == GATEWAY_PASSING && g->q != NULL)
+        return g->asked_us + g->post->common->connect_us;
     return g->state == GATEWAY_FRAMES ? gateway_frames_due(g) : g->last_us + limit_of(g);
 }
 
@@ -91,7 +93,9 @@ static void time_is_up(struct gateway *g)
         break;
     case GATEWAY_PASSING:
         gateway_server_close(g);
-        if (g->answered)
+        if (g->q != NULL)
+            question_forget(&g->q), gateway_reply(g, 503, "no answer from a hook in time");
+        else if (g->answered)
             gateway_over(g, "nothing came for too long");
         else
             gateway_reply(g, 504, "no answer from the target in time");
@@ -148,7 +152,7 @@ static bool ends_look(struct gateway *g)
     if (g->state >= GATEWAY_CLOSING)
         return false;
     if (g->client.over && g->state == GATEWAY_FRAMES) {
-        if (g->q == NULL && g->server.out.bytes < PROXY_OUTPUT_HIGH) /* its last messages have gone on */
+        if (!gateway_frames_asking(g, true) && g->server.out.bytes < PROXY_OUTPUT_HIGH) /* its last messages have gone on */
             gateway_close(g, "the client closed the connection");
         return false;
     }
@@ -161,6 +165,8 @@ static bool ends_look(struct gateway *g)
     }
     if (!g->server.over || g->server.closed || g->client.out.bytes >= PROXY_OUTPUT_HIGH)
         return false;
+    if ((g->state == GATEWAY_PASSING && g->q != NULL) || (g->state == GATEWAY_FRAMES && gateway_frames_asking(g, false)))
+        return false; /* what it has said last has not gone on */
     if (g->state == GATEWAY_PASSING)
         gateway_server_ended(g, g->server.clean);
     else if (g->state == GATEWAY_FRAMES)

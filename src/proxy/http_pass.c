@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request that may go on, and its answer. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -44,20 +45,27 @@ static struct slice head_write(struct gateway *g)
     return slice_of(c, 0, bytes_written(&out));
 }
 
-void gateway_request_send(struct gateway *g)
+bool gateway_head_make(struct gateway *g)
 {
     struct gateway_request *r = g->request;
     if (r->collects && (r->facts.framing != HTTP_FRAMING_NONE || g->body.len > 0)) {
         r->facts.framing = HTTP_FRAMING_LENGTH;
         r->facts.content_length = g->body.len;
     }
-    if (r->facts.expect_continue && !g->up.done)
-        gateway_push(&g->client, slice_static("HTTP/1.1 100 Continue\r\n\r\n", 25));
     fields_drop(r, "expect"); /* who waits for a 100 gets it from us */
-    if (r->upgrade && r->collects)
+    if (r->reads)
         fields_drop(r, "sec-websocket-extensions"); /* they would change what hooks read */
+    slice_done(&g->head);
+    g->head = head_write(g);
+    return g->head.data != NULL;
+}
+
+void gateway_request_send(struct gateway *g)
+{
+    if (g->request->facts.expect_continue && !g->up.done)
+        gateway_push(&g->client, slice_static("HTTP/1.1 100 Continue\r\n\r\n", 25));
     gateway_state_set(g, GATEWAY_PASSING);
-    gateway_push(&g->server, head_write(g));
+    gateway_push(&g->server, slice_ref(&g->head));
     if (g->body.len > 0)
         gateway_push(&g->server, slice_ref(&g->body));
 }
@@ -105,16 +113,15 @@ static void framing_write(struct bytes_writer *out, const struct gateway *g, con
         text_write(out, "Connection: keep-alive\r\n");
 }
 
-static void answer_write(struct gateway *g, const struct http_response *a, size_t used)
+/* What goes to the client; .data NULL: no memory. */
+static struct slice answer_write(const struct gateway *g, const struct http_response *a, size_t used)
 {
     char line[32];
     size_t room = 2 * used + 256;
     struct chunk *c = chunk_create(room);
     struct bytes_writer out;
-    if (c == NULL) {
-        gateway_over(g, "out of memory");
-        return;
-    }
+    if (c == NULL)
+        return SLICE_NONE;
     bytes_writer_init(&out, c->data, room);
     snprintf(line, sizeof(line), "HTTP/1.1 %u ", a->status);
     text_write(&out, line);
@@ -131,9 +138,10 @@ static void answer_write(struct gateway *g, const struct http_response *a, size_
     }
     framing_write(&out, g, a);
     text_write(&out, "\r\n");
-    gateway_push(&g->client, out.failed ? SLICE_NONE : slice_of(c, 0, bytes_written(&out)));
-    if (out.failed)
-        chunk_unref(c);
+    if (!out.failed)
+        return slice_of(c, 0, bytes_written(&out));
+    chunk_unref(c);
+    return SLICE_NONE;
 }
 
 static void answer_done(struct gateway *g)
@@ -153,48 +161,92 @@ static void answer_done(struct gateway *g)
     gateway_state_set(g, GATEWAY_HEAD);
 }
 
-/* The target changes to the protocol that it was asked for, or should have. */
-static void protocol_changes(struct gateway *g, const struct http_response *a, size_t used)
+/* The target changes to the protocol that it was asked for, or should have. False: it is answered. */
+static bool protocol_changes(struct gateway *g, const struct http_response *a)
 {
     const char *why = gateway_upgrade_wrong(g, a);
     if (why != NULL) {
         log_warning(g->address, "the target's answer: %s", why);
         gateway_server_close(g);
         gateway_reply(g, 502, "the target speaks another protocol than it was asked for");
-        return;
+        return false;
     }
-    bool extended = false;
+    g->extended = false;
     for (size_t i = 0; i < a->field_count; i++)
-        extended |= http_text_is(a->fields[i].name, "sec-websocket-extensions");
-    answer_write(g, a, used);
-    gateway_skip(&g->server, used);
-    gateway_frames_begin(g, extended);
+        g->extended |= http_text_is(a->fields[i].name, "sec-websocket-extensions");
+    return true;
 }
 
-static void answer_begin(struct gateway *g, const struct http_response *a, size_t used)
+static void last_answer_begin(struct gateway *g, const struct http_response *a)
 {
     bool old = g->request->request.minor_version == 0;
-    if (a->status == 101) {
-        protocol_changes(g, a, used);
-        return;
-    }
-    if (a->status < 200) {
-        if (a->status != 100 && !old)
-            answer_write(g, a, used);
-        gateway_skip(&g->server, used);
-        return;
-    }
     gateway_body_init(&g->down, a->framing, a->content_length);
     g->last |= !g->up.done || a->framing == HTTP_FRAMING_CLOSE || (old && a->framing == HTTP_FRAMING_CHUNKED);
     if (old && a->framing == HTTP_FRAMING_CHUNKED)
         g->down.written = HTTP_FRAMING_CLOSE;
-    g->answered = true;
-    g->status = a->status;
     g->server_keeps = a->keep_alive;
-    answer_write(g, a, used);
-    gateway_skip(&g->server, used);
-    if (g->down.done && g->state == GATEWAY_PASSING)
-        answer_done(g);
+}
+
+/* A head in `size` bytes, of which `left` are still to be taken from the target's end. */
+static void answer_begin(struct gateway *g, const struct http_response *a, size_t size, size_t left)
+{
+    bool passes = a->status >= 101 && (a->status >= 200 || a->status == 101 || g->request->request.minor_version > 0);
+    if (a->status == 101 && !protocol_changes(g, a))
+        return;
+    if (a->status >= 200)
+        last_answer_begin(g, a);
+    slice_done(&g->answer);
+    if (passes)
+        g->answer = answer_write(g, a, size);
+    gateway_skip(&g->server, left);
+    g->status = a->status;
+    if (passes && g->answer.data == NULL)
+        gateway_over(g, "out of memory");
+    else if (passes && gateway_is_seen(g))
+        gateway_head_ask(g, GATEWAY_ANSWER_AFTER);
+    else if (passes)
+        gateway_answer_leave(g);
+}
+
+/* A hook may have changed its status. */
+void gateway_answer_leave(struct gateway *g)
+{
+    unsigned status = g->status = (unsigned)strtoul((const char *)g->answer.data + sizeof("HTTP/1.1 ") - 1, NULL, 10);
+    gateway_push(&g->client, g->answer);
+    g->answer = SLICE_NONE;
+    if (status == 101) {
+        gateway_frames_begin(g);
+    } else if (status >= 200) {
+        g->answered = true;
+        if (g->down.done && g->state == GATEWAY_PASSING)
+            answer_done(g);
+    }
+}
+
+static bool answer_parse(struct gateway *g, struct http_response *a, const void *bytes, size_t len, size_t *scanned, size_t *used,
+                         bool *more)
+{
+    const char *why = "";
+    enum http_parse end = http_response_parse(a, bytes, len, g->request->to_head, scanned, used, &why);
+    *more = end == HTTP_PARSE_MORE;
+    if (end != HTTP_PARSE_BAD)
+        return true;
+    log_warning(g->address, "the target's answer: %s", why);
+    gateway_server_close(g);
+    gateway_reply(g, 502, "the target's answer is not valid");
+    return false;
+}
+
+void gateway_answer_take(struct gateway *g)
+{
+    struct http_response a;
+    struct slice head = g->answer;
+    size_t used = 0, scanned = 0;
+    bool more;
+    g->answer = SLICE_NONE;
+    if (answer_parse(g, &a, head.data, head.len, &scanned, &used, &more))
+        answer_begin(g, &a, head.len, 0);
+    slice_done(&head);
 }
 
 static bool answer_head_step(struct gateway *g)
@@ -202,20 +254,22 @@ static bool answer_head_step(struct gateway *g)
     struct http_response a;
     struct gateway_end *e = &g->server;
     size_t used = 0;
-    const char *why = "";
+    bool more;
     if (e->len == 0)
         return false;
-    enum http_parse end = http_response_parse(&a, (char *)e->in + e->at, e->len, g->request->to_head, &e->scanned, &used, &why);
-    if (end == HTTP_PARSE_MORE)
+    if (!answer_parse(g, &a, e->in + e->at, e->len, &e->scanned, &used, &more))
+        return true;
+    if (more)
         return false;
     e->scanned = 0;
-    if (end == HTTP_PARSE_BAD) {
-        log_warning(g->address, "the target's answer: %s", why);
-        gateway_server_close(g);
-        gateway_reply(g, 502, "the target's answer is not valid");
+    if (!gateway_is_seen(g) || a.status == 100) {
+        answer_begin(g, &a, used, used);
         return true;
     }
-    answer_begin(g, &a, used);
+    g->status = a.status;
+    g->answer = slice_copy(e->in + e->at, used);
+    gateway_skip(e, used);
+    gateway_head_ask(g, GATEWAY_ANSWER_BEFORE);
     return true;
 }
 
@@ -223,7 +277,7 @@ bool gateway_down_step(struct gateway *g)
 {
     struct http_text part;
     size_t eaten;
-    if (g->client.out.bytes >= PROXY_OUTPUT_HIGH)
+    if (g->q != NULL || g->client.out.bytes >= PROXY_OUTPUT_HIGH)
         return false;
     if (!g->answered)
         return answer_head_step(g);

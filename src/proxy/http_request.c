@@ -23,6 +23,8 @@ void gateway_forget(struct gateway *g)
     hook_session_unref(g->session);
     g->session = NULL;
     slice_done(&g->body);
+    slice_done(&g->head);
+    slice_done(&g->answer);
     g->body_size = 0;
     g->answered = false;
     g->told = false;
@@ -84,8 +86,9 @@ static unsigned request_check(struct gateway *g, const char **why)
     unsigned status = gateway_upgrade_check(g, why);
     const struct hook_wants *wants = g->post->common->wants;
     bool publishes = wants->auth_publish || wants->publish, hears = wants->auth_subscribe || wants->connect || wants->subscribe;
-    r->asks = (wants->auth_connect || publishes || (r->upgrade && (hears || wants->disconnect))) && !is_bypassed(g, path);
+    r->asks = (wants->auth_connect || wants->intercept || publishes || (r->upgrade && (hears || wants->disconnect))) && !is_bypassed(g, path);
     r->collects = r->asks && publishes;
+    r->reads = r->asks && r->upgrade && (publishes || wants->intercept);
     if (status != 0 || !r->collects || r->facts.framing != HTTP_FRAMING_LENGTH || r->facts.content_length <= g->post->common->packet_max)
         return status;
     *why = "the body is over the maximum";
@@ -101,7 +104,8 @@ static struct hook_session *session_make(struct gateway *g)
     return hook_session_of(&g->client.way.sock, g->address, g->door->kind.name, copy, g->request->len);
 }
 
-static void request_begin(struct gateway *g)
+/* What has come, or what a hook has put in its place. False: it is answered. */
+static bool request_take(struct gateway *g)
 {
     struct gateway_request *r = g->request;
     const char *why = "";
@@ -109,21 +113,69 @@ static void request_begin(struct gateway *g)
     if (e != NULL) {
         g->last = true;
         gateway_reply(g, e->http_status, why);
-        return;
+        return false;
     }
     r->to_head = r->request.method.len == 4 && memcmp(r->request.method.at, "HEAD", 4) == 0;
     gateway_body_init(&g->up, r->facts.framing, r->facts.content_length);
     g->last |= r->facts.hops.close || (r->request.minor_version == 0 && !r->facts.hops.keep_alive);
     unsigned status = request_check(g, &why);
-    if (status != 0) {
+    if (status != 0)
         gateway_reply(g, status, why);
-    } else if (!r->asks) {
+    return status == 0;
+}
+
+static void request_begin(struct gateway *g)
+{
+    if (!request_take(g))
+        return;
+    if (!g->request->asks)
         gateway_go_on(g);
-    } else if ((g->session = session_make(g)) == NULL) {
+    else if ((g->session = session_make(g)) == NULL)
         gateway_over(g, "out of memory");
-    } else {
+    else if (gateway_is_seen(g))
+        gateway_head_ask(g, GATEWAY_REQUEST_BEFORE);
+    else
         gateway_connect_ask(g);
+}
+
+/* `used` bytes that were parsed already; NULL: no memory. */
+static struct gateway_request *request_create(const void *head, size_t used)
+{
+    struct gateway_request *r = calloc(1, sizeof(*r) + used);
+    size_t scanned = 0;
+    const char *why;
+    if (r == NULL)
+        return NULL;
+    r->len = used;
+    memcpy(r->head, head, used);
+    http_request_parse(&r->request, r->fields, WEBSOCKET_REQUEST_FIELDS_MAX, r->head, used, used, &scanned, &used, &why);
+    return r;
+}
+
+void gateway_request_replace(struct gateway *g, struct mqtt_span head)
+{
+    struct http_request seen;
+    struct http_field fields[WEBSOCKET_REQUEST_FIELDS_MAX];
+    size_t used = 0, scanned = 0;
+    const char *why;
+    if (http_request_parse(&seen, fields, WEBSOCKET_REQUEST_FIELDS_MAX, (const char *)head.data, head.len, HTTP_REQUEST_HEAD_MAX, &scanned,
+                           &used, &why) != HTTP_PARSE_DONE) {
+        gateway_reply(g, 500, "a hook has made a head that is not possible");
+        return;
     }
+    struct gateway_request *r = request_create(head.data, head.len);
+    if (r == NULL) {
+        gateway_over(g, "out of memory");
+        return;
+    }
+    gateway_request_free(g);
+    g->request = r;
+    if (!request_take(g))
+        return;
+    if (r->asks)
+        gateway_connect_ask(g);
+    else
+        gateway_go_on(g);
 }
 
 bool gateway_head_step(struct gateway *g)
@@ -131,7 +183,7 @@ bool gateway_head_step(struct gateway *g)
     struct gateway_end *e = &g->client;
     struct http_request seen;
     struct http_field fields[WEBSOCKET_REQUEST_FIELDS_MAX];
-    size_t used = 0, scanned = 0;
+    size_t used = 0;
     const char *why = "";
     while (e->len > 0 && (e->in[e->at] == '\r' || e->in[e->at] == '\n') && e->scanned == 0)
         gateway_skip(e, 1); /* RFC 9112 2.2 */
@@ -148,17 +200,13 @@ bool gateway_head_step(struct gateway *g)
         gateway_reply(g, 400, why);
         return true;
     }
-    struct gateway_request *r = calloc(1, sizeof(*r) + used);
-    if (r == NULL) {
+    g->request = request_create(e->in + e->at, used);
+    if (g->request == NULL) {
         gateway_over(g, "out of memory");
         return true;
     }
-    g->request = r;
     g->began_us = worker_now_us(g->post->worker);
-    r->len = used;
-    memcpy(r->head, e->in + e->at, used);
     gateway_skip(e, used);
-    http_request_parse(&r->request, r->fields, WEBSOCKET_REQUEST_FIELDS_MAX, r->head, used, used, &scanned, &used, &why);
     request_begin(g);
     return true;
 }

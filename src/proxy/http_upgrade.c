@@ -35,7 +35,7 @@ const char *gateway_upgrade_wrong(struct gateway *g, const struct http_response 
     if (!websocket_accept_key(field_of(r, "sec-websocket-key"), accept))
         return "out of memory";
     for (size_t i = 0; i < a->field_count; i++)
-        if (r->collects && http_text_is(a->fields[i].name, "sec-websocket-extensions"))
+        if (r->reads && http_text_is(a->fields[i].name, "sec-websocket-extensions"))
             return "it has an extension of WebSocket that nobody offered";
     return websocket_answer_wrong(a, accept, NULL);
 }

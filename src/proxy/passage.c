@@ -173,7 +173,7 @@ static enum passed intercept_ask(struct passage *g, enum mdm_stage stage)
     const struct proxy_common *c = g->pair->post->common;
     if (!c->wants->intercept)
         return PASSED;
-    return passage_ask(g, question_packet(c->hooks, g->pair->session, g->up ? MDM_TO_BROKER : MDM_TO_CLIENT, stage, g->bytes,
+    return passage_ask(g, question_packet(c->hooks, g->pair->session, g->up ? MDM_TO_BROKER : MDM_TO_CLIENT, stage, g->h.type, g->bytes,
                                           &g->pair->post->questions));
 }
 

@@ -2,11 +2,13 @@
 /*
  * A hook that does a bit of everything: user mallory is refused, topics and paths below "forbidden" and filters below "secret" are denied,
  * what is below "later" is answered by another thread; "data" of a client is "device/ID/data" for the broker. SETTINGS is a file
- * that gets a line for each event. A tunnel's topics count from behind "mdm/at/".
+ * that gets a line for each event. A tunnel's topics count from behind "mdm/at/". With ",intercept" behind the file it sees packets
+ * and heads: what says "drop me" is dropped, "change me" becomes "so be it!", "hold me" is answered by another thread.
  */
 #include <mdm-tunnel/hook.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -92,6 +94,28 @@ static enum mdm_verdict auth_subscribe(void *ctx, const struct mdm_session *s, s
     return begins(filter, "secret") ? MDM_DENY : begins(filter, "later") ? later(q) : MDM_ALLOW;
 }
 
+static enum mdm_verdict intercept(void *ctx, const struct mdm_session *s, struct mdm_question *q, const struct mdm_packet *p)
+{
+    (void)ctx, (void)s;
+    const char *bytes = p->bytes.data, *found = memchr(bytes, '\r', p->bytes.len);
+    size_t len = p->bytes.len, line = p->type < MDM_HTTP_REQUEST ? 0 : found != NULL ? (size_t)(found - bytes) : len;
+    fprintf(events, "intercept %s %s %u %.*s\n", p->direction == MDM_TO_BROKER ? "up" : "down", p->stage == MDM_BEFORE ? "before" : "after",
+            p->type, (int)line, bytes);
+    if (memmem(bytes, len, "drop me", 7) != NULL && p->stage == (memmem(bytes, len, "at last", 7) != NULL ? MDM_AFTER : MDM_BEFORE)) {
+        if (p->type == MDM_HTTP_REQUEST || memmem(bytes, len, "with words", 10) != NULL)
+            host->refuse(q, 418, "short and stout");
+        return MDM_DENY;
+    }
+    if ((found = memmem(bytes, len, "change me", 9)) != NULL) {
+        char *copy = memcpy(malloc(len), bytes, len);
+        memcpy(copy + (found - bytes), "so be it!", 9);
+        bool done = host->replace(q, MDM_PACKET, copy, len) && (p->type > MDM_HTTP_RESPONSE || !host->replace(q, MDM_PACKET, "x", 1));
+        free(copy);
+        return done ? MDM_ALLOW : MDM_DENY;
+    }
+    return memmem(bytes, len, "hold me", 7) != NULL ? later(q) : MDM_ALLOW;
+}
+
 static size_t rewrite(void *ctx, const struct mdm_session *s, enum mdm_direction direction, const char *topic, bool filter, char *out,
                       size_t size)
 {
@@ -152,7 +176,7 @@ static void closed(void *ctx)
     fclose(events);
 }
 
-static const struct mdm_hook hook = {
+static struct mdm_hook hook = {
     .version = MDM_HOOK_VERSION,
     .size = sizeof(hook),
     .auth_connect = auth_connect,
@@ -170,8 +194,12 @@ static const struct mdm_hook hook = {
 
 const struct mdm_hook *mdm_hook_open(const struct mdm_hook_host *given, const char *settings, char *error, size_t error_size)
 {
+    char file[4096];
+    size_t len = strcspn(settings, ",");
     host = given;
-    events = fopen(settings, "ae");
+    hook.intercept = settings[len] == ',' ? intercept : NULL;
+    snprintf(file, sizeof(file), "%.*s", (int)len, settings);
+    events = fopen(file, "ae");
     if (events == NULL) {
         snprintf(error, error_size, "%s: cannot be opened", settings);
         return NULL;
