@@ -14,6 +14,8 @@ import subprocess
 import threading
 
 from lib import check, connect, main, response, same, seconds, skip, story, wait_until
+from lib.mosquitto import Mosquitto
+from lib.secure import Certificate, SecurePeer, context, secure
 from lib.websocket import Echo, open_socket, run
 from lib.tunnel import Client, Server
 
@@ -195,14 +197,18 @@ def slow_origin(t, body, go_on):
     return t.origin(serve)
 
 
-@story("SIGUSR2, twice: no visitor sees an error, a download and a WebSocket go on, then the old processes end")
+@story("SIGUSR2, twice, with more and with fewer workers: no visitor sees an error, a download and a WebSocket go on, then the old "
+       "processes end")
 def _(t):
+    settings, workers = t.directory / "server.conf.json", [1, 3]
+    settings.write_text('{"workers": 2}')
     body, go_on, heirs = os.urandom(2 << 20), threading.Event(), []
     echo = t.keep(Echo())
-    tunnel = t.tunnel({"hello": slow_origin(t, body, go_on), "echo": echo.port}, server=["--drain", "200"])
+    tunnel = t.tunnel({"hello": slow_origin(t, body, go_on), "echo": echo.port}, server=["--drain", "200", "--config", settings])
 
     def again(loads):
         """The newest process is replaced, and its successor has clients and visitors."""
+        settings.write_text(json.dumps({"workers": workers.pop()}))
         (heirs[-1] if heirs else tunnel.server).signal(signal.SIGUSR2)
         heirs.append(Successor(t, tunnel.server, len(heirs) + 1))
         for load in loads:
@@ -230,17 +236,44 @@ def _(t):
     same(tunnel.ask().body, b"hello\n", "answer of the third one")
 
 
-@story("SIGUSR2: a service keeps its own TCP port, what is open there goes on, and the admin page is the new process's")
+@story("SIGUSR2 with a broker that is not ours: no visitor sees an error, and a download goes on")
+def _(t):
+    body, go_on = os.urandom(1 << 20), threading.Event()
+    broker = t.keep(Mosquitto(t.directory))
+    options = ["--broker", f"mqtt://127.0.0.1:{broker.port}"]
+    tunnel = t.tunnel({"hello": slow_origin(t, body, go_on)}, server=[*options, "--drain", "100"], client=options)
+    with Load(tunnel, False) as one, Load(tunnel, True) as kept, tunnel.visit(timeout=60) as slow:
+        slow.send(tunnel.request(target="/slow"))
+        slow.read_until(b"\r\n\r\n")
+        replace(t, tunnel.server)
+        for load in (one, kept):
+            load.more()
+        check(tunnel.server.running, "the old process stays for its download")
+        go_on.set()
+        same(hashlib.sha256(slow.read_exact(len(body))).hexdigest(), hashlib.sha256(body).hexdigest(), "SHA-256")
+    same(one.errors + kept.errors, [], "errors of visitors")
+    same(tunnel.server.wait_exit(30), 0, "exit status of the old process")
+    same(tunnel.ask().body, b"hello\n", "answer of the new one")
+
+
+@story("SIGUSR2: a service keeps its own TCP port, what is open there and at one of kind tls goes on, and the admin page is the new "
+       "process's")
 def _(t):
     with listening() as free:
         port = port_of(free)
+    home, ours = Certificate(t.directory, "home", ["vault.tim.example.com"]), Certificate(t.directory, "ours")
+    tls = home.server_context()
 
     def echo(peer, _):
         while peer.fill():
             peer.send(peer.take(len(peer.buffer)))
 
-    options = ["--tcp-ports", str(port), "--admin", "127.0.0.1:0", "--drain", "100"]
-    tunnel = t.tunnel({"raw": {"target": t.origin(echo).port, "tcp": port}}, server=options)
+    def secret(peer, origin):
+        with tls.wrap_socket(peer.sock, server_side=True) as sock:
+            echo(SecurePeer(sock, 60), origin)
+
+    services = {"raw": {"target": t.origin(echo).port, "tcp": port}, "vault": {"target": t.origin(secret).port, "kind": "tls"}}
+    tunnel = t.tunnel(services, server=["--tcp-ports", str(port), "--admin", "127.0.0.1:0", "--drain", "100", *ours.options])
     tunnel.client.wait_log(f"service raw is at 127.0.0.1:{port} for everybody")
     admin = json.loads(tunnel.server.ports_file.read_text())["admin_port"]
 
@@ -248,19 +281,26 @@ def _(t):
         with connect(admin) as page:
             return page.ask("GET", "/readyz", host=f"127.0.0.1:{admin}").status == 200
 
-    def talks(peer, word):
-        peer.sendall(word)
-        same(peer.recv(100), word, "echo")
+    def at_port():
+        return connect(port, timeout=30)
 
-    with socket.create_connection(("127.0.0.1", port)) as old:
-        old.settimeout(seconds(30))
+    def at_vault():
+        return secure(tunnel.server.https, "vault.tim.example.com", context(home), 30)
+
+    def talks(peer, word):
+        peer.send(word)
+        same(peer.read_exact(len(word)), word, "echo")
+
+    with at_port() as old, at_vault() as old_secret:
         talks(old, b"before")
+        talks(old_secret, b"before")
         replace(t, tunnel.server)
         for word in (b"one", b"two", b"three"):
-            with socket.create_connection(("127.0.0.1", port)) as fresh:
-                fresh.settimeout(seconds(30))
-                talks(fresh, word)
+            for door in (at_port, at_vault):
+                with door() as fresh:
+                    talks(fresh, word)
         talks(old, b"after")
+        talks(old_secret, b"after")
         check(ready(), "the old process would say that it is about to end")
     same(tunnel.server.wait_exit(30), 0, "exit status")
 

@@ -41,7 +41,8 @@ class Server(Program):
             "--state-dir",
             directory / f"{label}.state",
             *(["-v"] if verbose else []),
-            *([] if "--workers" in options else ["--workers", 2]),  # so that things cross between workers on any machine
+            # So that things cross between workers on any machine. A file of settings says it itself.
+            *([] if {"--workers", "--config"}.intersection(map(str, options)) else ["--workers", 2]),
             *drain(options),
             *options,
         ]
