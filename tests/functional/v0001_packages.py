@@ -56,30 +56,24 @@ def sources(directory):
     return directory
 
 
-# In place of gcc. What is in the repository as it was built for the tests is not compiled once more, but for the programs' main.c.
-COMPILER = f"""#!/bin/sh
-for word; do
-    [ "$before" = -o ] && object=$word
-    before=$word
-done
-case $object in
-src/*/main.o) ;;
-src/*.o) [ "{BUILD}/$object" -nt "{TOP}/${{object%o}}c" ] && exec cp "{BUILD}/$object" "$object" ;;
-esac
-exec gcc "$@"
-"""
+def lend(source):
+    """What was built for the tests from the same sources is not compiled once more, but for the programs' main.c. The big run compiles
+    everything, with Debian's flags."""
+    for file in (source / "src").glob("*/*.c"):
+        name = file.relative_to(source).with_suffix(".o")
+        there = BUILD / name
+        if not BIG and file.name != "main.c" and there.exists() and there.stat().st_mtime > (TOP / name.with_suffix(".c")).stat().st_mtime:
+            folder = source / "build/debian" / name.parent
+            if not folder.exists():
+                (folder / ".deps").mkdir(parents=True)
+                (folder / ".dirstamp").touch()  # older than the objects, or make would make them
+                (folder / ".deps" / ".dirstamp").touch()
+            shutil.copy(there, folder / name.name)
 
 
-def environment(t):
-    """Debian's own, but for what takes long and says nothing about the packages; the big run compiles all of it."""
-    found = {**os.environ, "DEB_BUILD_OPTIONS": "nocheck noautodbgsym parallel=2", "DEB_LDFLAGS_APPEND": "-Wl,--strip-debug",
-             "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1"}
-    if not BIG:
-        compiler = t.directory / "cc"
-        compiler.write_text(COMPILER)
-        compiler.chmod(0o755)
-        found["CC"] = str(compiler)
-    return found
+# What takes long and says nothing about the packages.
+QUICK = {"DEB_BUILD_OPTIONS": "nocheck noautodbgsym parallel=2", "DEB_LDFLAGS_APPEND": "-Wl,--strip-debug",
+         "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1"}
 
 
 @story("dpkg-buildpackage in a clean clone: every program with its unit, manual and completion; lintian is content",
@@ -88,7 +82,9 @@ def _(t):
     if not (shutil.which("dpkg-buildpackage") and shutil.which("dh")):
         skip("debhelper is not installed")
     source = sources(t.directory / "source")
-    done("dpkg-buildpackage", "-us", "-uc", "-b", cwd=source, env=environment(t))
+    done("debian/rules", "clean", cwd=source)
+    lend(source)
+    done("dpkg-buildpackage", "-us", "-uc", "-b", "-nc", cwd=source, env={**os.environ, **QUICK})
     root = t.directory / "root"
     root.mkdir()
     built = {path.name.split("_")[0]: path for path in t.directory.glob("*.deb")}
