@@ -187,18 +187,28 @@ static void web_heard(struct client *c, const char *server, const struct public_
         urls_tell(c);
 }
 
-static void domain_heard(struct client *c, const char *server, const struct public_port *p)
+void client_refusal_text(const struct client *c, const struct public_port *p, char *out, size_t size)
 {
-    char text[1024], key[FINGERPRINT_TEXT_BYTES + 1] = "";
-    if (!publicity_hear(&c->publicity, server, p))
-        return;
-    if (p->why == &error_none) {
-        log_info(c->id, "the domain %s is proven by its TXT record", p->host);
+    char key[FINGERPRINT_TEXT_BYTES + 1] = "";
+    if (p->scheme != PUBLIC_DOMAIN) {
+        public_port_refusal(p, out, size);
         return;
     }
     if (c->trust != NULL)
         fingerprint_text(seal_context_fingerprint(trust_seal(c->trust)), key);
-    public_domain_refusal(&c->publicity, p, key, text, sizeof(text));
+    public_domain_refusal(&c->publicity, p, key, out, size);
+}
+
+static void domain_heard(struct client *c, const char *server, const struct public_port *p)
+{
+    char text[REFUSAL_TEXT_MAX];
+    if (!publicity_hear(&c->publicity, server, p))
+        return;
+    if (p->why == &error_none) {
+        log_info(c->id, "the domain %s leads here", p->host);
+        return;
+    }
+    client_refusal_text(c, p, text, sizeof(text));
     log_fatal(PROGRAM, "%s", text);
 }
 
@@ -216,7 +226,7 @@ static void port_refused(struct client *c, const struct public_port *p)
 static void on_public_port(void *ctx, struct hub_shard *s, const char *server, const struct public_port *p)
 {
     struct client *c = ctx;
-    char text[512];
+    char text[REFUSAL_TEXT_MAX];
     CHECK_OBJECT(c, CLIENT_MAGIC);
     (void)s;
     if (p->scheme == PUBLIC_DOMAIN) {
@@ -240,7 +250,7 @@ static void on_public_port(void *ctx, struct hub_shard *s, const char *server, c
         urls_tell(c);
         return;
     }
-    public_port_refusal(p, text, sizeof(text));
+    client_refusal_text(c, p, text, sizeof(text));
     if (service->wants_port) {
         log_fatal(PROGRAM, "%s", text);
         port_refused(c, p);

@@ -18,6 +18,7 @@
 #include "relay/crew.h"
 
 #define CLIENT_MAGIC 0x434c4945
+#define REFUSAL_TEXT_MAX 1024
 
 struct client {
     OBJECT_MAGIC;
@@ -67,6 +68,8 @@ unsigned client_place(void *ctx, const struct open_head *head);
 /* Wakes who polls client_news(). Any thread. */
 void client_tell_news(struct client *c);
 
+/* Why a server does not give us what `p` is about (ports, domains), with what to do about it. Worker 0. */
+void client_refusal_text(const struct client *c, const struct public_port *p, char *out, size_t size);
 /* Answers `status`, as a text or as JSON: heap, NULL without memory. Worker 0. */
 char *client_status(struct client *c, bool json);
 /* Watches the services file; before the workers run. False with errno. */

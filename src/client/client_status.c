@@ -84,6 +84,34 @@ static void services_tell(struct telling *t)
     }
 }
 
+/* Domains and ports: what a server gives, and what it does not. */
+static void publicity_tell(struct telling *t)
+{
+    const struct publicity *publicity = &t->client->publicity;
+    char why[REFUSAL_TEXT_MAX];
+    t->count = 0;
+    for (const struct public_port *p = publicity_next(publicity, NULL); p != NULL; p = publicity_next(publicity, p)) {
+        bool given = p->why == &error_none, domain = p->scheme == PUBLIC_DOMAIN;
+        why[0] = '\0';
+        if (!given)
+            client_refusal_text(t->client, p, why, sizeof(why));
+        if (t->json) {
+            text_format(t->out, "%s{", t->count++ > 0 ? "," : "");
+            json_string(t->out, domain ? "domain" : "service", domain ? p->host : p->service);
+            if (!domain)
+                text_format(t->out, "\"port\":%u,", p->port);
+            json_string(t->out, "why", why);
+            text_format(t->out, "\"error\":\"%s\"}", given ? "" : p->why->name);
+        } else if (!given) {
+            text_format(t->out, "REFUSED: ");
+            text_add(t->out, why, strlen(why));
+            text_format(t->out, "\n");
+        } else if (domain) {
+            text_format(t->out, "domain %s: leads here\n", p->host);
+        }
+    }
+}
+
 static void text_tell(struct telling *t)
 {
     const struct client *c = t->client;
@@ -98,6 +126,7 @@ static void text_tell(struct telling *t)
     text_format(t->out, ", reconnects %u\n", c->connections > 1 ? c->connections - 1 : 0);
     hub_sessions(c->shards[0].hub, session_tell, t);
     services_tell(t);
+    publicity_tell(t);
     text_format(t->out, "local connections: %u; streams: %" PRIu64 " in all, %" PRIu64 " refused, %" PRIu64 " cut; bytes of streams: %" PRIu64
                         " sent, %" PRIu64 " received\n",
                 client_streams(c), counters_sum(COUNTER_streams_opened), counters_sum(COUNTER_streams_refused),
@@ -117,6 +146,8 @@ static void json_tell(struct telling *t)
     hub_sessions(c->shards[0].hub, session_tell, t);
     text_format(t->out, "],\"services\":[");
     services_tell(t);
+    text_format(t->out, "],\"public\":[");
+    publicity_tell(t);
     text_format(t->out, "],\"local_connections\":%u,\"streams_opened\":%" PRIu64 ",\"streams_refused\":%" PRIu64 ",\"streams_reset\":%" PRIu64 ",",
                 client_streams(c), counters_sum(COUNTER_streams_opened), counters_sum(COUNTER_streams_refused),
                 counters_sum(COUNTER_streams_reset));

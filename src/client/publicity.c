@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/bytes.h"
 #include "base/object.h"
 #include "wire/domain.h"
+#include "wire/rules.h"
 
 struct heard {
     struct list node;
@@ -84,13 +87,46 @@ void publicity_forget(struct publicity *p, const char *server)
             heard_free(heard_of(node));
 }
 
+const struct public_port *publicity_next(const struct publicity *p, const struct public_port *last)
+{
+    const struct list *node = last == NULL ? p->heard.next : CONTAINER_OF(last, struct heard, port)->node.next;
+    for (; node != &p->heard; node = node->next) {
+        const struct public_port *port = &CONTAINER_OF(node, const struct heard, node)->port;
+        if (port->scheme == PUBLIC_TCP || port->scheme == PUBLIC_DOMAIN)
+            return port;
+    }
+    return NULL;
+}
+
+static bool has_domain(const struct service *s, const char *domain)
+{
+    struct bytes_reader r;
+    struct rule rule;
+    bytes_reader_init(&r, s->rules, s->rules_len);
+    while (rules_next(&r, &rule))
+        if (rule.code == RULE_domain && rule.len == strlen(domain) && strncasecmp((const char *)rule.value, domain, rule.len) == 0)
+            return true;
+    return false;
+}
+
+static bool is_wanted(const struct services *services, const struct public_port *port)
+{
+    bool wanted = port->scheme != PUBLIC_TCP && port->scheme != PUBLIC_DOMAIN;
+    for (size_t i = 0; i < services->count && !wanted; i++) {
+        const struct service *s = &services->list[i];
+        if (port->scheme == PUBLIC_DOMAIN)
+            wanted = has_domain(s, port->host);
+        else
+            wanted = (s->wants_port || s->published) && strcmp(s->name, port->service) == 0;
+    }
+    return wanted;
+}
+
 void publicity_keep(struct publicity *p, const struct services *services)
 {
-    LIST_FOREACH_SAFE (node, next, &p->heard) {
-        const struct service *s = services_find(services, heard_of(node)->port.service);
-        if (heard_of(node)->port.scheme == PUBLIC_TCP && (s == NULL || !(s->wants_port || s->published)))
+    LIST_FOREACH_SAFE (node, next, &p->heard)
+        if (!is_wanted(services, &heard_of(node)->port))
             heard_free(heard_of(node));
-    }
 }
 
 /* -- URLs ---------------------------------------------------------------------------------------------------------- */

@@ -26,7 +26,12 @@ bool publicity_hear(struct publicity *p, const char *server, const struct public
 const struct public_port *publicity_find(const struct publicity *p, const char *service);
 /* The session with the server has ended. */
 void publicity_forget(struct publicity *p, const char *server);
-/* Forgets what is about services that want no port any more. */
+/*
+ * The next one that has something of ours, or has it not: what stands behind `last`, NULL: the first. Ports of services and domains;
+ * several servers may speak of one. NULL: there are no more.
+ */
+const struct public_port *publicity_next(const struct publicity *p, const struct public_port *last);
+/* Forgets what is about services that want no port any more, and about domains that no service has. */
 void publicity_keep(struct publicity *p, const struct services *services);
 
 /*

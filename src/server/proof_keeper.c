@@ -333,9 +333,8 @@ void proof_keeper_offers(struct proof_keeper *k, const char *id, const char *ins
         const struct edge_rules *r = made->list[i].rules;
         for (size_t j = 0; r != NULL && j < r->domain_count; j++) {
             const char *domain = r->domains[j].at;
-            if (names_allow(&settings_of(k)->names, id, r->domains[j]))
-                continue;
-            const struct error *why = keeper_wish(k, id, instance, &made->key, domain);
+            bool given = names_allow(&settings_of(k)->names, id, r->domains[j]);
+            const struct error *why = given ? &error_none : keeper_wish(k, id, instance, &made->key, domain);
             if (why == &error_domain_not_given)
                 log_warning(id, "%s has the domain %s, which the server's list of domains does not give to this client", made->list[i].name,
                             domain);

@@ -180,6 +180,8 @@ def _(t):
         wait_until(lambda: at("www.ann.org")[0] == 429, "the rate that clients' services get")
         same(visitor.ask(host="no.tim.example.com").status, 404, "a connection from before")
     tunnel.server.wait_log("offers admin, a name that is reserved")
+    tunnel.client.wait_log("the domain www.ann.org leads here")
+    tunnel.client.wait_log("the domain www.tim.org does not lead here: .*domain-not-given")
     settings.write_text(json.dumps({"reserved": "tim"}))
     tunnel.server.signal(signal.SIGHUP)
     tunnel.client.wait_log(r"the server keeps this client id for itself \(name-reserved\)")

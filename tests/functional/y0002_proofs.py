@@ -48,6 +48,15 @@ def _(t):
     same((name, text), ("_mdm-tunnel.www.tim.org", f"example.com {key}"), "the record")
     same(wanted(tunnel.client, "*.any.org"), ("_mdm-tunnel.any.org", text), "of a wildcard")
     tunnel.client.wait_log("x.example.com does not lead here: .*domain-not-given.*--domains")
+
+    def status(*options):
+        done = subprocess.run([Program.find("mdm-tunnel-client"), "--state-dir", t.directory / "client-tim.state", *options, "status"],
+                              capture_output=True, text=True, check=True, timeout=seconds(20))
+        return done.stdout
+
+    check(f'REFUSED: the domain www.tim.org does not lead here: ' in status() and f'TXT "{text}"' in status(), "status says so, too")
+    of = lambda: {p["domain"]: p["error"] for p in json.loads(status("--json"))["public"]}  # noqa: E731
+    same(of(), {"www.tim.org": "domain-unproven", "*.any.org": "domain-unproven", "x.example.com": "domain-not-given"}, "as JSON")
     same(tunnel.server.ask(host="www.tim.org").status, 404, "not proven")
     other = key[:-1] + ("A" if key[-1] != "A" else "B")
     dns.records[name] = ["", "example.com", key, f"example.org {key}", f"example.com {other}", f"example.com {key.lower()}", f"{text} ",
@@ -60,7 +69,8 @@ def _(t):
     dns.records["_mdm-tunnel.x.example.com"] = [text]
     leads(tunnel.server, "WWW.tim.org")
     leads(tunnel.server, "a.any.org")
-    tunnel.client.wait_log(r"the domain www\.tim\.org is proven")
+    tunnel.client.wait_log(r"the domain www\.tim\.org leads here")
+    wait_until(lambda: "domain www.tim.org: leads here\n" in status() and of()["*.any.org"] == "", "status")
     same(tunnel.server.ask(host="x.example.com").status, 404, "a name of the server's own")
     check("_mdm-tunnel.x.example.com" not in dns.asked, "is not asked for")
     dns.broken = True
@@ -73,6 +83,7 @@ def _(t):
     leads(tunnel.server, "a.any.org")
     tunnel.client.write_services(services(t, "www.tim.org"))
     leads(tunnel.server, "a.any.org", 404)
+    same(of(), {"www.tim.org": "domain-unproven"}, "what no service wants any more")
 
 
 @story("another client, and the same id with another key, have nothing of a proof; a forgotten key loses it at once")

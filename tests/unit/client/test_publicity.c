@@ -31,6 +31,8 @@ static void news(void)
     OK_INT(services_parse(wants, strlen(wants), "f", &services, &err), 0);
     publicity_keep(&p, &services);
     OK(!publicity_hear(&p, "two", &ssh));
+    OK(publicity_next(&p, NULL)->why == &error_none && publicity_next(&p, publicity_next(&p, NULL))->why == &error_port_taken);
+    OK(publicity_next(&p, publicity_next(&p, publicity_next(&p, NULL))) == NULL);
     services_done(&services);
     OK_INT(services_parse(not, strlen(not), "f", &services, &err), 0);
     publicity_keep(&p, &services);
@@ -127,6 +129,15 @@ static void domains(void)
     OK(!publicity_hear(&p, "one", &again) && publicity_hear(&p, "one", &one)); /* the oldest one was forgotten */
     one.why = &error_domain_unproven;
     OK(publicity_hear(&p, "two", &one) == false);
+    static const char has[] = "{\"web\": {\"target\": 80, \"domains\": [\"WWW.tim.org\", \"y.org\"]}}";
+    struct services services = {0, NULL};
+    struct config_error err;
+    OK_INT(services_parse(has, strlen(has), "f", &services, &err), 0);
+    publicity_keep(&p, &services); /* nothing of the others is said any more; where visitors of HTTP come stays */
+    for (const struct public_port *at = publicity_next(&p, NULL); at != NULL; at = publicity_next(&p, at))
+        OK_TEXT(at->host, "www.tim.org");
+    OK(publicity_next(&p, NULL) != NULL && publicity_find(&p, "") != NULL);
+    services_done(&services);
     publicity_done(&p);
 }
 
