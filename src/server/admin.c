@@ -19,11 +19,6 @@ static const char token_where[] = "It is in the file " TOKEN_FILE " in the state
 static const char plain_text[] = "text/plain; charset=utf-8";
 static const char *const open_paths[] = {"/healthz", "/readyz", NULL};
 
-bool admin_ready(const struct server *s)
-{
-    return !atomic_load(&s->draining) && (s->clients.broker != NULL || atomic_load(&s->link_is_up));
-}
-
 struct ask *admin_ask(struct admin *a, const struct ask_config *what, struct web_reply *out)
 {
     struct ask_config config = *what;
@@ -77,7 +72,7 @@ static void admin_get(struct admin *a, const struct web_request *r, struct web_r
     if (strcmp(r->path, "/healthz") == 0)
         reply_word(out, 200, "ok\n");
     else if (strcmp(r->path, "/readyz") == 0)
-        admin_ready(a->server) ? reply_word(out, 200, "ready\n") : reply_unready(a, out);
+        server_is_ready(a->server) ? reply_word(out, 200, "ready\n") : reply_unready(a, out);
     else if (strcmp(r->path, "/metrics") == 0)
         metrics_report(a, out);
     else if (strcmp(r->path, "/api/status") == 0)

@@ -14,20 +14,13 @@
 #define ADMIN_MAGIC 0x61646d69
 #define ADMIN_WAIT_US (3 * US_PER_S) /* for the workers' answers */
 
-/* What passed in all, when. */
-struct admin_sample {
-    uint64_t at_us, requests, sent, received;
-};
-
 struct admin {
     OBJECT_MAGIC;
     struct server *server;
     struct web *web;
-    struct admin_sample before, rates; /* rates: by the second, over what passed between the last two samples */
+    struct status_sample sample;
 };
 
-/* Visitors and clients are served. */
-bool admin_ready(const struct server *s);
 /* Asks all workers; an answer that does not come is told in `out`. NULL then. */
 struct ask *admin_ask(struct admin *a, const struct ask_config *what, struct web_reply *out);
 

@@ -3,9 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/counters.h"
 #include "base/text.h"
 #include "server/admin_inner.h"
 #include "server/client_edit.h"
@@ -215,55 +213,17 @@ static void clients_run(void *host, const void *question, unsigned index, void *
     *(unsigned *)part = hub_client_count(hub_shard(s->hub, index));
 }
 
-/* Over a second at least, or those of the last time. */
-static void sample_take(struct admin *a)
-{
-    const struct admin_sample now = {.at_us = clock_now_us(),
-                                     .requests = counters_sum(COUNTER_requests),
-                                     .sent = counters_sum(COUNTER_bytes_sent),
-                                     .received = counters_sum(COUNTER_bytes_received)};
-    uint64_t us = now.at_us - a->before.at_us;
-
-    if (a->before.at_us != 0 && us < US_PER_S)
-        return;
-    if (a->before.at_us != 0)
-        a->rates = (struct admin_sample){.requests = (now.requests - a->before.requests) * US_PER_S / us,
-                                         .sent = (now.sent - a->before.sent) * US_PER_S / us,
-                                         .received = (now.received - a->before.received) * US_PER_S / us};
-    a->before = now;
-}
-
-static void put_counters(struct text *t)
-{
-    text_put(t, "\"counters\":{");
-    for (unsigned i = 0; i < COUNTER_MAX; i++)
-        if (counter_owner(i) & COUNTER_OF_server)
-            text_format(t, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), counters_sum(i));
-    text_put(t, "}}\n");
-}
-
 void admin_report_status(struct admin *a, struct web_reply *out)
 {
-    struct server *s = a->server;
     struct ask *answer = admin_ask(a, &(struct ask_config){.part_size = sizeof(unsigned), .run = clients_run}, out);
+    struct status s;
     struct text t;
 
     if (answer == NULL)
         return;
-    sample_take(a);
-    text_init(&t, 64 * KIB);
-    text_format(&t, "{\"version\":\"%s\",\"uptime_s\":%lld,\"workers\":%u,\"port\":%u,\"tls_port\":%u,\"client_port\":%u,", PACKAGE_VERSION,
-                (long long)(time(NULL) - s->started_s), s->count, s->ports.http, s->ports.tls, s->ports.client);
-    text_format(&t, "\"clients\":%u,\"ready\":%s,\"draining\":%s,\"encryption\":%s,", *(const unsigned *)ask_part(answer, 0),
-                admin_ready(s) ? "true" : "false", atomic_load(&s->draining) ? "true" : "false", s->admission != NULL ? "true" : "false");
+    server_look(a->server, *(const unsigned *)ask_part(answer, 0), &a->sample, &s);
     ask_free(&answer);
-    text_format(&t, "\"broker\":{\"embedded\":%s,\"up\":%s},", s->clients.broker != NULL ? "true" : "false",
-                s->clients.broker != NULL || atomic_load(&s->link_is_up) ? "true" : "false");
-    text_format(&t, "\"rates\":{\"requests\":%" PRIu64 ",\"bytes_sent\":%" PRIu64 ",\"bytes_received\":%" PRIu64 "},\"workers_cpu_us\":[",
-                a->rates.requests, a->rates.sent, a->rates.received);
-    for (unsigned i = 0; i < s->count; i++)
-        text_format(&t, "%s%" PRIu64, i > 0 ? "," : "", worker_cpu_us(s->workers[i]));
-    text_put(&t, "],");
-    put_counters(&t);
+    text_init(&t, 64 * KIB);
+    status_json(&t, &s);
     web_reply_text(out, 200, json, &t);
 }

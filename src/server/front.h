@@ -26,6 +26,7 @@ struct MHD_Daemon;
 struct bridge;
 struct broker_shard;
 struct proven;
+struct status;
 struct tls_store;
 struct event;
 struct exchange;
@@ -47,7 +48,8 @@ struct front_config {
     struct line_log *access; /* NULL: none */
     const char *state_dir; /* where the switch of all services is */
     const char *known;  /* client ids of earlier runs, a line each; NULL: none */
-    uint64_t started_us;
+    /* How the server is. */
+    void (*look)(void *ctx, struct status *out);
     /* A client was seen for the first time: `text` (heap, the callee's) is to be remembered. NULL: not its job. */
     void (*remember)(void *ctx, char *text);
     /* After front_drain(): nothing is in flight any more. Called once, on the worker. */

@@ -244,7 +244,7 @@ void metrics_report(struct admin *a, struct web_reply *out)
     bool joined = parts_join(answer, a->server->count, &all);
     ask_free(&answer);
     if (joined) {
-        openmetrics_program(&t, (uint64_t)a->server->started_s, admin_ready(a->server));
+        openmetrics_program(&t, (uint64_t)a->server->started_s, server_is_ready(a->server));
         openmetrics_single(&t, METRIC_clients, all.clients);
         openmetrics_workers(&t, a->server->workers, a->server->count);
         openmetrics_counters(&t, COUNTER_OF_server);

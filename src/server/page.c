@@ -2,7 +2,6 @@
 /* Pages: all that comes from outside is escaped. */
 #include "server/page.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const char html_head[] = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
@@ -234,48 +233,34 @@ void page_listing(struct text *out, enum page_format f, const char *client, cons
     }
 }
 
-/* Sums over everybody: nothing about a client, a service or a visitor. */
-static void status_counters(struct text *out, enum page_format f, const struct page_status *s)
+static void status_html(void *ctx, const char *name, const char *meaning, const char *value)
 {
-    if (f == PAGE_JSON)
-        text_add_plain(out, ",\"counters\":{");
-    for (unsigned i = 0; i < COUNTER_MAX; i++) {
-        if ((counter_owner(i) & COUNTER_OF_server) == 0)
-            continue;
-        if (f == PAGE_JSON)
-            text_format(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", counter_name(i), s->counters[i]);
-        else if (f == PAGE_HTML)
-            text_format(out, "<tr><td>%s</td><td>%" PRIu64 "</td></tr>\n", counter_text(i), s->counters[i]);
-        else
-            text_format(out, "%s %" PRIu64 "\n", counter_name(i), s->counters[i]);
-    }
+    struct text *out = ctx;
+
+    (void)name;
+    text_put(out, "<tr><td>");
+    text_add_html(out, meaning);
+    text_put(out, "</td><td>");
+    text_add_html(out, value);
+    text_put(out, "</td></tr>\n");
 }
 
-void page_status(struct text *out, enum page_format f, const struct page_status *s)
+static void status_text(void *ctx, const char *name, const char *meaning, const char *value)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
-        {"uptime_seconds", s->uptime_s}, {"clients", s->clients},   {"visitors", s->visitors},
-        {"upgrades", s->upgrades},       {"streams", s->streams},   {"requests", s->requests},
-    };
+    (void)meaning;
+    text_format(ctx, "%s %s\n", name, value);
+}
 
-    if (f == PAGE_HTML)
+void page_status(struct text *out, enum page_format f, const struct status *s)
+{
+    if (f == PAGE_JSON) {
+        status_json(out, s);
+    } else if (f == PAGE_HTML) {
         html_title(out, "mdm-tunnel");
-    text_format(out, f == PAGE_JSON   ? "{\"program\":\"mdm-tunnel-server\",\"version\":\"%s\""
-                     : f == PAGE_HTML ? "<p>Version %s</p>\n<table>\n"
-                                      : "mdm-tunnel-server %s\n",
-                s->version);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        text_format(out, f == PAGE_JSON   ? ",\"%s\":%" PRIu64
-                         : f == PAGE_HTML ? "<tr><td>%s</td><td>%" PRIu64 "</td></tr>\n"
-                                          : "%s %" PRIu64 "\n",
-                    rows[i].name, rows[i].value);
-    text_format(out, f == PAGE_JSON   ? ",\"encryption\":\"%s\""
-                     : f == PAGE_HTML ? "<tr><td>encryption</td><td>%s</td></tr>\n"
-                                      : "encryption %s\n",
-                s->unencrypted ? "off" : "on");
-    status_counters(out, f, s);
-    text_add_plain(out, f == PAGE_JSON ? "}}\n" : f == PAGE_HTML ? "</table>\n</html>\n" : "");
+        text_put(out, "<table>\n");
+        status_each(s, status_html, out);
+        text_put(out, "</table>\n</html>\n");
+    } else {
+        status_each(s, status_text, out);
+    }
 }

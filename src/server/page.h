@@ -3,9 +3,9 @@
 #ifndef SERVER_PAGE_H
 #define SERVER_PAGE_H
 
-#include "base/counters.h"
-#include "server/edge.h"
 #include "base/text.h"
+#include "server/edge.h"
+#include "server/status.h"
 #include "wire/error.h"
 #include "wire/http.h"
 
@@ -34,14 +34,7 @@ struct page_places {
 void page_listing(struct text *out, enum page_format f, const char *client, const struct page_places *at,
                   const struct edge_service *list, size_t count);
 
-struct page_status {
-    const char *version;
-    uint64_t uptime_s;
-    unsigned clients;
-    uint64_t visitors, upgrades, streams, requests;
-    bool unencrypted;
-    uint64_t counters[COUNTER_MAX];
-};
-void page_status(struct text *out, enum page_format f, const struct page_status *s);
+/* The status of the server. */
+void page_status(struct text *out, enum page_format f, const struct status *s);
 
 #endif

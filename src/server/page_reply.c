@@ -165,20 +165,10 @@ void exchange_fail(struct exchange *ex, const struct error *e, const char *detai
 void exchange_reply_status(struct exchange *ex)
 {
     const struct front *f = ex->front;
+    struct status s;
     struct text page;
-    struct page_status s = {
-        .version = PACKAGE_VERSION,
-        .uptime_s = (worker_now_us(f->worker) - f->config.started_us) / US_PER_S,
-        .clients = hub_client_count(f->shard),
-        .visitors = counters_sum(COUNTER_visitors),
-        .upgrades = counters_sum(COUNTER_upgrades),
-        .streams = counters_sum(COUNTER_streams),
-        .requests = counters_sum(COUNTER_requests),
-        .unencrypted = f->config.settings->no_encryption,
-    };
 
-    for (unsigned i = 0; i < COUNTER_MAX; i++)
-        s.counters[i] = counters_sum(i);
+    f->config.look(f->config.ctx, &s);
     text_init(&page, PAGE_MAX);
     page_status(&page, ex->request.format, &s);
     page_set(ex, 200, &page);

@@ -395,6 +395,7 @@ struct server *server_create(struct server_settings *settings, struct shelf *she
     s->predecessor = p;
     s->wake_fd = s->wait_fd = s->elders = -1;
     s->started_s = time(NULL);
+    s->started_us = clock_now_us();
     if (!server_init(s, err))
         server_free(&s);
     return s;

@@ -74,6 +74,14 @@ uint16_t server_https_port(const struct server *s)
     return s->settings->https_port != 0 ? (uint16_t)s->settings->https_port : s->ports.tls;
 }
 
+static void on_look(void *ctx, struct status *out)
+{
+    struct server *s = ctx;
+    struct server_part *p = &s->part[worker_index(worker_self())];
+
+    server_look(s, hub_client_count(hub_shard(s->hub, worker_index(p->worker))), &p->sample, out);
+}
+
 static bool create_front(struct server *s, unsigned index, struct sockets *plain, struct sockets *tls, struct config_error *err)
 {
     struct server_part *p = &s->part[index];
@@ -96,7 +104,7 @@ static bool create_front(struct server *s, unsigned index, struct sockets *plain
                                 .access = s->access,
                                 .state_dir = state_directory(s->state),
                                 .known = s->known,
-                                .started_us = clock_now_us(),
+                                .look = on_look,
                                 .remember = index == 0 ? on_remember : NULL,
                                 .drained = on_drained,
                                 .ctx = s,

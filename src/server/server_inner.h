@@ -24,6 +24,7 @@
 #include "server/ports.h"
 #include "server/proof_keeper.h"
 #include "server/server.h"
+#include "server/status.h"
 
 #define SERVER_MAGIC 0x73727672
 #define CLIENTS_FILE "clients"
@@ -34,6 +35,7 @@ struct server_part {
     struct worker *worker;
     struct front *front;
     struct edition *edition; /* the worker's own, once it runs */
+    struct status_sample sample; /* likewise */
     struct mail drain, stop, gather, leave;
     struct gifts gifts; /* what the worker listens at, while a successor is started */
 };
@@ -67,12 +69,14 @@ struct server {
     uint64_t remember_us; /* no file is written before */
     struct control_socket *control; /* NULL: none */
     time_t started_s;
+    uint64_t started_us;
     struct pulse pulse;
     struct admin *admin;       /* NULL: none */
     atomic_bool draining;      /* asked to end, by a signal or at the admin page */
     atomic_bool link_is_up;    /* to a broker that is not ours */
     char link_why[160];        /* why it is not; "": nothing was tried yet. Worker 0's */
     bool running;
+    atomic_bool serving;       /* all workers run */
     bool replace;              /* asked to start a successor (SIGUSR2) */
     bool left;                 /* that has taken over: nothing is remembered any more */
     struct predecessor *predecessor;
@@ -84,8 +88,14 @@ struct server {
     unsigned links_wanted;
 };
 
-/* Opens the socket for `status`; without it the server runs, too. */
+/* Opens the socket for commands; without it the server runs, too. */
 void server_control_open(struct server *s);
+
+/* -- server_status.c -- */
+/* Visitors and clients are served. Any thread. */
+bool server_is_ready(const struct server *s);
+/* How the server is, with so many clients; `sample` is the caller's own. While the workers run, any thread. */
+void server_look(const struct server *s, unsigned clients, struct status_sample *sample, struct status *out);
 
 /* -- server.c -- */
 /* Wakes the main thread: something below changed. Any thread. */

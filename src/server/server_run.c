@@ -168,6 +168,7 @@ static bool server_start(struct server *s, struct config_error *err)
         if (failure != 0)
             return server_failed(err, "thread", failure);
     }
+    atomic_store(&s->serving, true);
     if (s->admin != NULL) {
         failure = admin_start(s->admin);
         if (failure != 0)

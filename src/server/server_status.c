@@ -15,6 +15,37 @@
 #include "mdm-tunnel/limits.h"
 #include "server/server_inner.h"
 
+bool server_is_ready(const struct server *s)
+{
+    return !atomic_load(&s->draining) && (s->clients.broker != NULL || atomic_load(&s->link_is_up));
+}
+
+void server_look(const struct server *s, unsigned clients, struct status_sample *sample, struct status *out)
+{
+    uint64_t now_us = clock_now_us();
+
+    *out = (struct status){
+        .program = "mdm-tunnel-server",
+        .version = PACKAGE_VERSION,
+        .uptime_s = (now_us - s->started_us) / US_PER_S,
+        .workers = s->count,
+        .clients = clients,
+        .port = s->ports.http,
+        .tls_port = s->ports.tls,
+        .client_port = s->ports.client,
+        .ready = server_is_ready(s),
+        .draining = atomic_load(&s->draining),
+        .encryption = s->admission != NULL,
+        .broker_embedded = s->clients.broker != NULL,
+        .broker_up = s->clients.broker != NULL || atomic_load(&s->link_is_up),
+    };
+    for (unsigned i = 0; i < s->count && atomic_load(&s->serving); i++)
+        out->workers_cpu_us[i] = worker_cpu_us(s->workers[i]);
+    status_count(out, sample, now_us);
+}
+
+/* -- on the control socket ----------------------------------------------------------------------------------------- */
+
 struct telling {
     struct mail mail;
     struct server *server;

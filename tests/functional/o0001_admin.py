@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The server's page and its interface: what is there, what it waits for, what can be done about it, and metrics."""
+import json
 import socket
 import stat
 import subprocess
@@ -51,6 +52,10 @@ def _(t):
     same([tunnel.ask("web").status, tunnel.ask("web", target="/bad").status], [200, 500], "two requests")
     status = admin.get("/api/status")
     same((status["clients"], status["ready"], status["draining"], status["broker"]), (1, True, False, {"embedded": True, "up": True}), "status")
+    public = json.loads(tunnel.server.ask(host="localhost", fields=[("Accept", "application/json")]).body)
+    names = lambda of: {name: names(value) if isinstance(value, dict) else None for name, value in of.items()}  # noqa: E731
+    same(names(public), names(status), "the status page says the same")
+    same((public["clients"], public["broker"], public["port"], len(status["workers_cpu_us"])), (1, status["broker"], tunnel.server.http, 2), "its values")
     session = admin.get("/api/clients")["sessions"][0]
     same((session["client"], session["encrypted"], session["away"]), ("tim", True, False), "the session")
     same(session["services"], [{"name": "stuck", "kind": "http"}, {"name": "web", "kind": "http"}], "its services")

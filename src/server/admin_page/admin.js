@@ -145,7 +145,7 @@ function facts(status, now) {
     'Sessions': status.encryption ? 'encrypted' : 'not encrypted',
     'Workers': cpu.join(' '),
     'Limits hit': status.counters.limits_hit,
-    'Running for': span(status.uptime_s),
+    'Running for': span(status.uptime_seconds),
   };
   const list = at('facts');
   for (const [i, [name, value]] of Object.entries(rows).entries()) {

@@ -4,6 +4,8 @@
 
 #include "server/page.h"
 
+#include "base/clock.h"
+
 #include "tap.h"
 
 static enum page_format accepts(const char *value)
@@ -84,19 +86,69 @@ static void listing(void)
     text_done(&t);
 }
 
+/* A row that is said in one format is said in all. */
+static void each_is_there(void *ctx, const char *name, const char *meaning, const char *value)
+{
+    const struct text *formats = ctx;
+    const char *dot = strchr(name, '.');
+    char text[512];
+    struct text html;
+
+    snprintf(text, sizeof(text), "%s %s\n", name, value);
+    OK(strstr(formats[PAGE_TEXT].at, text) != NULL);
+    text_init(&html, sizeof(text));
+    text_put(&html, "<td>");
+    text_add_html(&html, meaning);
+    text_format(&html, "</td><td>%s</td>", value);
+    OK(!html.failed && strstr(formats[PAGE_HTML].at, html.at) != NULL);
+    text_done(&html);
+    snprintf(text, sizeof(text), "\"%s\":", dot != NULL ? dot + 1 : name);
+    OK(strstr(formats[PAGE_JSON].at, text) != NULL);
+}
+
 static void status(void)
 {
-    static const struct page_status s = {.version = "1.2.3", .uptime_s = 4, .clients = 5, .requests = 6};
-    struct text t;
+    static const struct status s = {.program = "program", .version = "1.2.3", .uptime_s = 4, .clients = 5, .workers = 2, .ready = true,
+                                    .broker_up = true, .sent_rate = 7, .workers_cpu_us = {8, 9}, .counters = {6}};
+    struct text formats[3];
 
-    text_init(&t, 16384);
-    page_status(&t, PAGE_JSON, &s);
-    static const char start[] = "{\"program\":\"mdm-tunnel-server\",\"version\":\"1.2.3\",\"uptime_seconds\":4,\"clients\":5,"
-                                "\"visitors\":0,\"upgrades\":0,\"streams\":0,\"requests\":6,\"encryption\":\"on\","
-                                "\"counters\":{\"requests\":0,";
-    OK(strncmp(t.at, start, strlen(start)) == 0);
-    OK(strstr(t.at, "\"denied_rate\":0,") != NULL && t.at[t.len - 2] == '}' && t.at[t.len - 3] == '}');
-    text_done(&t);
+    for (enum page_format f = PAGE_TEXT; f <= PAGE_JSON; f++) {
+        text_init(&formats[f], 16384);
+        page_status(&formats[f], f, &s);
+        OK(!formats[f].failed);
+    }
+    static const char start[] = "{\"program\":\"program\",\"version\":\"1.2.3\",\"uptime_seconds\":4,\"clients\":5,\"workers\":2,\"port\":0,"
+                                "\"tls_port\":0,\"client_port\":0,\"ready\":true,\"draining\":false,\"encryption\":false,"
+                                "\"broker\":{\"embedded\":false,\"up\":true},\"rates\":{\"requests\":0,\"bytes_sent\":7,\"bytes_received\":0},"
+                                "\"workers_cpu_us\":[8,9],\"counters\":{\"requests\":6,";
+    struct text *json = &formats[PAGE_JSON];
+    OK(strncmp(json->at, start, strlen(start)) == 0);
+    OK(strstr(json->at, "\"denied_rate\":0,") != NULL && strcmp(json->at + json->len - 3, "}}\n") == 0);
+    OK(strstr(formats[PAGE_TEXT].at, "encryption off\nbroker.embedded off\nbroker.up on\n") != NULL);
+    status_each(&s, each_is_there, formats);
+    for (enum page_format f = PAGE_TEXT; f <= PAGE_JSON; f++)
+        text_done(&formats[f]);
+}
+
+static void rates(void)
+{
+    struct status_sample sample = {0};
+    struct status s;
+    struct counters own = {0}, *c = &own;
+
+    counters_join(c);
+    status_count(&s, &sample, 5 * US_PER_S);
+    OK_INT(s.requests_rate, 0);
+    counter_add(c, COUNTER_requests, 30);
+    status_count(&s, &sample, 5 * US_PER_S + US_PER_S / 2); /* too soon: as before */
+    OK(s.requests_rate == 0 && s.counters[COUNTER_requests] == 30);
+    status_count(&s, &sample, 8 * US_PER_S);
+    OK_INT(s.requests_rate, 10);
+    status_count(&s, &sample, 8 * US_PER_S + 1);
+    OK_INT(s.requests_rate, 10);
+    status_count(&s, &sample, 9 * US_PER_S + 1);
+    OK_INT(s.requests_rate, 0);
+    counters_leave(c);
 }
 
 static void maximum(void)
@@ -120,7 +172,8 @@ int main(void)
         {"several Accept fields are one list", several_fields},
         {"names are escaped", hostile_names},
         {"the listing of a client", listing},
-        {"the status as JSON", status},
+        {"the status says the same in each format", status},
+        {"rates are over a second at least", rates},
         {"a text keeps its maximum", maximum},
     };
     return TAP_RUN(cases);
