@@ -52,6 +52,8 @@ def refused(port):
         dial(port, 2).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it was in the queue of what is being closed
+        return False
     return False
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -110,6 +111,9 @@ def main():
     parser.add_argument("--builddir")
     parser.add_argument("patterns", nargs="*")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell's background jobs ignore them, and all that they start
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     environment = dict(os.environ)
     if arguments.builddir:
         environment["MDM_BUILDDIR"] = arguments.builddir

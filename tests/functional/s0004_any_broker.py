@@ -106,8 +106,10 @@ def tries(tunnel, broker):
 def goes_on(t, tunnel, broker):
     """A broker that is started again, without its memory, in the middle of transfers: streams pause and go on."""
     load = Load(size=48 << 20)
-    tunnel.client.write_services({"hello": t.origin(load.serve)})
-    wait_until(lambda: tunnel.client.log.count("service hello") > 1, "the client has read its services again")
+    origin = t.origin(load.serve)
+    tunnel.client.write_services({"hello": origin})
+    wait_until(lambda: tunnel.ask().body == b"hello\n" and origin.accepted > 0, "the server has heard of the other service")
+    tunnel.origin.stop()  # and with it the idle streams that other workers keep
     load.start(tunnel, timeout=GRACE)
     began = time.monotonic()
     broker.nodes[0].stop()
