@@ -72,6 +72,12 @@ int broker_listen_at(struct broker *b, const struct transport_kind *kind, int fd
     return error;
 }
 
+unsigned broker_elders_there(const struct broker *b)
+{
+    CHECK_OBJECT(b, BROKER_MAGIC);
+    return atomic_load(&b->elders);
+}
+
 void broker_adopt(struct broker_shard *s, int fd, const struct sockaddr *peer, const void *early, size_t len)
 {
     CHECK_OBJECT(s, SHARD_MAGIC);

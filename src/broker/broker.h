@@ -109,6 +109,8 @@ extern const struct transport_kind broker_plain;
  */
 int broker_listen_at(struct broker *b, const struct transport_kind *kind, int fd);
 extern const struct transport_kind broker_elders;
+/* How many of those are connected. Any thread. */
+unsigned broker_elders_there(const struct broker *b);
 /*
  * Takes over a socket on which somebody else has opened a WebSocket for MQTT and read `len` bytes of what follows. On the
  * shard's worker. `peer`: who is at the other end.

@@ -168,7 +168,7 @@ void conn_is_no_stranger(struct conn *c)
 /* Out of service: no message reaches it any more, its will is published, its client id given back. */
 static void conn_retire(struct conn *c, const char *why)
 {
-    const struct broker *b = c->shard->broker;
+    struct broker *b = c->shard->broker;
     bool was_open = c->state == CONN_OPEN;
     struct broker_client who = conn_client(c);
     c->state = CONN_LINGERING;
@@ -176,6 +176,8 @@ static void conn_retire(struct conn *c, const char *why)
     conn_forget_pending(c);
     if (was_open)
         counter_sub(counters_self(), COUNTER_broker_connections, 1);
+    if (was_open && c->way.kind->trusted)
+        atomic_fetch_sub(&b->elders, 1);
     if (was_open && b->events.disconnected != NULL)
         b->events.disconnected(b->ctx, &who, why);
     conn_guard_leave(c, why); /* whose words `why` may be */

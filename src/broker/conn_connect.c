@@ -79,11 +79,13 @@ bool conn_claimed(struct conn *c, struct claim *claim)
         conn_refuse(c, MQTT_SERVER_BUSY, "another connection took the client identifier meanwhile");
         return false;
     }
-    const struct broker *b = c->shard->broker;
+    struct broker *b = c->shard->broker;
     c->claim = claim;
     c->state = CONN_OPEN;
     conn_is_no_stranger(c);
     counter_add(counters_self(), COUNTER_broker_connections, 1);
+    if (c->way.kind->trusted)
+        atomic_fetch_add(&b->elders, 1);
     accept_send(c);
     event_del(&c->timer);
     if (c->keep_alive_us > 0)

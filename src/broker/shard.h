@@ -35,6 +35,7 @@ struct broker {
     unsigned shard_count;
     struct broker_shard *shards[WORKERS_MAX];
     atomic_bool closed;
+    atomic_uint elders; /* connections of broker_elders that are open */
 };
 
 /* Where a connection is found by handle: (generation << 32 | slot), so that an old handle finds nothing. */

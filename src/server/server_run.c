@@ -17,6 +17,7 @@
 /* What is to be remembered is written at once. What comes in masses shares a write: writing has one part in so many of the time. */
 #define REMEMBER_SHARE 20
 #define REMEMBER_MAX_US (US_PER_S / 2) /* between two, however slow the disk is: clients wait for it */
+#define ELDERS_US (50 * US_PER_MS) /* between two looks whether they have ended */
 #define STOP_US (10 * US_PER_S)   /* for cutting all connections: only a worker that did not start takes so long */
 #define END_US (2 * US_PER_S)      /* for the last words to the clients */
 
@@ -182,21 +183,42 @@ static bool server_start(struct server *s, struct config_error *err)
     return true;
 }
 
-/* Until it is to end, or another process has taken over. */
-static void server_serve(struct server *s, struct signals *signals, char *const argv[])
+/* Until it is to end, or another process has taken over. True: a signal to end came. */
+static bool server_serve(struct server *s, struct signals *signals, char *const argv[])
 {
-    while (!s->left && !server_wait(s, signals, asked_for_more, CLOCK_NEVER) && !atomic_load(&s->draining) &&
-           !server_hand_over(s, signals, argv))
-        continue;
+    bool ends = false;
+
+    while (!ends && !s->left && !atomic_load(&s->draining)) {
+        ends = server_wait(s, signals, asked_for_more, CLOCK_NEVER);
+        if (!ends && !atomic_load(&s->draining))
+            ends = server_hand_over(s, signals, argv);
+    }
+    return ends;
 }
 
-/* After a first signal: true when a second one came. */
-static bool server_drain(struct server *s, struct signals *signals)
+/* What has been replaced drains since then; `asked`: a first signal came. True when a second one did. */
+static bool left_drain(struct server *s, struct signals *signals, bool asked)
 {
-    if (s->left) { /* a signal is the first one */
-        server_wait(s, signals, all_drained, s->settings->drain_us);
-        return false;
+    uint64_t start = clock_now_us(), gone;
+
+    while ((gone = clock_now_us() - start) < s->settings->drain_us && server_wait(s, signals, all_drained, s->settings->drain_us - gone)) {
+        if (asked)
+            return true;
+        asked = true;
+        log_info("server", "still finishing what is in flight");
     }
+    return false;
+}
+
+/* Those who were here before us reach their clients through our broker. */
+static bool elders_are_there(const struct server *s) { return s->clients.broker != NULL && broker_elders_there(s->clients.broker) > 0; }
+static bool all_finished(const struct server *s) { return all_drained(s) && !elders_are_there(s); }
+
+/* `asked`: a first signal came. True when another one did. */
+static bool server_drain(struct server *s, struct signals *signals, bool asked)
+{
+    if (s->left)
+        return left_drain(s, signals, asked);
     atomic_store(&s->draining, true);
     log_info("server", "finishing what is in flight");
     notify_stopping();
@@ -204,7 +226,12 @@ static bool server_drain(struct server *s, struct signals *signals)
         broker_close(s->clients.broker);
     for (unsigned i = 0; i < s->count; i++)
         worker_post(s->workers[i], &s->part[i].drain);
-    return server_wait(s, signals, all_drained, s->settings->drain_us);
+    for (uint64_t start = clock_now_us(), gone; !all_finished(s) && (gone = clock_now_us() - start) < s->settings->drain_us;) {
+        uint64_t left = s->settings->drain_us - gone;
+        if (server_wait(s, signals, all_finished, elders_are_there(s) && left > ELDERS_US ? ELDERS_US : left))
+            return true;
+    }
+    return false;
 }
 
 static bool hub_has_ended(const struct server *s) { return hub_ended(s->hub); }
@@ -246,9 +273,8 @@ int server_run(struct server *s, char *const argv[], struct config_error *err)
     notify_open();
     pulse_init(&s->pulse, s->workers, s->count);
     bool started = server_start(s, err);
-    if (started)
-        server_serve(s, &signals, argv);
-    bool again = started && server_drain(s, &signals);
+    bool asked = started && server_serve(s, &signals, argv);
+    bool again = started && server_drain(s, &signals, asked);
     if (again || server_stop(s, &signals))
         _exit(1);
     signals_close(&signals);

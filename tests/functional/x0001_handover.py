@@ -248,7 +248,9 @@ def _(t):
         replace(t, tunnel.server)
         for load in (one, kept):
             load.more()
-        check(tunnel.server.running, "the old process stays for its download")
+        tunnel.server.signal(signal.SIGTERM)
+        tunnel.server.wait_log("still finishing what is in flight")
+        check(tunnel.server.running, "the old process stays for its download, also when it is asked to end")
         go_on.set()
         same(hashlib.sha256(slow.read_exact(len(body))).hexdigest(), hashlib.sha256(body).hexdigest(), "SHA-256")
     same(one.errors + kept.errors, [], "errors of visitors")
@@ -294,7 +296,7 @@ def _(t):
     with at_port() as old, at_vault() as old_secret:
         talks(old, b"before")
         talks(old_secret, b"before")
-        replace(t, tunnel.server)
+        heir = replace(t, tunnel.server)
         for word in (b"one", b"two", b"three"):
             for door in (at_port, at_vault):
                 with door() as fresh:
@@ -302,7 +304,16 @@ def _(t):
         talks(old, b"after")
         talks(old_secret, b"after")
         check(ready(), "the old process would say that it is about to end")
-    same(tunnel.server.wait_exit(30), 0, "exit status")
+        for process in (heir, tunnel.server):  # as a manager of services does
+            process.signal(signal.SIGTERM)
+        tunnel.server.wait_log("still finishing")
+        tunnel.server.wait_log("server: finishing what is in flight")
+        talks(old, b"later")
+        talks(old_secret, b"later")
+        check(heir.running, "the new process waits for the old one, whose clients it has")
+        tunnel.server.signal(signal.SIGTERM)
+        same(tunnel.server.wait_exit(30), 1, "exit status after a second signal")
+        wait_until(lambda: not heir.running, "then the new one ends, too", 30)
 
 
 @story("SIGUSR2: a successor that does not start leaves everything as it was, and it is said why")
