@@ -3,19 +3,22 @@
 """
 Runs the functional tests: run.py [--jobs N] [--builddir DIR] [PATTERN ...]
 
-Every story is a process of its own; slow ones are begun first, those that measure run at the end, one after the other. A
-pattern chooses the files whose name contains it. Environment: MDM_BUILDDIR (where the programs
-are), MDM_TEST_SLOW (factor on every deadline).
+Every story is a process of its own, forked from this one; slow ones are begun first, those that measure run at the end, one
+after the other. A pattern chooses the files whose name contains it. Environment: MDM_BUILDDIR (where the programs are),
+MDM_TEST_SLOW (factor on every deadline).
 """
 import argparse
-import concurrent.futures
+import gc
+import importlib
 import json
 import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
+import tempfile
+import time
+import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 STORY_LIMIT = 900
@@ -23,44 +26,96 @@ POINT = re.compile(r"^(not )?ok \d+ - (.*?)(?: # SKIP (.*))?$")
 
 
 class Job:
-    """One story of a file; without a story: the file itself is wrong."""
+    """One story of a file; without a story: the file's list of them."""
 
-    def __init__(self, path, story=None, trouble=""):
-        self.path, self.story, self.trouble = path, story, trouble
+    def __init__(self, path, story=None):
+        self.path, self.story = path, story
         self.slow = story is not None and story["slow"]
         self.alone = story is not None and story["alone"]
+        self.pid, self.output, self.deadline, self.late = None, None, 0, False
 
-    def run(self, environment):
-        if self.story is None:
-            return 1, self.trouble
-        limit = STORY_LIMIT * float(environment.get("MDM_TEST_SLOW", "1"))
-        try:
-            return said(run_python(self.path, environment, limit, "--number", str(self.story["number"])))
-        except subprocess.TimeoutExpired as late:
-            told = (late.stdout or b"").decode("utf-8", "replace")
-            return 1, f"{told}\nnot ok 0 - {self.path.stem} {self.story['sentence']} took over {limit:g} s\n"
+    def start(self, code):
+        """In a child of this process, which has all that stories import already: that costs more than many a story."""
+        arguments = ["--list"] if self.story is None else ["--number", str(self.story["number"])]
+        self.output = tempfile.TemporaryFile()
+        self.deadline = time.monotonic() + limit()
+        self.pid = os.fork()
+        if self.pid == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(self.output.fileno(), 1)
+            os.dup2(self.output.fileno(), 2)
+            sys.argv = [str(self.path), *arguments]
+            os._exit(told(code, self.path))
+
+    def hurry(self):
+        if not self.late and time.monotonic() > self.deadline:
+            self.late = True
+            os.kill(self.pid, signal.SIGKILL)
+
+    def finish(self, status):
+        """Status and what it said."""
+        self.output.seek(0)
+        text = self.output.read().decode("utf-8", "replace")
+        self.output.close()
+        if self.late:
+            return 1, f"{text}\nnot ok 0 - {self.path.stem} {self.story['sentence'] if self.story else 'list'} took over {limit():g} s\n"
+        return status, text
 
 
-def run_python(path, environment, limit, *arguments):
-    return subprocess.run(
-        ["/usr/bin/python3", str(path), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        timeout=limit,
-    )
+def limit():
+    return STORY_LIMIT * float(os.environ.get("MDM_TEST_SLOW", "1"))
 
 
-def said(done):
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+def told(code, path):
+    """Runs a file of stories as a program of its own; its exit status."""
+    status = 1
+    try:
+        exec(code, {"__name__": "__main__", "__file__": str(path)})
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
 
 
-def jobs_of(path, environment):
-    status, text = said(run_python(path, environment, STORY_LIMIT, "--list"))
-    if status != 0:
-        return [Job(path, trouble=text)]
-    return [Job(path, json.loads(line)) for line in text.splitlines()]
+class Runner:
+    """Some jobs at a time. No threads: a child begins with this process's memory as it stands."""
+
+    def __init__(self):
+        self.codes = {}
+
+    def run(self, jobs, count):
+        """Yields (job, status, output) as they end."""
+        waiting, running = list(reversed(jobs)), {}
+        while waiting or running:
+            while waiting and len(running) < count:
+                job = waiting.pop()
+                job.start(self._code(job.path))
+                running[job.pid] = job
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid in running:
+                job = running.pop(pid)
+                yield job, *job.finish(os.waitstatus_to_exitcode(status))
+                continue
+            for job in running.values():
+                job.hurry()
+            signal.sigtimedwait({signal.SIGCHLD}, 1)
+
+    def _code(self, path):
+        if path not in self.codes:
+            self.codes[path] = compile(path.read_bytes(), str(path), "exec")
+        return self.codes[path]
+
+
+def import_library():
+    """What stories import, before they are forked."""
+    for path in (HERE / "lib").glob("*.py"):
+        importlib.import_module(f"lib.{path.stem}" if path.stem != "__init__" else "lib")
+    gc.freeze()
 
 
 class Report:
@@ -114,21 +169,23 @@ def main():
     for number in (signal.SIGINT, signal.SIGQUIT):  # a shell's background jobs ignore them, and all that they start
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    environment = dict(os.environ)
     if arguments.builddir:
-        environment["MDM_BUILDDIR"] = arguments.builddir
+        os.environ["MDM_BUILDDIR"] = arguments.builddir
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    import_library()
     files = sorted(HERE.glob("[a-z][0-9][0-9][0-9][0-9]_*.py"))
     if arguments.patterns:
         files = [f for f in files if any(p in f.stem for p in arguments.patterns)]
-    report = Report()
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        jobs = [job for found in pool.map(lambda path: jobs_of(path, environment), files) for job in found]
-        running = {pool.submit(j.run, environment): j for j in sorted(jobs, key=lambda j: not j.slow) if not j.alone}
-        for done in concurrent.futures.as_completed(running):
-            report.add(running[done].path, *done.result())
-    for job in jobs:
-        if job.alone:
-            report.add(job.path, *job.run(environment))
+    report, runner, jobs = Report(), Runner(), []
+    for job, status, output in runner.run([Job(path) for path in files], arguments.jobs):
+        if status == 0:
+            jobs += [Job(job.path, json.loads(line)) for line in output.splitlines()]
+        else:
+            report.add(job.path, status, output)
+    jobs.sort(key=lambda job: (not job.slow, job.path, job.story["number"]))
+    for alone, count in ((False, arguments.jobs), (True, 1)):
+        for job, status, output in runner.run([job for job in jobs if job.alone == alone], count):
+            report.add(job.path, status, output)
     print(report.summary())
     sys.exit(1 if report.counts["failed"] or not jobs else 0)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program under test: started with its output in files, watched, measured, and ended by its process id."""
+import functools
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|assertion|Assertion|SUMMARY: ")
 
 
+@functools.cache
 def sanitized():
     """Was it built with a sanitizer that has memory of its own?"""
     return bool(re.search(rb"__(asan|tsan)_init", (BUILD / "mdm-tunnel-server").read_bytes()))
