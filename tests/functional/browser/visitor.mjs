@@ -80,6 +80,9 @@ stories.inspector = async page => {
 
     // It appears and is opened: JSON is made readable, what is secret is hidden until it is asked for.
     await row('/orders/7').click({ timeout });
+    const columns = await row('/orders/7').locator('span').allTextContents();
+    if (!/^POST 200 \/orders\/7 shop [\d.]+ m?s 107 B$/.test(columns.join(' ')))
+        throw new Error(`the row is ${columns.join(' ')}`);
     await says(detail, '"number": 12345678901234567890');
     await says(detail, '(hidden)');
     if (process.env.MDM_SCREENSHOTS)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/inspector.h"
 #include "client/options.h"
 #include "tap.h"
 
@@ -40,6 +41,22 @@ static void defaults(void)
     OK_INT(o.workers, 1);
     OK(!o.log.verbose);
     settings_done(&options_table, &o);
+}
+
+/* Off unless it is wanted, and then at an address of this machine alone. */
+static void inspector_default(void)
+{
+    struct config_error err;
+    struct options o;
+    int first;
+    OK(READ(&o, &first) == SETTINGS_RUN && o.inspect == NULL && !o.inspect_secrets);
+    settings_done(&options_table, &o);
+    OK(READ(&o, &first, W("--inspect"), W("a=1")) == SETTINGS_RUN);
+    OK_TEXT(o.inspect, "4040");
+    settings_done(&options_table, &o);
+    static const char *const fit[] = {"4040", "0", "127.0.0.1:1", "[::1]:1"}, *const unfit[] = {"0.0.0.0:4040", "[::]:4040", "192.0.2.1:1", "x"};
+    for (size_t i = 0; i < sizeof(fit) / sizeof(fit[0]); i++)
+        OK(inspector_may_listen(fit[i], &err) && !inspector_may_listen(unfit[i], &err));
 }
 
 static void letters_and_aliases(void)
@@ -163,6 +180,7 @@ int main(void)
     snprintf(state_dir, sizeof(state_dir), "%s/state", directory);
     const struct tap_case cases[] = {
         {"defaults", defaults},
+        {"the inspector is off", inspector_default},
         {"letters and aliases", letters_and_aliases},
         {"what is refused", what_is_refused},
         {"remembers the id", remembers_the_id},
