@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host decides who serves, per request."""
 import json
+import re
 
-from lib import check, main, response, same, story
+from lib import check, main, response, same, story, wait_until
 
 
 def named(name):
@@ -63,13 +64,16 @@ def _(t):
 
 @story("the bare domain is the server's status, in HTML or JSON by Accept")
 def _(t):
-    tunnel = t.tunnel({"hello": t.origin()}, server=["--domain", "example.com"])
+    tunnel = t.tunnel({"hello": t.origin()}, server=["--domain", "example.com", "--access-log", "-"])
     data = tunnel.server.ask(host="example.com", fields=[("Accept", "application/json")])
     same(data.status, 200, "status")
     check(isinstance(json.loads(data.body), dict), "JSON object")
     page = tunnel.server.ask(host="example.com", fields=[("Accept", "text/html")])
     same(page.status, 200, "status of the page")
     check("text/html" in page.get("Content-Type"), f"type {page.get('Content-Type')}")
+    same(tunnel.ask(target="/x", fields=[("User-Agent", "a b")]).status, 200, "a service")
+    line = r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 200 6 "-" "a b" "tim/hello" \d+\.\d{6} -$'
+    wait_until(lambda: re.search(line, tunnel.server.stdout, re.M), "the access log on standard output, Combined")
 
 
 @story("without --domain `localhost` is the status and `tim.localhost` the list")

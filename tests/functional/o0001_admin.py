@@ -87,6 +87,11 @@ def _(t):
     check(metrics["mdm_tunnel_session_window_bytes", labels(client="tim")] >= 65536, "the window")
     check(metrics["mdm_tunnel_credit_stalls_total", ()] >= 1 or metrics["mdm_tunnel_window_stalls_total", ()] >= 1, "stalls")
     check(metrics["mdm_tunnel_worker_cpu_seconds_total", labels(worker="1")] > 0, "the workers")
+    for name in ("streams", "sessions", "sessions_resumed_total", "envelopes_resent_total", "broker_dropped_total", "limits_hit_total", "clients",
+                 "ready", "visitors"):
+        check(("mdm_tunnel_" + name, ()) in metrics, f"{name} is there")
+    for name in ("streams", "bytes_to_total", "in_flight_bytes", "round_trip_seconds", "resent_total", "away"):
+        check((f"mdm_tunnel_session_{name}", labels(client="tim")) in metrics, f"{name} of the client is there")
     for i in range(5):
         tunnel.ask(f"made-up-{i}")
         tunnel.server.ask(host=f"x.nobody-{i}.example.com")
