@@ -37,6 +37,7 @@ static struct {
     struct worker *workers[RIG_WORKERS_MAX];
     unsigned count;
     struct broker *broker;
+    const struct broker_guard *guard; /* of brokers that are created; NULL: none */
     uint16_t port;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -114,6 +115,7 @@ static inline bool rig_create(unsigned workers, const struct broker_policy *poli
     struct broker_config config = {.workers = rig.workers,
                                    .worker_count = workers,
                                    .policy = policy,
+                                   .guard = rig.guard,
                                    .events = &events,
                                    .connect_timeout_us = connect_timeout_us,
                                    .strangers_max = MQTT_STRANGERS_MAX,
