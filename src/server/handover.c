@@ -111,15 +111,19 @@ static int message_receive(int fd, struct message *out, int flags)
     out->count = 0;
     do
         n = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return (int)n;
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET)); /* it has left something unread; what it has said comes after that */
+    if (n < 0)
+        return -1;
     out->text[n] = '\0';
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         out->count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
         memcpy(out->fds, CMSG_DATA(c), out->count * sizeof(int));
+    }
+    if (n == 0) { /* an empty message looks the same */
+        message_drop(out);
+        return 0;
     }
     if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
         return 1;
@@ -230,8 +234,11 @@ bool successor_start(struct successor *n, char *const argv[], const struct gifts
         sent = gifts_send(n->fd, gifts[i]);
     if (sent && word_send(n->fd, ""))
         return true;
-    snprintf(why, size, "it does not take the sockets: %s", strerror(errno));
-    successor_end(n);
+    int failed = errno;
+    if (successor_heard(n, why, size) != SUCCESSOR_FAILED) { /* else it has ended before, and said why */
+        snprintf(why, size, "it does not take the sockets: %s", strerror(failed));
+        successor_end(n);
+    }
     return false;
 }
 
@@ -321,7 +328,9 @@ static const char *gifts_take(struct predecessor *p, struct shelf *shelf, struct
     }
     for (unsigned i = taken; i < m->count; i++)
         close(m->fds[i]);
-    return wrong == NULL && taken < m->count ? "a socket without a name" : wrong;
+    if (wrong != NULL)
+        return wrong;
+    return taken < m->count ? "a socket without a name" : *rest != '\0' ? "a name without a socket" : NULL;
 }
 
 static bool predecessor_read(struct predecessor *p, struct shelf *shelf, char *why, size_t size)
