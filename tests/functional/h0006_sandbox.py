@@ -6,12 +6,14 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.request
 
 from lib import check, main, same, seconds, skip, story, wait_until
 from lib import seccomp
+from lib.handover import replace
 from lib.mosquitto import Authority, Mosquitto
 from lib.mqtt_proxy import Client, Proxy, came
 from lib.program import Program
@@ -43,7 +45,8 @@ def needs_root():
 
 
 # The thread sanitizer has a thread of its own, begun before ours.
-@story("--user: a port below 1024 is opened, a root-only file read, then nothing is left of root", only="plain")
+@story("--user: a port below 1024 is opened, a root-only file read, then nothing is left of root; a new process has that port, too",
+       only="plain")
 def _(t):
     needs_root()
     who = pwd.getpwnam(USER)
@@ -71,7 +74,13 @@ def _(t):
     server.wait_log("read authorized_clients again")
     same((state / "authorized_clients").stat().st_uid, who.pw_uid, "owner of authorized_clients")
     same(server.ask(host="x.example.com").status, 404, "it serves")
-    same(server.stop(), 0, "exit status")
+    server.signal(signal.SIGUSR2)
+    server.wait_log("no handover: .*psk: .*Permission denied; this process goes on")
+    os.chown(keys, who.pw_uid, who.pw_gid)
+    heir = replace(t, server)
+    same(status(heir.pid, "Uid"), [str(who.pw_uid)] * 4, "user ids of the new process")
+    same(server.wait_exit(), 0, "exit status")
+    same(server.ask(host="x.example.com").status, 404, "the new process serves at the port")
 
 
 def refused(options, what, **rest):
@@ -127,7 +136,7 @@ def _(t):
             check(exposure <= 2.0, f"{unit}: {exposure}")
 
 
-@story("under the units' system call filters everything works", only="plain")
+@story("under the units' system call filters everything works, also a new process that takes over", only="plain")
 def _(t):
     if not seccomp.available():
         skip("systemd-analyze is not installed")
@@ -145,8 +154,11 @@ def _(t):
         wait_until((t.directory / "server.state" / "authorized_clients").exists, "the first use is in the file")
         tunnel.client.write_services({"hello": t.origin(), "more": t.origin()})
         wait_until(lambda: tunnel.ask("more").status == 200, "the services file is watched")
+        heir = replace(t, tunnel.server)
+        same(status(heir.pid, "Seccomp"), ["2"], "the new process has the filter")
+        same(tunnel.server.wait_exit(), 0, "exit status of the server")
+        same(tunnel.ask().body, b"hello\n", "the new process's answer")
         same(tunnel.client.stop(), 0, "exit status of the client")
-        same(tunnel.server.stop(), 0, "exit status of the server")
     finally:
         Program.find = staticmethod(find)
 

@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sockets that are passed to the server (socket activation), and servers that are replaced (SIGUSR2)."""
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -14,6 +12,7 @@ import subprocess
 import threading
 
 from lib import check, connect, main, response, same, seconds, skip, story, wait_until
+from lib.handover import Successor, replace
 from lib.mosquitto import Mosquitto
 from lib.secure import Certificate, SecurePeer, context, secure
 from lib.websocket import Echo, open_socket, run
@@ -44,38 +43,6 @@ def client_of(t, server, services):
     t.programs.append(client)
     wait_until(lambda: server.knows("tim"), "tim is connected")
     return client
-
-
-class Successor:
-    """The process that has taken over from another one; their output goes to the same files."""
-
-    def __init__(self, t, server, count=1):
-        line = server.wait_log(r"process \d+ takes over", 60, count)
-        self.pid = int(re.search(r"process (\d+)", line).group(1))
-        t.keep(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    @property
-    def running(self):
-        return os.path.exists(f"/proc/{self.pid}")
-
-    def signal(self, number):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-
-    def stop(self):
-        self.signal(signal.SIGTERM)
-        wait_until(lambda: not self.running, "the successor ends", 20)
-
-
-def replace(t, server, count=1):
-    server.signal(signal.SIGUSR2)
-    return Successor(t, server, count)
 
 
 class Load:
