@@ -107,7 +107,8 @@ static void on_link_down(void *ctx, struct hub_shard *shard, const char *why, ui
     struct server *s = ctx;
 
     (void)shard;
-    snprintf(s->link_why, sizeof(s->link_why), "%s", why);
+    if (s->clients.broker == NULL) /* the one link is worker 0's */
+        snprintf(s->link_why, sizeof(s->link_why), "%s", why);
     atomic_store(&s->link_is_up, false);
     if (s->clients.broker == NULL && retry_us != CLOCK_NEVER)
         log_info("broker", "no connection: %s; trying again in %" PRIu64 " ms", why, retry_us / US_PER_MS);

@@ -74,7 +74,7 @@ struct server {
     struct admin *admin;       /* NULL: none */
     atomic_bool draining;      /* asked to end, by a signal or at the admin page */
     atomic_bool link_is_up;    /* to a broker that is not ours */
-    char link_why[160];        /* why it is not; "": nothing was tried yet. Worker 0's */
+    char link_why[160];        /* why it is not; "": nothing was tried yet. Worker 0's; only where the broker is not ours */
     bool running;
     atomic_bool serving;       /* all workers run */
     bool replace;              /* asked to start a successor (SIGUSR2) */
