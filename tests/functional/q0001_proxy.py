@@ -249,11 +249,11 @@ class Files(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-@story("clients whose certificates were revoked are refused: by a responder (OCSP), by a list (a file, HTTP), and when nobody can say")
+@story("who was revoked is refused, by a responder (OCSP), a list (a file, HTTP), and when nobody can say; a broker, too")
 def _(t):
     authority = Authority(t.directory)
     cert, key = authority.sign("proxy", "DNS:localhost")
-    shown = {name: dict(zip(("certfile", "keyfile"), map(str, authority.sign(name, f"DNS:{name}.example")))) for name in ("tim", "eve", "nob")}
+    shown = {name: dict(zip(("certfile", "keyfile"), map(str, authority.sign(name, "DNS:localhost")))) for name in ("tim", "eve", "nob")}
     index = ""
     for name, state, since in (("tim", "V", ""), ("eve", "R", "250101120000Z,keyCompromise")):
         text = subprocess.run(["openssl", "x509", "-in", shown[name]["certfile"], "-noout", "-serial"], check=True,
@@ -279,8 +279,11 @@ def _(t):
         listen = f"listen=mqtts://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port} cert={cert} key={key} client-ca={authority.cert}"
         ways = [f"revocation=crl crl-file={t.directory / 'list.pem'}", "revocation=ocsp", "revocation=ocsp revocation-soft=true",
                 *(f"revocation=crl crl-urls={lists}/{name}" for name in ("list.der", "list.pem", "none"))]
-        proxy = Proxy(t, *(word for way in ways for word in ("-l", f"{listen} {way}")), environment=environment, count=len(ways) + 1)
-        by_list, strict, soft, der, pem, no_list, by_responder = proxy.ports
+        fronts = [f"listen=mqtts://127.0.0.1:0 target=mqtt://127.0.0.1:{broker.port} cert={own['certfile']} key={own['keyfile']}"
+                  for own in (shown["tim"], shown["eve"])]
+        listeners = [f"{listen} {way}" for way in ways] + fronts
+        proxy = Proxy(t, *(word for one in listeners for word in ("-l", one)), environment=environment, count=len(listeners) + 1)
+        by_list, strict, soft, der, pem, no_list, good, bad, by_responder = proxy.ports
         for port, name, taken in ((by_list, "tim", True), (by_list, "eve", False), (by_responder, "tim", True),
                                   (by_responder, "eve", False), (by_responder, "nob", False), (strict, "tim", False),
                                   (soft, "tim", True), (der, "tim", True), (der, "eve", False), (pem, "tim", True),
@@ -290,6 +293,16 @@ def _(t):
         for word in ("CN=eve: revoked on 2025-01-01 12:00:00 UTC (keyCompromise), says " + url, "list.pem",
                      "CN=nob: ", f"{lists}/list.der", "CN=tim: it names no OCSP responder, and none is set"):
             check(word in proxy.program.log, f"{word!r} in {proxy.program.log}")
+        targets = [(good, f"crl target-crl-file={t.directory / 'list.pem'}", 0), (bad, f"crl target-crl-file={t.directory / 'list.pem'}", 3),
+                   (good, "ocsp", 3)]
+        second = Proxy(t, *(word for port, how, _ in targets for word in (
+            "-l", f"listen=mqtt://127.0.0.1:0 target=mqtts://localhost:{port} ca-cert={authority.cert} target-revocation={how}")), count=3)
+        for number, (port, (_, how, code)) in enumerate(zip(second.ports, targets)):
+            same(connack(port, f"visitor{number}", 4), code, f"CONNACK of target {number}, {how}")
+        for word in ("CN=eve: revoked on 2025-01-01 12:00:00 UTC (keyCompromise)", "CN=tim: it names no OCSP responder"):
+            check(word in second.program.log, f"{word!r} in {second.program.log}")
+        proxy.program.wait_log("visitor0: connected")
+        check("visitor1" not in proxy.program.log and "visitor2" not in proxy.program.log, "nothing goes to who may be revoked")
     finally:
         responder.terminate()
         responder.wait()
