@@ -72,12 +72,15 @@ void gateway_moved(struct gateway *g)
 
 static void time_is_up(struct gateway *g)
 {
+    bool idle = g->state == GATEWAY_HEAD && g->served && g->client.len == 0;
+    if (g->state < GATEWAY_CLOSING && !idle)
+        counter_add(counters_self(), COUNTER_proxy_timeouts, 1);
     switch ((enum gateway_state)g->state) {
     case GATEWAY_HEAD:
         if (g->client.len > 0)
             g->last = true, gateway_reply(g, 408, "no request in time");
         else
-            gateway_over(g, "idle");
+            gateway_over(g, idle ? "idle" : g->client.way.sock.handshaking ? "no TLS handshake in time" : "no request in time");
         break;
     case GATEWAY_ASKING:
         question_forget(&g->q);

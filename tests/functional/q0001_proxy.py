@@ -77,6 +77,14 @@ def _(t):
         for line in (f"connect {tim}", f"subscribe {tim} data/+", f"publish {tim} data/temperature 20", f"publish {tim} shout LOUD"):
             check(line in mine, f"{line} in {mine}")
         check(not any("forbidden" in line or "secret" in line for line in mine), f"nothing denied in {mine}")
+    with Client(proxy.port, "left", 5) as left:
+        same((left.code, connack(proxy.port, "cut", 4), connack(proxy.port, "m", 4, "mallory", "x")), (0, 0, 4), "CONNACK")
+        wait_until(lambda: "disconnect cut: the client closed the connection" in events.read_text(), "the hook hears of a cut")
+        same(proxy.program.stop(), 0, "exit status")
+    said = events.read_text().splitlines()
+    for name, times in (("tim4", 1), ("tim5", 1), ("left", 1), ("cut", 1), ("m", 0)):
+        same([sum(line.startswith(start) for line in said) for start in (f"connect {name}", f"disconnect {name}:")], [times] * 2,
+             f"connect and disconnect of {name}")
 
 
 RULES = """

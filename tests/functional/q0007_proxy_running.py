@@ -237,7 +237,7 @@ def _(t):
             same([(kind, body[:1]) for kind, body in packets(s)], [(14, b"\x95")] if version == 5 else [], "too large")
 
 
-@story("times: for a TLS handshake, CONNECT, the keep alive and the broker; each is said and counted")
+@story("times: for a TLS handshake, CONNECT, a request, the keep alive, the broker and a target; each is said and counted")
 def _(t):
     broker = t.keep(Mosquitto(t.directory))
     authority = Authority(t.directory)
@@ -247,27 +247,36 @@ def _(t):
     admin = "--admin", "0", "--state-dir", t.directory / "state", "--access-log", log
     # Nothing that this one waits for comes. What has to come in time has ten seconds for it, at the other one.
     proxy = Proxy(t, *listen(broker), "-l", f"listen=mqtts://127.0.0.1:0 cert={cert} key={key} target=mqtt://127.0.0.1:{broker.port}", "-l",
-                  f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{deaf.getsockname()[1]}", "--connect-timeout", "1", *admin, count=3)
+                  f"listen=mqtt://127.0.0.1:0 target=mqtt://127.0.0.1:{deaf.getsockname()[1]}", "-l",
+                  f"listen=https://127.0.0.1:0 cert={cert} key={key}", "-l",
+                  f"listen=http://127.0.0.1:0 target=https://127.0.0.1:{deaf.getsockname()[1]}", "--connect-timeout", "1", *admin, count=5)
     other = Proxy(t, *listen(broker))
     with contextlib.ExitStack() as stack:
-        silent, half, handshake, waiting, four, five = (stack.enter_context(socket.create_connection(("127.0.0.1", port), seconds(30)))
-                                                        for port in (*proxy.ports[:1], *proxy.ports, other.port, other.port))
+        mqtt, mqtts, unanswered, https, http = proxy.ports
+        silent, half, handshake, waiting, hello_half, nothing, head_half, request, four, five = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), seconds(30)))
+            for port in (mqtt, mqtt, mqtts, unanswered, https, http, http, http, other.port, other.port))
         half.sendall(hello()[:7])
-        handshake.sendall(bytes([22, 3, 1, 2, 0, 1]))
+        for s in (handshake, hello_half):
+            s.sendall(bytes([22, 3, 1, 2, 0, 1]))
+        head_half.sendall(b"GET / HTTP/1.1\r\nHo")
+        request.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         waiting.sendall(hello())
         four.sendall(hello(4, 1, b"four"))
         five.sendall(hello(5, 1, b"five"))
-        same([packets(s) for s in (silent, half, handshake)], [[], [], []], "nothing is said")
+        same([packets(s) for s in (silent, half, handshake, hello_half, nothing)], [[]] * 5, "nothing is said")
+        same([s.recv(4096)[:12] for s in (head_half, request)], [b"HTTP/1.1 408", b"HTTP/1.1 504"], "of HTTP it is said")
         same(packets(waiting), [(2, b"\0\3")], "the broker is unavailable")
         same([kind for kind, _ in packets(four)], [2], "CONNACK")
         told = packets(five)
         same(([kind for kind, _ in told], told[-1][1][0]), ([2, 14], 0x8D), "CONNACK and DISCONNECT with keep alive timeout")
-    wait_until(lambda: len(log.read_text().splitlines()) == 4, "four lines")
+    wait_until(lambda: len(log.read_text().splitlines()) == 6, "six lines")
     same(sorted(fields(line)["end"] for line in log.read_text().splitlines()),
-         ["no CONNECT in time", "no CONNECT in time", "no TLS handshake in time", "no answer from the broker in time"], "ends")
+         ["no CONNECT in time", "no CONNECT in time", "no TLS handshake in time", "no answer from the broker in time",
+          "no connection to the target in time", "no request in time"], "ends")
     other.program.wait_log("(four|five): disconnected: nothing came within one and a half times the keep alive", count=2)
     token = (t.directory / "state" / "proxy-admin-token").read_text().strip()
-    same(openmetrics(ask(proxy.admin_port, "/metrics", token)[1])[("mdm_tunnel_proxy_timeouts_total", ())], 4, "are counted")
+    same(openmetrics(ask(proxy.admin_port, "/metrics", token)[1])[("mdm_tunnel_proxy_timeouts_total", ())], 8, "are counted")
 
 
 @story("who started it is told when it is ready, reads its settings again, and ends; and that its workers live")

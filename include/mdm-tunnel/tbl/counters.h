@@ -52,7 +52,7 @@ COUNTER(tls_refused, total, server, "visitors on the TLS port whose first bytes 
 COUNTER(proxy_clients, gauge, proxy, "clients of the MQTT proxy that are connected, those that have not said who they are included")
 COUNTER(proxy_refused, total, proxy, "clients refused by the proxy because there were too many, in all or from one address")
 COUNTER(proxy_limited, total, proxy, "connections refused by the proxy because they came too often from one address")
-COUNTER(proxy_timeouts, total, proxy, "clients whose handshake, CONNECT, keep alive, broker or hook did not come in time")
+COUNTER(proxy_timeouts, total, proxy, "clients whose handshake, CONNECT or request, keep alive, broker, target or hook did not come in time")
 COUNTER(proxy_handshakes_failed, total, proxy, "clients whose connection ended in a handshake of TLS or WebSocket")
 COUNTER(proxy_sessions, total, proxy, "sessions of MQTT that hooks and the broker have taken")
 COUNTER(proxy_packets_up, total, proxy, "packets of MQTT from clients")
