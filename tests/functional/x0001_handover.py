@@ -289,12 +289,16 @@ def _(t):
     settings.write_text("{}")
     binary = t.directory / "mdm-tunnel-server"
     shutil.copy(Server.find("mdm-tunnel-server"), binary)
+    manager = t.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    manager.bind(str(t.directory / "notify"))
     find = Server.find
+    os.environ["NOTIFY_SOCKET"] = str(t.directory / "notify")
     Server.find = staticmethod(lambda name: binary if name == binary.name else find(name))
     try:
         tunnel = t.tunnel({"hello": t.origin()}, server=["--config", settings, "--drain", "60"])
     finally:
         Server.find = staticmethod(find)
+        del os.environ["NOTIFY_SOCKET"]
     server = tunnel.server
     with Load(tunnel, False) as load:
         settings.write_text('{"port": 70000}')
@@ -310,10 +314,14 @@ def _(t):
         load.more()
         same(load.errors, [], "errors of visitors")
         os.rename(t.directory / "kept", binary)
-        replace(t, server)
+        heir = replace(t, server)
         load.more()
     same(load.errors, [], "errors of visitors")
     same(server.wait_exit(30), 0, "exit status")
+    manager.settimeout(seconds(30))
+    while manager.recv(4096).decode() != f"MAINPID={heir.pid}":
+        continue
+    check("READY=1" in manager.recv(4096).decode().split("\n"), "the manager hears of the new process first, then that it is ready")
 
 
 main()
