@@ -99,6 +99,31 @@ static void by_parts(void)
     proxy_settings_done(&s);
 }
 
+static void revocation(void)
+{
+    struct proxy_settings s;
+    struct config_error err;
+#define M "MGATE_HTTP_WITH_MTLS_"
+    OK_INT(READ(s, err, M "CERT_FILE=c", M "CERT_VERIFICATION_METHODS=OCSP,CRL", M "OCSP_RESPONDER_URL=http://o/", M "OCSP_DEPTH=1",
+                M "CRL_DEPTH=2", M "CRL_DISTRIBUTION_POINTS=http://l/", M "CRL_DISTRIBUTION_POINTS_ISSUER_CERT_FILE=li",
+                M "OFFLINE_CRL_FILE=f", M "OFFLINE_CRL_ISSUER_CERT_FILE=fi"),
+           SETTINGS_RUN);
+    const struct door_settings *d = door(&s, 0);
+    OK_TEXT(d->revocation, "OCSP,CRL");
+    OK_TEXT(d->ocsp_url, "http://o/");
+    OK_INT(d->ocsp_depth, 1);
+    OK_INT(d->crl_depth, 2);
+    OK_TEXT(d->crl_urls, "http://l/");
+    OK_TEXT(d->crl_urls_issuer, "li");
+    OK_TEXT(d->crl_file, "f");
+    OK_TEXT(d->crl_file_issuer, "fi");
+    proxy_settings_done(&s);
+    OK_INT(READ(s, err, M "CERT_FILE=c", M "CLIENT_CERT_VALIDATION_METHODS=OCSP", M "OFFLINE_CRL_FILE=f"), SETTINGS_RUN);
+    OK(door(&s, 0)->crl_file == NULL); /* of a method that is not named */
+    proxy_settings_done(&s);
+#undef M
+}
+
 static void older_defaults(void)
 {
     struct proxy_settings s;
@@ -184,6 +209,7 @@ int main(void)
         {"by address and target", by_address},
         {"published defaults", published},
         {"by parts", by_parts},
+        {"revocation", revocation},
         {"older: defaults", older_defaults},
         {"older: without TLS", older_without_tls},
         {"older: with TLS", older_with_tls},
