@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The way to the server or the broker leads through an HTTP proxy."""
-from lib import check, main, same, story
+from lib import check, main, same, story, wait_until
 from lib.mosquitto import Authority, Mosquitto
 from lib.proxy import ConnectProxy
 from lib.tunnel import Client
@@ -44,13 +44,21 @@ def _(t):
     authority = Authority(t.directory)
     cert, key = authority.sign("broker", "DNS:broker.test,IP:127.0.0.1")
     broker = t.keep(Mosquitto(t.directory, f"certfile {cert}", f"keyfile {key}"))
-    proxy = t.keep(ConnectProxy())
-    broker_options = ["--broker", f"mqtts://127.0.0.1:{broker.port}", "--ca-cert", str(authority.cert)]
-    tunnel = t.tunnel(server=[*broker_options, "--proxy", f"127.0.0.1:{proxy.port}"])
-    near = client(t, tunnel, "tim", *broker_options, environment={"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"})
-    tunnel.wait_connected("tim", near)
+    proxy = t.keep(ConnectProxy(names={"broker.test": "127.0.0.1"}))
+    trust = ["--ca-cert", str(authority.cert)]
+    tunnel = t.tunnel(server=["--broker", f"mqtts://127.0.0.1:{broker.port}", *trust, "--proxy", f"127.0.0.1:{proxy.port}"])
+    wait_until(lambda: proxy.targets, "the server asks the proxy")
+    same(proxy.targets, [f"127.0.0.1:{broker.port}"], "what the proxy was asked for: --proxy is for this machine, too")
+    # Only the proxy knows where that is.
+    named = ["--broker", f"mqtts://broker.test:{broker.port}", *trust]
+    environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+    far = client(t, tunnel, "tim", *named, environment=environment)
+    tunnel.wait_connected("tim", far)
     same(tunnel.ask().body, b"hello\n", "answer")
-    same(proxy.targets, [f"127.0.0.1:{broker.port}"], "what the proxy was asked for: the server's way alone")
+    same(proxy.targets[1:], [f"broker.test:{broker.port}"], "what the proxy was asked for by https_proxy")
+    alone = client(t, tunnel, "alone", *named, "--max-attempts", "1", environment={**environment, "no_proxy": "broker.test"})
+    same(alone.wait_exit(40), 1, "exit status of a client that may not ask the proxy")
+    same((len(proxy.targets), proxy.refused), (2, 0), "the proxy was not asked")
 
 
 main()

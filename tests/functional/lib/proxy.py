@@ -9,8 +9,9 @@ import threading
 class ConnectProxy:
     outlives_programs = True
 
-    def __init__(self, credentials=None):
+    def __init__(self, credentials=None, names=None):
         self.credentials = credentials  # "user:password"
+        self.names = names or {}  # what the proxy alone knows: {"broker.test": "127.0.0.1"}
         self.targets, self.refused = [], 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -42,7 +43,7 @@ class ConnectProxy:
                 near.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                 return
             host, port = target.rsplit(":", 1)
-            with socket.create_connection((host, int(port))) as far:
+            with socket.create_connection((self.names.get(host, host), int(port))) as far:
                 near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 self.targets.append(target)
                 back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
