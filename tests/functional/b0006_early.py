@@ -20,10 +20,12 @@ def upload(visitor, size, stop=None):
             while left > 0 and not (stop and stop.is_set()):
                 visitor.send(block[: min(left, len(block))])
                 left -= len(block)
+                thread.left = left
         except OSError:
             pass
 
     thread = threading.Thread(target=send, daemon=True)
+    thread.left = size
     thread.start()
     return thread
 
@@ -49,6 +51,8 @@ def _(t):
         answer = visitor.read_response()
         same((answer.status, answer.body), (200, b"early"), "answer")
         thread.join(seconds(10))
+        # The service's connection is over with its answer; what still comes is taken from the visitor.
+        check(not thread.is_alive() and thread.left == 0, f"the upload stopped with {thread.left} bytes left")
 
 
 @story("an answer in the middle of a body: the visitor that goes on sending gets it")

@@ -5,6 +5,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import threading
 
 from lib import check, main, response, same, seconds, skip, story, wait_until
 
@@ -44,7 +45,7 @@ def head_or(request, data):
     return data if request.method == "GET" else data[: data.index(b"\r\n\r\n") + 4]
 
 
-def curl(tunnel, target, *arguments, check_status=True, service="hello"):
+def curl(tunnel, target, *arguments, status=0, service="hello"):
     if shutil.which("curl") is None:
         skip("curl is missing")
     done = subprocess.run(
@@ -61,8 +62,7 @@ def curl(tunnel, target, *arguments, check_status=True, service="hello"):
         capture_output=True,
         cwd=tunnel.directory,
     )
-    if check_status:
-        same((done.returncode, done.stderr), (0, b""), f"curl {' '.join(arguments)}")
+    same((done.returncode, done.stderr if status == 0 else b""), (status, b""), f"curl {' '.join(arguments)}: {done.stderr!r}")
     return done.stdout
 
 
@@ -94,8 +94,8 @@ def _(t):
     digest = hashlib.sha256(DATA).hexdigest()
     same(curl(tunnel, "/", "-T", "up").decode(), f"PUT {len(DATA)} {digest}", "PUT")
     same(
-        curl(tunnel, "/", "-T", "-", "-H", "Transfer-Encoding: chunked", "-X", "POST").decode()[:6],
-        "POST 0",
+        curl(tunnel, "/", "-T", "-", "-H", "Transfer-Encoding: chunked", "-X", "POST").decode(),
+        f"POST 0 {hashlib.sha256().hexdigest()}",
         "POST chunked, empty",
     )
     same(curl(tunnel, "/", "--data-binary", "@up").decode(), f"POST {len(DATA)} {digest}", "POST")
@@ -136,6 +136,34 @@ def _(t):
     same(curl(tunnel, "/", service="gzip"), b"\x1f\x8b not really", "bytes of a compressed answer")
 
 
+@story("trailers arrive; events come through curl -N one by one, while the answer goes on")
+def _(t):
+    going_on = threading.Event()
+
+    def events(peer, origin):
+        while peer.read_request() is not None:
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            for number in range(3):
+                peer.send(b"data: %d\n\n" % number)
+                check(going_on.wait(seconds(20)), "curl has shown the event")
+                going_on.clear()
+            return
+
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 42\r\n\r\n"
+    tunnel = t.tunnel({"hello": t.origin(chunked), "events": t.origin(events)})
+    out = curl(tunnel, "/", "--raw", "-i")
+    head, body = out.split(b"\r\n\r\n", 1)
+    check(b"transfer-encoding: chunked" in head.lower(), head)
+    same(body, b"4\r\nbody\r\n0\r\nX-Sum: 42\r\n\r\n", "the body as it came")
+    same(curl(tunnel, "/"), b"body", "what curl makes of it")
+    with subprocess.Popen(["curl", "-sSN", "-H", f"Host: {tunnel.host('events')}", f"http://127.0.0.1:{tunnel.server.http}/"],
+                          stdout=subprocess.PIPE) as reader:
+        for number in range(3):
+            same(reader.stdout.readline() + reader.stdout.readline(), b"data: %d\n\n" % number, "an event")
+            going_on.set()
+        same((reader.stdout.read(), reader.wait(seconds(10))), (b"", 0), "the end")
+
+
 @story("200 in parallel")
 def _(t):
     origin = t.origin(files)
@@ -152,7 +180,6 @@ def _(t):
         "/dev/null",
         "-w",
         "%{http_code}\n",
-        check_status=True,
     )
     same((out.split().count(b"200"), len(origin.requests)), (200, 200), "answers and requests")
 
@@ -173,7 +200,7 @@ def _(t):
     same(curl(tunnel, "/small"), b"small", "before")
     before = [program.fds() for program in tunnel.programs]
     for _ in range(20):
-        curl(tunnel, "/", "--max-filesize", "1000", "-o", "/dev/null", check_status=False)
+        curl(tunnel, "/", "--max-filesize", "1000", "-o", "/dev/null", status=63)  # "maximum file size exceeded"
         with tunnel.visit() as visitor:
             visitor.send(tunnel.request())
             visitor.read_exact(5000)
