@@ -59,8 +59,13 @@ def _(t):
     broken.stop()
     same(counts(tunnel, 40, "POST", body=BODY), {"two": 40}, "requests with a body while one refuses")
     same(counts(tunnel, 40), {"two": 40}, "requests while one refuses")
+    # Nobody says that the service is back: it is tried again after a while.
+    broken.start()
+    wait_until(lambda: "one" in counts(tunnel, 4), "the first serves again by itself", 20)
+    broken.stop()
+    same(counts(tunnel, 40), {"two": 40}, "requests while it refuses once more")
     tunnel.client.write_services({"hello": machine(t, b"one again"), "other": target})
-    wait_until(lambda: "one again" in counts(tunnel, 4), "the first serves again")
+    wait_until(lambda: "one again" in counts(tunnel, 4), "the first serves again at once when its services change")
     second.write_services({"another": 9})
     wait_until(lambda: counts(tunnel, 20) == {"one again": 20}, "a machine without the service gets nothing")
 

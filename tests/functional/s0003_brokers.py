@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 
-from lib import check, main, same, story, wait_until
+from lib import check, main, same, seconds, story, wait_until
 from lib.admin import Admin
 from lib.load import BIG, SIZE, Load
 from lib.mosquitto import Authority, Mosquitto
@@ -68,6 +68,11 @@ def _(t):
     same(dropped(), "0", "messages that mosquitto dropped")
 
 
+def last_backoff(program):
+    """Seconds between the last two attempts to connect."""
+    return int(re.findall(r"(?:reconnecting|trying again) in (\d+) ms", program.log)[-1]) / 1000
+
+
 @story(
     "mosquitto is stopped and started again in the middle of transfers, without persistence: no stream breaks; /readyz says why not",
     slow=True,
@@ -85,7 +90,9 @@ def _(t):
         wait_until(lambda: re.fullmatch("not ready: no connection to the broker: .+\n", probe("/readyz")[1]), "what is missing")
         same((probe("/readyz")[0], probe("/healthz")[0]), (503, 200), "it is not ready, and lives")
         broker.start()
-        print(f"# mosquitto is back: went on within {load.flows_on(20):.2f} s", flush=True)
+        pause, backoff = load.flows_on(60), max(last_backoff(program) for program in tunnel.programs)
+        print(f"# mosquitto is back: went on within {pause:.2f} s, of which up to {backoff:.2f} s between attempts", flush=True)
+        check(pause < seconds(3) + backoff, f"it went on after {pause:.1f} s")
         same(probe("/readyz"), (200, "ready\n"), "the server is ready again")
     load.finish(600 if BIG else 120)
     same(tunnel.ask(target="/").body, b"hello\n", "afterwards")

@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 
-from lib import check, main, same, story, wait_until
+from lib import check, main, same, seconds, story, wait_until
 from lib.load import Load
 from lib.nats import Nats
 from lib.rabbitmq import RabbitMQ
@@ -116,8 +116,9 @@ def story_of(t, kind):
         each.more()
         each.end()
     load.finish()
-    print(f"# {kind.__name__}: {sum(v.answers for v in visitors)} answers, the longest took "
-          f"{max(v.longest for v in visitors):.1f} s", flush=True)
+    longest = max(v.longest for v in visitors)
+    print(f"# {kind.__name__}: {sum(v.answers for v in visitors)} answers, the longest took {longest:.1f} s", flush=True)
+    check(longest < seconds(20), f"a visitor noticed: an answer took {longest:.1f} s")
     # A client that is killed is gone at every server.
     clients[0].kill()
     for server in (servers[1], fresh):
