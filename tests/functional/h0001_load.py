@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many requests, and large ones."""
 import hashlib
+import statistics
 import threading
+import time
 
-from lib import check, connect, main, response, same, story, wait_until
+from lib import check, connect, main, response, same, seconds, story, wait_until
 from lib.program import sanitized
 
 BLOCK = hashlib.sha256(b"block").digest() * 8192  # 256 KiB
@@ -135,13 +137,16 @@ def _(t):
 
     tunnel = t.tunnel({"hello": t.origin(serve)})
     requests_small(tunnel, 50)
+    usual = statistics.median(requests_small(tunnel, 200))
     before = [program.rss() for program in tunnel.programs]
     lazy = [t.keep(connect(tunnel.server.http, receive_buffer=8192, timeout=60)) for _ in range(STALLED)]
     for visitor in lazy:
         visitor.send(tunnel.request(target="/big"))
     for visitor in lazy:
         same(visitor.read_head().status, 200, "status of a download")
-    requests_small(tunnel, 500)
+    beside = statistics.median(requests_small(tunnel, 500))
+    print(f"# a small request: {usual * 1e3:.2f} ms, beside the stalled ones {beside * 1e3:.2f} ms", flush=True)
+    check(beside < 5 * usual + seconds(0.02), f"a small request takes {beside * 1e3:.1f} ms instead of {usual * 1e3:.1f} ms")
     with tunnel.visit(timeout=60) as visitor:
         check(visitor.ask(target="/big", host=tunnel.host("hello")).body == whole, "a download beside the stalled ones")
     # Of 400 MiB: credit of 256 KiB each, 64 MiB that they share beyond it (limits.h), and what chunks hold beside that.
@@ -153,9 +158,14 @@ def _(t):
 
 
 def requests_small(tunnel, count):
+    """How long each of them took."""
+    took = []
     with tunnel.visit(timeout=30) as visitor:
         for _ in range(count):
+            began = time.monotonic()
             same(visitor.ask(host=tunnel.host("hello")).body, b"small", "small answer")
+            took.append(time.monotonic() - began)
+    return took
 
 
 @story("eight downloads and eight uploads at once, with small requests in between")

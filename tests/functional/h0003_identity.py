@@ -109,13 +109,25 @@ def _(t):
 
 @story("clients allow, deny, forget and list manage a running server; what is revoked ends within a second")
 def _(t):
-    tunnel = t.tunnel({"hello": t.origin(response(200, b"holder"))})
+    def never(peer, origin):
+        origin.requests.append(peer.read_request())
+        peer.is_closed(60)
+
+    slow = t.origin(never)
+    tunnel = t.tunnel({"hello": t.origin(response(200, b"holder")), "slow": slow})
     own, other = fingerprint(t, "tim"), fingerprint(t, "impostor")
     wait_until(lambda: server_says(tunnel, "clients", "list") == f"tim {own}\n", "the first use is in the file")
-    with tunnel.visit() as visitor:
+    key = t.directory / "client-tim.state" / "client-key.pem"
+    same(key.stat().st_mode & 0o777, 0o600, "mode of the client's key")
+    with tunnel.visit() as visitor, tunnel.visit(timeout=30) as waiting:
         same(visitor.ask(host=tunnel.host("hello")).body, b"holder", "before")
+        waiting.send(tunnel.request("slow"))
+        wait_until(lambda: slow.requests, "a request is under way")
         server_says(tunnel, "clients", "deny", "tim")
         tunnel.server.wait_log("tim: session has ended: the client's key is not allowed", limit=1)
+        answer = waiting.read_response()
+        same((answer.status, answer.error), (502, "key-not-allowed"), "what was under way")
+        wait_until(lambda: slow.open_connections == 0, "the service is left, too")
         wait_until(lambda: "key-not-allowed" in tunnel.client.log, "the client says why")
         same(visitor.ask(host=tunnel.host("hello")).error, "client-offline", "after")
     same(server_says(tunnel, "clients", "list"), "tim none\n", "list")
