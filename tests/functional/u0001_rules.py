@@ -96,6 +96,9 @@ def _(t):
     same([tunnel.ask(s).status for s in ("here", "there", "not-here", "both")], [200, 403, 403, 403], "from here")
     same(tunnel.ask("there").error, "address-denied", "reason")
     same(tunnel.ask("there", fields=HANDSHAKE).status, 403, "a WebSocket")
+    preflight = [("Origin", "http://a.example"), ("Access-Control-Request-Method", "PUT")]
+    same([tunnel.ask(s, method="OPTIONS", fields=preflight).status for s in ("here", "there", "not-here")], [200, 403, 403],
+         "a preflight is a request as any other")
 
     def via(service, *addresses):
         return tunnel.ask(service, fields=[("X-Forwarded-For", ", ".join(addresses))]).status
@@ -181,8 +184,11 @@ def _(t):
             left -= len(visitor.take(len(visitor.buffer)) if visitor.buffer else visitor.sock.recv(65536))
             gaps.append(time.monotonic() - last)
             last = time.monotonic()
-        check(max(gaps) < 0.3 + seconds(0.1), f"the longest pause was {max(gaps):.2f} s")
-    check(took(lambda: tunnel.ask("fast", target="/down")) < seconds(0.5), "another service is not slowed")
+        # All at once at the end would be one pause as long as the whole; a loaded machine makes one long pause, not five.
+        check(sorted(gaps)[-5] < 0.3 + seconds(0.1), f"the longest pauses were {sorted(gaps)[-5:]} s")
+        check(max(gaps) < 0.8 * expected + seconds(0.1), f"the longest pause was {max(gaps):.2f} s")
+    fast = min(took(lambda: tunnel.ask("fast", target="/down")) for _ in range(3))
+    check(fast < 0.8 * expected, f"another service is not slowed: {fast:.2f} s")
 
     async def visit():
         async with open_socket(tunnel, service="ws") as socket:
