@@ -36,6 +36,7 @@ class Packet:
         while raw[at] >= 128:
             at += 1
         at += 1
+        self.head_end = at
         topic_end = at + 2 + struct.unpack_from(">H", raw, at)[0]
         self.topic = raw[at + 2:topic_end].decode()
         self.start = topic_end + (1 + raw[topic_end] if version5 else 0)
@@ -47,8 +48,12 @@ class Packet:
         return self.payload is not None and len(self.payload) > 26 and self.payload[0] == 0x13
 
     def with_payload(self, payload):
-        """Of the same length."""
-        return self.raw[:self.start] + payload
+        rest, length = self.raw[self.head_end:self.start] + payload, bytearray()
+        left = len(rest)
+        while left >= 128:
+            length.append(left & 127 | 128)
+            left >>= 7
+        return self.raw[:1] + bytes([*length, left]) + rest
 
 
 class Evil:
@@ -91,6 +96,12 @@ class Evil:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def cut(self):
+        """Ends all connections that are there."""
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self):
         return self
 
@@ -98,7 +109,6 @@ class Evil:
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        self.cut()
         for sock in self.sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
             sock.close()
