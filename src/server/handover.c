@@ -41,11 +41,14 @@ void gifts_add(struct gifts *g, const char *name, int fd)
     }
     struct gift *gift = &g->list[g->count];
     snprintf(gift->name, sizeof(gift->name), "%s", name);
-    gift->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (gift->fd < 0)
+    /* ThreadSanitizer hears of dup(), and not of F_DUPFD_CLOEXEC: the number may be one that another worker has just closed. */
+    gift->fd = dup(fd);
+    if (gift->fd < 0) {
         g->failed = true;
-    else
-        g->count++;
+        return;
+    }
+    fcntl(gift->fd, F_SETFD, FD_CLOEXEC);
+    g->count++;
 }
 
 void gifts_done(struct gifts *g)

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from .origin import Origin
-from .program import sanitized
+from .program import SANITIZER, sanitized
 from .tunnel import PROBE, Tunnel
 
 LOG_TAIL = 200
@@ -93,8 +93,12 @@ class Telling:
         for program in self.all_programs():
             yield f"---- {program.label} ({' '.join(program.arguments)})"
             lines = [line for line in (program.stdout + program.log).splitlines() if PROBE not in line]
-            if len(lines) > LOG_TAIL:
-                yield f"({len(lines) - LOG_TAIL} lines before)"
+            before = lines[:-LOG_TAIL]
+            spoke = next((number for number, line in enumerate(before) if SANITIZER.search(line)), None)
+            if spoke is not None:
+                yield from before[spoke:spoke + LOG_TAIL]
+            if before:
+                yield f"({len(before)} lines before)"
             yield from lines[-LOG_TAIL:]
 
 
