@@ -320,8 +320,9 @@ struct front *front_create(const struct front_config *config, int *failure)
     *failure = front_init(f);
     if (*failure == 0 && f->domain_credit == NULL)
         *failure = ENOMEM;
-    front_set_deadlines(f);
-    if (*failure != 0)
+    if (*failure == 0)
+        front_set_deadlines(f);
+    else
         front_free(&f);
     return f;
 }
