@@ -96,8 +96,7 @@ struct broker_config {
 
 struct broker *broker_create(const struct broker_config *config);
 /* Opens a listener on every shard (SO_REUSEPORT; port 0: the kernel chooses one for all; *port tells), or takes what is on the
- * shelf. 0 or an errno,
- * EADDRINUSE also when another program shares its port.
+ * shelf. 0 or an errno, EADDRINUSE also when another program shares its port.
  * `address` NULL: all interfaces, IPv6 and IPv4. `kind` outlives the broker. May be called several times, before the
  * workers start. */
 int broker_listen(struct broker *b, const struct transport_kind *kind, const char *address, uint16_t *port);

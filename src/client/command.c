@@ -36,7 +36,7 @@ static int fingerprint_run(struct options *o, char *const *arguments, int given)
     return 0;
 }
 
-/* -- of those that run -------------------------------------------------------------------------------------------------------- */
+/* -- of those that run --------------------------------------------------------------------------------------------- */
 
 static void answer_print(void *ctx, const char *answer)
 {
